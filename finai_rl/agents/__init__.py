@@ -1,0 +1,1 @@
+"""Only what the reinforcement-learning libraries do not already give."""

@@ -1,0 +1,88 @@
+"""From a run config to the objects of a run: split market, environments, agent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+from finai_rl.config import build
+from finai_rl.envs.normalization import frozen, normalized
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.vec_env import VecEnv
+
+    from finai_rl.data.market import MarketData
+    from finai_rl.data.split import Split
+
+NORMALIZATION = ("normalize", "norm_reward", "clip_obs", "clip_reward")
+DEFAULT_GAMMA = 0.99
+
+
+def seed_everything(cfg: DictConfig) -> None:
+    """Seed Python, NumPy and torch, and set torch's threads."""
+    import torch
+    from stable_baselines3.common.utils import set_random_seed
+
+    torch.set_num_threads(cfg.torch_threads)
+    set_random_seed(cfg.seed)
+
+
+def load_split(cfg: DictConfig) -> Split:
+    """Load the market and cut it; the whole market, test block included, is let go at once."""
+    split: Split = build(cfg.split, "split", build(cfg.data, "data"))
+    return split
+
+
+def training_env(cfg: DictConfig, data: MarketData) -> VecEnv:
+    """Build the environment to learn in: monitored, seeded, normalized if the config says so."""
+    node, wrapper = _without_normalization(cfg.env)
+    return normalized(
+        _market_env(node, data, cfg.seed), gamma=cfg.agent.get("gamma", DEFAULT_GAMMA), **wrapper
+    )
+
+
+def evaluation_env(
+    cfg: DictConfig, data: MarketData, trained: VecEnv | None = None, **changes: Any
+) -> VecEnv:
+    """Build the environment of a backtest: the training environment with the evaluation's changes.
+
+    Args:
+        cfg: The run config.
+        data: The block to trade.
+        trained: The environment learned in, whose normalization is frozen; None for none.
+        **changes: Further settings to change, where the environment has them.
+    """
+    node, _ = _without_normalization(cfg.env)
+    changes = {**cfg.evaluation.env, **changes}
+    known = {name: value for name, value in changes.items() if name in node}
+    node = OmegaConf.merge(node, known)
+    env = _market_env(node, data, cfg.seed)
+    return frozen(env, trained) if trained is not None else env
+
+
+def new_agent(cfg: DictConfig, env: VecEnv) -> BaseAlgorithm:
+    """Build the agent; settings marked ``_partial_`` are completed with the number of actions."""
+    partial = {
+        name: hydra.utils.instantiate(node)(n_actions=env.action_space.shape[0])  # type: ignore[index]
+        for name, node in cfg.agent.items()
+        if isinstance(node, DictConfig) and node.get("_partial_")
+    }
+    plain = OmegaConf.masked_copy(cfg.agent, [name for name in cfg.agent if name not in partial])
+    agent: BaseAlgorithm = build(plain, "agent", env=env, **partial)
+    return agent
+
+
+def _market_env(node: DictConfig, data: MarketData, seed: int) -> VecEnv:
+    from stable_baselines3.common.vec_env import VecMonitor
+
+    env = VecMonitor(build(node, "env", data))
+    env.seed(seed)
+    return env
+
+
+def _without_normalization(node: DictConfig) -> tuple[DictConfig, dict[str, Any]]:
+    rest = OmegaConf.masked_copy(node, [name for name in node if name not in NORMALIZATION])
+    return rest, {name: node[name] for name in NORMALIZATION if name in node}

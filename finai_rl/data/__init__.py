@@ -1,0 +1,1 @@
+"""From a source to MarketData; knows nothing of reinforcement learning."""

@@ -1,0 +1,115 @@
+"""Technical indicators, turbulence and simulated sentiment; every value uses the past only."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from stockstats import StockDataFrame
+
+FINRL_INDICATORS = (
+    "macd",
+    "boll_ub",
+    "boll_lb",
+    "rsi_30",
+    "cci_30",
+    "dx_30",
+    "close_30_sma",
+    "close_60_sma",
+)
+"""FinRL's default indicator set (``finrl.config.INDICATORS``), in its order."""
+
+CLOSE_ONLY_INDICATORS = tuple(name for name in FINRL_INDICATORS if name not in ("cci_30", "dx_30"))
+"""FinRL's indicators that need closing prices only (CCI and DX need highs and lows)."""
+
+FloatArray = NDArray[np.float64]
+
+
+def technical_indicators(close: pd.DataFrame, names: Sequence[str]) -> FloatArray:
+    """Compute stockstats indicators from closing prices, one ticker at a time.
+
+    Args:
+        close: (n_days, n_stocks) closing prices, one column per ticker.
+        names: stockstats names, each of which must need closing prices only.
+
+    Returns:
+        (n_days, n_features, n_stocks) float64. Rows before an indicator's window has filled
+        hold stockstats' warm-up values, which callers drop.
+
+    Raises:
+        ValueError: If an indicator needs a column other than ``close``.
+    """
+    columns = []
+    # stockstats greets each retyped frame at INFO
+    logging.getLogger("stockstats").setLevel(logging.WARNING)
+    for ticker in close.columns:
+        frame = StockDataFrame.retype(pd.DataFrame({"close": close[ticker].to_numpy()}))
+        try:
+            columns.append(np.stack([frame[name].to_numpy(dtype=np.float64) for name in names]))
+        except (KeyError, UserWarning) as missing:
+            raise ValueError(
+                f"an indicator of {list(names)} cannot be computed ({missing}): this data has "
+                f"closing prices only; {list(CLOSE_ONLY_INDICATORS)} can be computed from those"
+            ) from None
+    return np.ascontiguousarray(np.stack(columns, axis=-1).transpose(1, 0, 2))
+
+
+def turbulence(close: FloatArray, window: int = 252) -> FloatArray:
+    r"""Measure how unusual each day's returns are against the ``window`` returns before it.
+
+    .. math:: d_t = (y_t - \mu_t)^\top \Sigma_t^{+} (y_t - \mu_t)
+
+    with :math:`y_t` the simple returns of day t, and mean and covariance (ddof=1) over days
+    t-window .. t-1 (Kritzman and Li, 2010, as in FinRL's ``FeatureEngineer``). Unlike FinRL,
+    no price is filled beforehand, neither from another ticker nor from a later day.
+
+    Args:
+        close: (n_days, n_stocks) positive closing prices.
+        window: Number of past returns.
+
+    Returns:
+        (n_days,) float64; 0 for the first ``window + 1`` days, whose window is not full.
+    """
+    returns = close[1:] / close[:-1] - 1.0
+    values = np.zeros(len(close))
+    if len(returns) <= window:
+        return values
+    history = np.lib.stride_tricks.sliding_window_view(returns[:-1], window, axis=0)
+    deviation = returns[window:] - history.mean(axis=-1)
+    for row, (past, delta) in enumerate(zip(history, deviation, strict=True)):
+        covariance = np.atleast_2d(np.cov(past))
+        values[window + 1 + row] = delta @ np.linalg.pinv(covariance, hermitian=True) @ delta
+    return np.maximum(values, 0.0)
+
+
+def simulated_sentiment(
+    close: FloatArray, *, noise: float, seed: int, fast: int = 5, slow: int = 60
+) -> FloatArray:
+    r"""Simulate a sentiment score in (-1, 1) from past returns plus noise. It is not news.
+
+    .. math:: s_t = \tanh\big(z_t + \text{noise} \cdot \epsilon_t\big), \quad
+        z_t = \frac{\bar r_{t,\text{fast}} \sqrt{\text{fast}}}{\sigma_{t,\text{slow}}}
+
+    with the mean of the last ``fast`` and the standard deviation of the last ``slow`` log
+    returns, both ending with day t, and standard normal :math:`\epsilon`.
+
+    Args:
+        close: (n_days, n_stocks) positive closing prices.
+        noise: Standard deviation of the noise, in units of z.
+        seed: Seed of the noise; the draw for a day does not depend on later days.
+        fast: Window of the mean, in days.
+        slow: Window of the standard deviation, in days.
+
+    Returns:
+        (n_days, 1, n_stocks) float64; pure noise for the first ``slow`` days.
+    """
+    returns = pd.DataFrame(np.log(close)).diff()
+    mean = returns.rolling(fast).mean()
+    deviation = returns.rolling(slow).std()
+    momentum = (mean * np.sqrt(fast) / deviation.where(deviation > 0)).fillna(0.0).to_numpy()
+    epsilon = np.random.default_rng(seed).standard_normal(close.shape)
+    scores: FloatArray = np.tanh(momentum + noise * epsilon)[:, np.newaxis, :]
+    return scores

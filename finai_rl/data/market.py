@@ -1,0 +1,150 @@
+"""The aligned market panel that every other room receives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finai_rl.data.validation import DataError
+
+FloatArray = NDArray[np.float64]
+DateArray = NDArray[np.datetime64]
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where a panel came from, in enough detail to find the same bytes again.
+
+    Attributes:
+        name: Short name of the source, e.g. ``"sp500"`` or the stem of the CSV file.
+        sha256: Hash of the file's bytes, or of the panel's content where there is no file.
+        path: The file, where there is one.
+        caveats: What a reader of any result on this data has to know, one sentence each.
+        simulated: Names of columns that were simulated rather than observed.
+    """
+
+    name: str
+    sha256: str
+    path: str | None = None
+    caveats: tuple[str, ...] = ()
+    simulated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class MarketData:
+    """Prices and features of the same stocks on the same days, complete by construction.
+
+    Attributes:
+        dates: (n_days,) datetime64, strictly increasing.
+        tickers: n_stocks names, unique, the order of every stock axis.
+        close: (n_days, n_stocks) float64, positive, in the currency of the data.
+        features: (n_days, n_features, n_stocks) float64, known at the close of their day.
+        feature_names: n_features names, unique.
+        source: Where the panel came from.
+        sentiment: Optional (n_days, n_sentiment, n_stocks) float64.
+        sentiment_names: n_sentiment names.
+        risk: Optional (n_days,) float64 risk index (turbulence, VIX) known at the close.
+        risk_name: Its name.
+        benchmark: Optional (n_days,) float64 index level, positive.
+        benchmark_name: Its name.
+
+    Raises:
+        DataError: If shapes disagree, dates do not increase, or a value is missing,
+            infinite or (for prices and index levels) not positive.
+    """
+
+    dates: DateArray
+    tickers: tuple[str, ...]
+    close: FloatArray
+    features: FloatArray
+    feature_names: tuple[str, ...]
+    source: DataSource
+    sentiment: FloatArray | None = None
+    sentiment_names: tuple[str, ...] = ()
+    risk: FloatArray | None = None
+    risk_name: str = ""
+    benchmark: FloatArray | None = None
+    benchmark_name: str = ""
+
+    def __post_init__(self) -> None:
+        problems = [*self._shape_problems()]
+        if not problems:
+            problems = [*self._value_problems()]
+        if problems:
+            raise DataError(self.source.path or self.source.name, problems)
+
+    @property
+    def n_days(self) -> int:
+        """Number of days."""
+        return len(self.dates)
+
+    @property
+    def n_stocks(self) -> int:
+        """Number of stocks."""
+        return len(self.tickers)
+
+    @property
+    def day_names(self) -> list[str]:
+        """Dates as ISO text; the time of day is shown only where the data has one."""
+        days = self.dates.astype("datetime64[D]")
+        shown = days if (days == self.dates).all() else self.dates.astype("datetime64[s]")
+        return [str(day) for day in shown]
+
+    def slice_days(self, start: int, stop: int) -> MarketData:
+        """Return days ``start`` up to but excluding ``stop``, as views on the same arrays."""
+        if not 0 <= start < stop <= self.n_days:
+            raise IndexError(f"no days {start}:{stop} in a panel of {self.n_days} days")
+        return replace(self, **{name: value[start:stop] for name, value in self._by_day().items()})
+
+    def copy(self) -> MarketData:
+        """Return a panel with arrays of its own, so that the larger one can be let go."""
+        return replace(self, **{name: value.copy() for name, value in self._by_day().items()})
+
+    def _by_day(self) -> dict[str, Any]:
+        return {
+            field.name: value
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), np.ndarray)
+        }
+
+    def _shape_problems(self) -> list[str]:
+        n_days, n_stocks = len(self.dates), len(self.tickers)
+        expected: dict[str, tuple[int, ...]] = {
+            "close": (n_days, n_stocks),
+            "features": (n_days, len(self.feature_names), n_stocks),
+            "sentiment": (n_days, len(self.sentiment_names), n_stocks),
+            "risk": (n_days,),
+            "benchmark": (n_days,),
+        }
+        problems = [
+            f"{name} has shape {array.shape}, expected {shape}"
+            for name, shape in expected.items()
+            if (array := getattr(self, name)) is not None and array.shape != shape
+        ]
+        if n_days < 2:
+            problems.append(f"{n_days} day(s): at least 2 are needed to trade once")
+        if len(set(self.tickers)) != n_stocks or not n_stocks:
+            problems.append(f"tickers must be unique and at least one, got {list(self.tickers)}")
+        names = self.feature_names + self.sentiment_names
+        if len(set(names)) != len(names):
+            problems.append(f"feature and sentiment names must be unique, got {list(names)}")
+        return problems
+
+    def _value_problems(self) -> list[str]:
+        problems = []
+        if not (np.diff(self.dates) > np.timedelta64(0)).all():
+            problems.append("dates must be strictly increasing")
+        for name in ("close", "features", "sentiment", "risk", "benchmark"):
+            array = getattr(self, name)
+            if array is not None and not np.isfinite(array).all():
+                day = int(np.argwhere(~np.isfinite(array))[0][0])
+                problems.append(f"{name} is not finite, first on {self.dates[day]}")
+        for name in ("close", "benchmark"):
+            array = getattr(self, name)
+            if array is not None and (array <= 0).any():
+                day = int(np.argwhere(array <= 0)[0][0])
+                problems.append(f"{name} is not positive, first on {self.dates[day]}")
+        return problems

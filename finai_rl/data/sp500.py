@@ -1,0 +1,119 @@
+"""The offline sample: 20 US stocks and the S&P 500 index, 1990 to 2022."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from finai_rl.data.features import (
+    CLOSE_ONLY_INDICATORS,
+    simulated_sentiment,
+    technical_indicators,
+    turbulence,
+)
+from finai_rl.data.market import DataSource, MarketData
+from finai_rl.data.validation import DataError
+
+log = logging.getLogger(__name__)
+
+SURVIVORS = (
+    "The sample's 20 stocks are survivors: they were chosen because they still traded at the "
+    "end of the sample, so beating the index with them means nothing."
+)
+SIMULATED = (
+    "The column sentiment_simulated is simulated from past returns plus noise; it is not news."
+)
+WARM_UP_DAYS = 253
+"""Days until the slowest feature (turbulence over 252 returns) has a full window."""
+
+
+def load_sp500(
+    *,
+    tickers: Sequence[str] | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    indicators: Sequence[str] = CLOSE_ONLY_INDICATORS,
+    risk: str | None = "turbulence",
+    sentiment: str | None = "simulated",
+    sentiment_noise: float = 1.0,
+    sentiment_seed: int = 0,
+) -> MarketData:
+    """Load the sample that skfolio ships: 20 US stocks and the S&P 500 index, 1990 to 2022.
+
+    Prices are adjusted daily closes. Features are computed over the whole range first and the
+    warm-up days dropped, so that the first day offered has full windows.
+
+    Args:
+        tickers: Subset of the 20 stocks; all by default.
+        start: First day offered, ISO date; earlier days only feed the indicators.
+        end: Last day offered, ISO date, inclusive.
+        indicators: stockstats indicators that need closing prices only.
+        risk: ``"turbulence"`` or None.
+        sentiment: ``"simulated"`` or None.
+        sentiment_noise: Noise of the simulated sentiment, in standard deviations of its signal.
+        sentiment_seed: Seed of that noise.
+
+    Raises:
+        DataError: If a ticker is not in the sample or no day is left.
+        ValueError: If an indicator needs more than closing prices, or an option is unknown.
+    """
+    from skfolio.datasets import load_sp500_dataset, load_sp500_index
+
+    if risk not in (None, "turbulence"):
+        raise ValueError(f"data.risk must be turbulence or null for this sample, got {risk!r}")
+    if sentiment not in (None, "simulated"):
+        raise ValueError(f"data.sentiment must be simulated or null, got {sentiment!r}")
+    prices, index = load_sp500_dataset(), load_sp500_index()
+    unknown = sorted(set(tickers or ()) - set(prices.columns))
+    if unknown:
+        raise DataError("sp500", [f"no ticker {unknown}; it has {list(prices.columns)}"])
+    prices = prices[list(tickers)] if tickers else prices
+    close = prices.to_numpy(dtype=np.float64)
+    scores = simulated_sentiment(close, noise=sentiment_noise, seed=sentiment_seed)
+    kept = _days_offered(prices.index, start, end)
+    if sentiment:
+        log.info(SIMULATED)
+    return MarketData(
+        dates=prices.index.to_numpy()[kept],
+        tickers=tuple(prices.columns),
+        close=close[kept],
+        features=technical_indicators(prices, indicators)[kept],
+        feature_names=tuple(indicators),
+        sentiment=scores[kept] if sentiment else None,
+        sentiment_names=("sentiment_simulated",) if sentiment else (),
+        risk=turbulence(close)[kept] if risk else None,
+        risk_name=risk or "",
+        benchmark=index.reindex(prices.index).iloc[:, 0].to_numpy(dtype=np.float64)[kept],
+        benchmark_name="S&P 500",
+        source=DataSource(
+            name="sp500",
+            sha256=_content_hash(prices.join(index)),
+            caveats=(SURVIVORS, SIMULATED) if sentiment else (SURVIVORS,),
+            simulated=("sentiment_simulated",) if sentiment else (),
+        ),
+    )
+
+
+def _days_offered(days: pd.DatetimeIndex, start: str | None, end: str | None) -> slice:
+    first, last = days[WARM_UP_DAYS], days[-1]
+    lower = max(pd.Timestamp(start), first) if start else first
+    upper = min(pd.Timestamp(end), last) if end else last
+    kept = days.slice_indexer(lower, upper)
+    if kept.stop - kept.start < 2:
+        span = f"{first.date()} to {last.date()}"
+        raise DataError(
+            "sp500", [f"no two days between start={start} and end={end}; it offers {span}"]
+        )
+    return kept
+
+
+def _content_hash(prices: pd.DataFrame) -> str:
+    digest = hashlib.sha256()
+    digest.update(",".join(map(str, prices.columns)).encode())
+    digest.update(prices.index.to_numpy().astype("datetime64[D]").astype(np.int64).tobytes())
+    digest.update(np.ascontiguousarray(prices.to_numpy(dtype=np.float64)).tobytes())
+    return digest.hexdigest()

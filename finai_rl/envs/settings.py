@@ -1,0 +1,62 @@
+"""What an environment's settings must satisfy, and what they select from the data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finai_rl.data.market import MarketData
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+NOTHING_BLOCKED = np.zeros((0, 0), dtype=np.bool_)
+
+
+def check_range(name: str, value: float, least: float) -> None:
+    """Refuse a setting below its least value."""
+    if not value >= least:
+        raise ValueError(f"{name} must be at least {least}, got {value}")
+
+
+def per_stock(name: str, value: float | Sequence[float], data: MarketData) -> FloatArray:
+    """Return a setting as (n_stocks,) float64, given as one number or one per stock."""
+    values = np.asarray(value, dtype=np.float64)
+    if values.ndim > 1 or (values.ndim == 1 and len(values) != data.n_stocks):
+        raise ValueError(
+            f"{name} must be one number or one for each of {data.n_stocks} stocks, got {value}"
+        )
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        raise ValueError(f"{name} must be finite and not negative, got {value}")
+    return np.broadcast_to(values, (data.n_stocks,)).copy()
+
+
+def state_features(
+    data: MarketData, indicators: Sequence[str] | None, sentiment: bool
+) -> FloatArray:
+    """Select the (n_days, n_features, n_stocks) features that a state holds, sentiment last."""
+    wanted = list(data.feature_names if indicators is None else indicators)
+    missing = [name for name in wanted if name not in data.feature_names]
+    if missing:
+        raise ValueError(
+            f"indicators: {missing} not in this data; it has {list(data.feature_names)}"
+        )
+    chosen = data.features[:, [data.feature_names.index(name) for name in wanted]]
+    if not sentiment:
+        return chosen
+    if data.sentiment is None:
+        raise ValueError(
+            f"sentiment=true, but this data has no sentiment column; its columns are "
+            f"{list(data.feature_names)}: name one in data.sentiment_columns, or choose other data"
+        )
+    return np.concatenate([chosen, data.sentiment], axis=1)
+
+
+def finrl_blocked(features: FloatArray) -> BoolArray:
+    """Mark the (n_days, n_stocks) where FinRL takes a first feature of 1.0 for "do not trade"."""
+    if features.shape[1] == 0:
+        raise ValueError("finrl_compat needs at least one indicator: FinRL fails without")
+    blocked: BoolArray = features[:, 0, :] == 1.0
+    return blocked if blocked.any() else NOTHING_BLOCKED

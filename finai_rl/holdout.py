@@ -1,0 +1,116 @@
+"""One block of days to backtest an agent on, beside its baselines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from finai_rl.assembly import evaluation_env
+from finai_rl.config import ConfigError
+from finai_rl.data.market import MarketData
+from finai_rl.evaluation.backtest import BacktestResult, backtest
+from finai_rl.evaluation.baselines import (
+    EqualWeightBuyAndHold,
+    equal_weight_shares,
+    index_account_value,
+)
+from finai_rl.evaluation.metrics import metrics, objective
+from finai_rl.evaluation.report import save_report
+from finai_rl.evaluation.returns import return_metrics, simple_returns
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.vec_env import VecEnv
+
+EQUAL_WEIGHT = "Equal weight, buy and hold"
+
+
+@dataclass(frozen=True)
+class HoldoutReport:
+    """What a backtest found.
+
+    Attributes:
+        objective: The metric that the config judges training by.
+        metrics: Metrics by ``agent``, ``equal_weight`` and, where the data has one, ``index``.
+        files: Pictures and tables written.
+    """
+
+    objective: float
+    metrics: dict[str, dict[str, float]]
+    files: list[Path]
+
+
+class Holdout:
+    """Backtests agents on a block of days, with frozen normalization and deterministic actions.
+
+    The baselines are run when it is made, so that whatever is wrong with the block, the
+    environment's evaluation settings or the objective's name shows before any training.
+
+    Args:
+        cfg: The run config.
+        data: The block.
+
+    Raises:
+        ConfigError: If the objective is no metric, or the settings do not allow a backtest.
+    """
+
+    def __init__(self, cfg: DictConfig, data: MarketData) -> None:
+        self._cfg, self._data = cfg, data
+        self.baseline = self._equal_weight()
+        initial_amount = float(self.baseline.account_value[0])
+        self.index = index_account_value(data, initial_amount)
+        self.baseline_metrics = {"equal_weight": self._measure(self.baseline)}
+        if self.index is not None:
+            self.baseline_metrics["index"] = return_metrics(
+                simple_returns(self.index),
+                cfg.evaluation.periods_per_year,
+                cfg.evaluation.risk_free,
+            )
+        names = self.baseline_metrics["equal_weight"]
+        if cfg.objective not in names:
+            raise ConfigError([f"objective: no metric {cfg.objective!r}; choose from {list(names)}"])
+
+    def backtest(
+        self, agent: BaseAlgorithm, trained: VecEnv, name: str, folder: Path
+    ) -> HoldoutReport:
+        """Backtest an agent and write pictures and tables.
+
+        Args:
+            agent: The agent.
+            trained: The environment it learned in, whose normalization is frozen.
+            name: What the pictures call it.
+            folder: Where they go.
+        """
+        env = evaluation_env(self._cfg, self._data, trained)
+        result = backtest(agent, env, self._data, name)
+        data = self._data
+        files = save_report(
+            result, [self.baseline], self.index, data.benchmark_name, data.source.caveats, folder
+        )
+        measured = self._measure(result)
+        return HoldoutReport(
+            objective=objective(measured, self._cfg.objective),
+            metrics={"agent": measured, **self.baseline_metrics},
+            files=files,
+        )
+
+    def _measure(self, result: BacktestResult) -> dict[str, float]:
+        settings = self._cfg.evaluation
+        against = None if self.index is None else simple_returns(self.index)
+        return metrics(result, settings.periods_per_year, settings.risk_free, against)
+
+    def _equal_weight(self) -> BacktestResult:
+        cash, cost = self._cfg.env.initial_amount, self._cfg.env.buy_cost_pct
+        try:
+            hmax = int(equal_weight_shares(self._data, cash, cost).max())
+            policy = EqualWeightBuyAndHold(self._data, cash, cost, hmax)
+        except ValueError as error:
+            raise ConfigError([f"env: {error}"]) from error
+        # Bought at once and never sold: neither the agent's order limit nor its risk rule hold.
+        env = evaluation_env(
+            self._cfg, self._data, hmax=hmax, turbulence_threshold=None, num_stock_shares=None
+        )
+        return backtest(policy, env, self._data, EQUAL_WEIGHT)

@@ -1,0 +1,122 @@
+"""What a run tells its tracker about itself, and the terminal at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from finai_rl.data.split import Split
+from finai_rl.holdout import HoldoutReport
+from finai_rl.tracking import Tracker, data_tags, note_tag, provenance_tags
+
+SHOWN = (
+    "total_return",
+    "cagr",
+    "volatility",
+    "sharpe_ratio",
+    "sortino_ratio",
+    "calmar_ratio",
+    "max_drawdown",
+    "conditional_value_at_risk",
+    "annual_turnover",
+    "cost_drag",
+    "average_exposure",
+    "n_trades",
+    "final_account_value",
+)
+"""Metrics in the terminal's table; all of them go to the tracker."""
+
+
+def chosen(group: str, cfg: DictConfig) -> str:
+    """Return which option of a config group a run was composed with."""
+    choices = HydraConfig.get().runtime.choices if HydraConfig.initialized() else {}
+    return str(choices.get(group) or cfg[group].get("_target_", group))
+
+
+def describe(tracker: Tracker, cfg: DictConfig, split: Split) -> None:
+    """Record everything about a run that is known before it trains."""
+    overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    tracker.log_config(config, list(overrides))
+    source = split.train.source
+    tracker.set_tags(
+        {
+            **{group: chosen(group, cfg) for group in ("agent", "env", "data", "split")},
+            "agent.class": cfg.agent["_target_"],
+            "seed": str(cfg.seed),
+            **data_tags(source),
+            **_block_tags(split),
+            **provenance_tags(),
+            **note_tag(_note(cfg, split)),
+        }
+    )
+    tracker.log_dataset(split.train, "training")
+    tracker.log_dataset(split.validation, "validation")
+
+
+def record_backtest(tracker: Tracker, report: HoldoutReport, step: int, folder: Path) -> None:
+    """Record the numbers, tables and pictures of the validation backtest."""
+    for name, values in report.metrics.items():
+        prefix = "validation" if name == "agent" else f"validation_{name}"
+        tracker.log_metrics({f"{prefix}/{key}": value for key, value in values.items()}, step)
+    tracker.log_metrics({"objective": report.objective}, step)
+    tracker.log_artifacts(folder, folder.name)
+
+
+def print_summary(
+    cfg: DictConfig, split: Split, report: HoldoutReport, folder: Path, tracker: Tracker
+) -> None:
+    """Print the validation table, what to keep in mind, and where everything is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(soft_wrap=True)
+    days = split.validation.day_names
+    table = Table(title=f"Validation backtest, {days[0]} to {days[-1]}")
+    table.add_column("metric")
+    for name in report.metrics:
+        heading = chosen("agent", cfg) if name == "agent" else name.replace("_", " ")
+        table.add_column(heading, justify="right")
+    for metric in SHOWN:
+        table.add_row(metric, *(_shown(values, metric) for values in report.metrics.values()))
+    console.print(table)
+    for caveat in split.train.source.caveats:
+        console.print(f"Note: {caveat}")
+    console.print(f"Objective {cfg.objective}: {report.objective:.4f}")
+    console.print(f"Run folder: {folder}", highlight=False)
+    if tracker.run_id is not None:
+        console.print(f"MLflow run: {tracker.run_id}", highlight=False)
+        console.print(f"Tracking page: {tracker.page_command}", highlight=False)
+
+
+def _shown(values: Mapping[str, float], metric: str) -> str:
+    if metric not in values:
+        return ""
+    value = values[metric]
+    return f"{value:,.0f}" if abs(value) >= 1000 or metric == "n_trades" else f"{value:.4f}"
+
+
+def _block_tags(split: Split) -> dict[str, str]:
+    tags = {}
+    for name, block in (("train", split.train), ("validation", split.validation)):
+        tags[f"split.{name}"] = f"{block.day_names[0]} to {block.day_names[-1]}"
+    if split.test is not None:
+        tags["split.test"] = f"{split.test.first_day} to {split.test.last_day} (sealed)"
+    return tags
+
+
+def _note(cfg: DictConfig, split: Split) -> str:
+    source = split.train.source
+    lines = [
+        f"**{chosen('agent', cfg)}** on **{source.name}** "
+        f"({split.train.n_stocks} stocks), seed {cfg.seed}.",
+        "",
+        *(f"- {name}: {span}" for name, span in _block_tags(split).items()),
+        "",
+        *(f"> {caveat}\n" for caveat in source.caveats),
+    ]
+    return "\n".join(lines)

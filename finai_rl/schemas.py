@@ -1,0 +1,138 @@
+"""Names and types of every setting of ours, so that a typo is found before anything is imported.
+
+Values live in ``conf/`` only. A test holds each schema against the signature it stands for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Train:
+    """Top level of ``conf/train.yaml``; groups are checked on their own."""
+
+    data: Any
+    split: Any
+    env: Any
+    agent: Any
+    tracking: Any
+    evaluation: Any
+    seed: int
+    total_timesteps: int
+    total_episodes: int | None
+    objective: str
+    checkpoint_every: int | None
+    log_interval: int | None
+    model_dir: str | None
+    progress_bar: bool | None
+    torch_threads: int
+    trusted_packages: list[str]
+    output_root: str
+
+
+@dataclass
+class Sp500:
+    """``data=sp500``."""
+
+    tickers: list[str] | None
+    start: str | None
+    end: str | None
+    indicators: list[str]
+    risk: str | None
+    sentiment: str | None
+    sentiment_noise: float
+    sentiment_seed: int
+
+
+@dataclass
+class ProcessedCsv:
+    """``data=processed_csv``."""
+
+    path: str
+    indicators: list[str] | None
+    sentiment_columns: list[str] | None
+    sentiment_neutral: float
+    risk: str | None
+    benchmark: str | None
+
+
+@dataclass
+class SplitByFraction:
+    """``split=fraction``."""
+
+    train: float
+    validation: float
+
+
+@dataclass
+class SplitByDates:
+    """``split=dates``."""
+
+    validation_start: str
+    test_start: str | None
+    train_start: str | None
+    test_end: str | None
+
+
+@dataclass
+class StockTrading:
+    """``env=stock_trading``, the settings of its normalization included."""
+
+    n_envs: int
+    hmax: int
+    initial_amount: float
+    buy_cost_pct: Any
+    sell_cost_pct: Any
+    reward_scaling: float
+    num_stock_shares: Any
+    indicators: list[str] | None
+    sentiment: bool
+    turbulence_threshold: float | None
+    episode_days: int | None
+    random_start: bool
+    finrl_compat: bool
+    record: bool
+    normalize: bool
+    norm_reward: bool
+    clip_obs: float
+    clip_reward: float
+
+
+@dataclass
+class Evaluation:
+    """``evaluation=holdout``."""
+
+    periods_per_year: int
+    risk_free: float
+    env: dict[str, Any]
+
+
+@dataclass
+class MLflow:
+    """``tracking=mlflow``."""
+
+    uri: str
+    experiment_name: str
+    run_name: str | None
+    registered_model_name: str | None
+    log_checkpoints: bool
+    log_model: bool
+    system_metrics: bool
+
+
+@dataclass
+class NoTracking:
+    """``tracking=none``."""
+
+
+BY_TARGET: dict[str, type] = {
+    "finai_rl.data.sp500.load_sp500": Sp500,
+    "finai_rl.data.processed_csv.load_processed_csv": ProcessedCsv,
+    "finai_rl.data.split.split_by_fraction": SplitByFraction,
+    "finai_rl.data.split.split_by_dates": SplitByDates,
+    "finai_rl.envs.stock_trading.StockTradingVecEnv": StockTrading,
+    "finai_rl.tracking.NoTracker": NoTracking,
+    "finai_rl.tracking.MLflowTracker": MLflow,
+}
