@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import hydra
-from omegaconf import DictConfig, OmegaConf
+import numpy as np
+from omegaconf import DictConfig
 
-from finai_rl.config import build
+from finai_rl.config import build, plain
 from finai_rl.envs.normalization import frozen, normalized
 
 if TYPE_CHECKING:
@@ -56,26 +56,28 @@ def evaluation_env(
         **changes: Further settings to change, where the environment has them.
     """
     node, _ = _without_normalization(cfg.env)
-    changes = {**cfg.evaluation.env, **changes}
+    changes = {**plain(cfg.evaluation.env), **changes}
     known = {name: value for name, value in changes.items() if name in node}
-    node = OmegaConf.merge(node, known)
-    env = _market_env(node, data, cfg.seed)
+    env = _market_env(node | known, data, cfg.seed)
     return frozen(env, trained) if trained is not None else env
 
 
 def new_agent(cfg: DictConfig, env: VecEnv) -> BaseAlgorithm:
     """Build the agent; settings marked ``_partial_`` are completed with the number of actions."""
-    partial = {
-        name: hydra.utils.instantiate(node)(n_actions=env.action_space.shape[0])  # type: ignore[index]
-        for name, node in cfg.agent.items()
-        if isinstance(node, DictConfig) and node.get("_partial_")
+    node = plain(cfg.agent)
+    partial = [
+        name for name, value in node.items() if isinstance(value, dict) and "_partial_" in value
+    ]
+    n_actions = int(np.prod(env.action_space.shape or (1,)))
+    objects = {
+        name: build({**node.pop(name), "_partial_": False}, f"agent.{name}", n_actions=n_actions)
+        for name in partial
     }
-    plain = OmegaConf.masked_copy(cfg.agent, [name for name in cfg.agent if name not in partial])
-    agent: BaseAlgorithm = build(plain, "agent", env=env, **partial)
+    agent: BaseAlgorithm = build(node, "agent", env=env, **objects)
     return agent
 
 
-def _market_env(node: DictConfig, data: MarketData, seed: int) -> VecEnv:
+def _market_env(node: dict[str, Any], data: MarketData, seed: int) -> VecEnv:
     from stable_baselines3.common.vec_env import VecMonitor
 
     env = VecMonitor(build(node, "env", data))
@@ -83,6 +85,7 @@ def _market_env(node: DictConfig, data: MarketData, seed: int) -> VecEnv:
     return env
 
 
-def _without_normalization(node: DictConfig) -> tuple[DictConfig, dict[str, Any]]:
-    rest = OmegaConf.masked_copy(node, [name for name in node if name not in NORMALIZATION])
-    return rest, {name: node[name] for name in NORMALIZATION if name in node}
+def _without_normalization(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
+    node = plain(cfg)
+    wrapper = {name: node.pop(name) for name in NORMALIZATION if name in node}
+    return node, wrapper

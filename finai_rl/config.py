@@ -74,17 +74,16 @@ def check(cfg: DictConfig) -> None:
         ConfigError: Names every unknown key, missing value and wrong type.
     """
     try:
-        settings = OmegaConf.to_container(cfg, resolve=True)
+        settings = plain(cfg)
     except OmegaConfBaseException as error:
         raise ConfigError([_described(error)]) from error
-    assert isinstance(settings, dict)
     problems = [*_schema_problems("", settings, schemas.Train)]
     for key, node in settings.items():
         if not isinstance(node, dict):
             continue
         schema = schemas.BY_TARGET.get(str(node.get("_target_")))
         schema = schemas.Evaluation if key == "evaluation" else schema
-        problems += [*_target_problems(str(key), node, cfg.get("trusted_packages", []))]
+        problems += [*_target_problems(key, node, cfg.get("trusted_packages", []))]
         if schema is not None:
             problems += [*_schema_problems(f"{key}.", node, schema)]
     if problems:
@@ -126,11 +125,17 @@ def _target_problems(prefix: str, node: Any, trusted: Iterable[str]) -> Iterator
         yield from _target_problems(f"{prefix}.{name}", value, trusted)
 
 
-def build(node: DictConfig, key: str, /, *objects: Any, **settings: Any) -> Any:
+def plain(node: DictConfig) -> dict[str, Any]:
+    """Return a config node as plain containers, with every interpolation resolved."""
+    container: Any = OmegaConf.to_container(node, resolve=True)
+    return {str(name): value for name, value in container.items()}
+
+
+def build(node: DictConfig | dict[str, Any], key: str, /, *objects: Any, **settings: Any) -> Any:
     """Build what a config node's ``_target_`` names.
 
     Args:
-        node: The node.
+        node: The node, as it stands in the config or as plain containers.
         key: Where it stands in the config, for messages.
         *objects: Objects to pass by position.
         **settings: Objects and settings to pass by name, over those of the node.
@@ -138,17 +143,16 @@ def build(node: DictConfig, key: str, /, *objects: Any, **settings: Any) -> Any:
     Raises:
         ConfigError: If the target cannot be imported, knows no such setting, or refuses a value.
     """
-    plain = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(plain, dict)
-    target = _import(f"{key}._target_", plain["_target_"])
-    unknown = _unknown_settings(target, [name for name in plain if name != "_target_"])
+    node = plain(node) if isinstance(node, DictConfig) else node
+    target = _import(f"{key}._target_", node["_target_"])
+    unknown = _unknown_settings(target, [name for name in node if not name.startswith("_")])
     if unknown:
         raise ConfigError(
-            f"{key}.{name}: {plain['_target_']} has no such setting{hint}"
+            f"{key}.{name}: {node['_target_']} has no such setting{hint}"
             for name, hint in unknown.items()
         )
     # Partial, then called: Hydra would turn objects passed to instantiate into config nodes.
-    make = hydra.utils.instantiate(plain, _partial_=True, _convert_="all")
+    make = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
     try:
         return make(*objects, **settings)
     except Exception as error:

@@ -13,13 +13,14 @@ from finai_rl.config import ConfigError
 from finai_rl.data.market import MarketData
 from finai_rl.evaluation.backtest import BacktestResult, backtest
 from finai_rl.evaluation.baselines import (
+    DoNothing,
     EqualWeightBuyAndHold,
     equal_weight_shares,
     index_account_value,
 )
-from finai_rl.evaluation.metrics import metrics, objective
+from finai_rl.evaluation.metrics import metrics, objective, return_metrics
 from finai_rl.evaluation.report import save_report
-from finai_rl.evaluation.returns import return_metrics, simple_returns
+from finai_rl.evaluation.returns import simple_returns
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -59,6 +60,10 @@ class Holdout:
 
     def __init__(self, cfg: DictConfig, data: MarketData) -> None:
         self._cfg, self._data = cfg, data
+        try:
+            backtest(DoNothing(data.n_stocks), evaluation_env(cfg, data), data, "nothing")
+        except ValueError as error:
+            raise ConfigError([f"evaluation.env: {error}"]) from error
         self.baseline = self._equal_weight()
         initial_amount = float(self.baseline.account_value[0])
         self.index = index_account_value(data, initial_amount)
@@ -71,7 +76,9 @@ class Holdout:
             )
         names = self.baseline_metrics["equal_weight"]
         if cfg.objective not in names:
-            raise ConfigError([f"objective: no metric {cfg.objective!r}; choose from {list(names)}"])
+            raise ConfigError(
+                [f"objective: no metric {cfg.objective!r}; choose from {list(names)}"]
+            )
 
     def backtest(
         self, agent: BaseAlgorithm, trained: VecEnv, name: str, folder: Path

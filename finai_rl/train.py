@@ -1,6 +1,6 @@
 """Train an agent, track it, save it, backtest it on validation.
 
-    python -m finai_rl.train agent=a2c env.sentiment=true
+python -m finai_rl.train agent=a2c env.sentiment=true
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
@@ -102,9 +103,9 @@ def save(
 
     model, statistics = folder / "model.zip", None
     agent.save(model)
-    observations = env.reset()
+    observations = np.asarray(env.reset())
     if isinstance(env, VecNormalize):
-        observations = env.get_original_obs()
+        observations = np.asarray(env.get_original_obs())
         statistics = folder / "vec_normalize.pkl"
         env.save(str(statistics))
     if cfg.model_dir is not None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from finai_rl.data.market import DataSource, MarketData
+
+REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
+"""Real files in FinRL's layout that are not part of the project; tests skip without them."""
 
 
 def generated_market(
@@ -40,3 +45,27 @@ def generated_market(
         benchmark_name="index",
         source=DataSource("generated", hashlib.sha256(close.tobytes()).hexdigest()),
     )
+
+
+def write_processed_csv(file: Path, n_days: int = 6) -> Path:
+    """Write a small file in the layout that FinRL's pipeline leaves: day number first."""
+    data = generated_market(n_days=n_days, n_stocks=3, n_features=2, seed=11)
+    tickers = ["AAA", "BBB", "CCC"]
+    assert data.risk is not None
+    assert data.sentiment is not None
+    rows = pd.DataFrame(
+        {
+            "date": [str(day) for day in data.dates for _ in tickers],
+            "tic": tickers * n_days,
+            "close": data.close.ravel(),
+            "volume": 1000,
+            "day": 3,
+            "macd": data.features[:, 0].ravel(),
+            "rsi_30": data.features[:, 1].ravel(),
+            "vix": data.risk.repeat(3),
+            "sentiment": data.sentiment.ravel(),
+        },
+        index=pd.Index(np.arange(n_days).repeat(3)),
+    )
+    rows.to_csv(file)
+    return file

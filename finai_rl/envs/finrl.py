@@ -13,39 +13,40 @@ import pandas as pd
 from finai_rl.data.market import MarketData
 
 
-def load_finrl_class() -> type[Any]:
-    """Return FinRL's ``StockTradingEnv`` without its broker and data-vendor dependencies.
+def import_finrl_module(name: str) -> types.ModuleType:
+    """Import a module of FinRL without FinRL's broker and data-vendor dependencies.
 
     ``import finrl`` executes modules that need brokers' and vendors' packages, which FinRL's
     wheel neither declares nor needs for its environment. Where that import fails, an empty
-    package stands in for ``finrl`` just long enough to import the environment's module.
+    package stands in for ``finrl`` just long enough to import the module asked for.
+
+    Args:
+        name: Full name, starting with ``finrl.``.
 
     Raises:
-        ModuleNotFoundError: If FinRL is not installed.
+        ModuleNotFoundError: If FinRL is not installed, or the module itself needs more.
     """
-    module = "finrl.meta.env_stock_trading.env_stocktrading"
-    if importlib.util.find_spec("finrl") is None:
+    spec = importlib.util.find_spec("finrl")
+    if spec is None or spec.submodule_search_locations is None:
         raise ModuleNotFoundError("FinRL is not installed: pip install finrl==0.3.7")
     try:
         importlib.import_module("finrl")
     except ImportError:
-        return _import_behind_stub(module)
-    loaded: type[Any] = importlib.import_module(module).StockTradingEnv
-    return loaded
+        stub = types.ModuleType("finrl")
+        stub.__path__ = list(spec.submodule_search_locations)
+        sys.modules["finrl"] = stub
+        try:
+            return importlib.import_module(name)
+        finally:
+            del sys.modules["finrl"]
+    return importlib.import_module(name)
 
 
-def _import_behind_stub(module: str) -> type[Any]:
-    spec = importlib.util.find_spec("finrl")
-    assert spec is not None
-    assert spec.submodule_search_locations is not None
-    stub = types.ModuleType("finrl")
-    stub.__path__ = list(spec.submodule_search_locations)
-    sys.modules["finrl"] = stub
-    try:
-        loaded: type[Any] = importlib.import_module(module).StockTradingEnv
-    finally:
-        del sys.modules["finrl"]
-    return loaded
+def load_finrl_class() -> type[Any]:
+    """Return FinRL's ``StockTradingEnv``."""
+    module = import_finrl_module("finrl.meta.env_stock_trading.env_stocktrading")
+    finrl_class: type[Any] = module.StockTradingEnv
+    return finrl_class
 
 
 def finrl_frame(data: MarketData) -> pd.DataFrame:

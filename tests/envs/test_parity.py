@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,13 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finai_rl.data.market import DataSource, MarketData
+from finai_rl.data.market import MarketData
 from finai_rl.data.processed_csv import load_processed_csv
 from finai_rl.envs.finrl import finrl_frame, load_finrl_class
 from finai_rl.envs.stock_trading import StockTradingVecEnv
-from tests.markets import generated_market
-
-REAL_DATA = Path(__file__).parents[3] / "shared" / "data"
+from tests.markets import REAL_DATA, generated_market
 
 
 def finrl_env(data: MarketData, **settings: Any) -> Any:
@@ -88,9 +85,7 @@ def episodes(draw: st.DrawFn) -> tuple[MarketData, np.ndarray, dict[str, Any]]:
         "buy_cost_pct": draw(st.sampled_from([0.0, 0.001, 0.02])),
         "sell_cost_pct": draw(st.sampled_from([0.0, 0.001, 0.02])),
         "turbulence_threshold": draw(st.sampled_from([None, 0.0, 10.0, 30.0])),
-        "num_stock_shares": [
-            draw(st.sampled_from([0, 0, 7, 2.5])) for _ in range(n_stocks)
-        ],
+        "num_stock_shares": [draw(st.sampled_from([0, 0, 7, 2.5])) for _ in range(n_stocks)],
     }
     return data, actions, chosen
 
@@ -171,7 +166,3 @@ def test_the_default_differs_from_finrl_only_where_it_says() -> None:
     np.testing.assert_array_equal(runs[0][0], runs[1][0])
     np.testing.assert_array_equal(runs[0][1], runs[1][1])
     np.testing.assert_array_equal(runs[0][2], runs[1][2])
-
-
-def test_generated_market_has_a_source() -> None:
-    assert isinstance(generated_market(n_days=5, n_stocks=2).source, DataSource)

@@ -1,0 +1,1 @@
+"""Arrays in, numbers and pictures out; knows no agent and no tracker."""

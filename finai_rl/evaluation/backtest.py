@@ -1,0 +1,117 @@
+"""Run a policy through one recording environment and keep its account."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finai_rl.data.market import FloatArray, MarketData
+from finai_rl.evaluation.result import BacktestResult, save_tables
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.vec_env import VecEnv
+
+__all__ = ["BacktestResult", "Policy", "backtest", "save_tables"]
+
+_LEDGER_KEYS = ("days", "account_value", "cash", "shares", "trades", "costs")
+
+
+class Policy(Protocol):
+    """Anything that decides as a Stable-Baselines3 algorithm does."""
+
+    def predict(
+        self,
+        observation: NDArray[Any] | dict[str, NDArray[Any]],
+        state: tuple[NDArray[Any], ...] | None = None,
+        episode_start: NDArray[Any] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
+        """Return the actions (n_envs, n_stocks) and the next recurrent state, if there is one."""
+        ...
+
+
+def backtest(policy: Policy, env: VecEnv, data: MarketData, name: str) -> BacktestResult:
+    """Let a policy trade one episode, deterministically, and return its account.
+
+    A vectorized environment resets itself when an episode ends, so nothing is read from its
+    observations or rewards: the account comes from ``infos[0]["ledger"]`` of the last step.
+
+    Args:
+        policy: Decides on each day; its recurrent state and the episode's start are passed on.
+        env: Exactly one environment on ``data``, built with ``record=True``. Its ledger holds
+            ``days`` (n_days,) indices into ``data`` and ``account_value``, ``cash``, ``shares``,
+            ``trades`` and ``costs`` as in `BacktestResult`.
+        data: The market that ``env`` trades.
+        name: What the result is called.
+
+    Returns:
+        The account on every day of the episode.
+
+    Raises:
+        ValueError: If ``env`` holds more than one environment, does not record, does not end, or
+            if its ledger does not reconcile with the prices in ``data``.
+    """
+    if env.num_envs != 1:
+        raise ValueError(
+            f"backtest {name!r} needs a VecEnv with exactly one environment, "
+            f"got num_envs={env.num_envs}"
+        )
+    return _result(_ledger(_last_info(policy, env, data.n_days, name), name), data, name)
+
+
+def _last_info(policy: Policy, env: VecEnv, n_days: int, name: str) -> dict[str, Any]:
+    observation: Any = env.reset()
+    state: tuple[NDArray[Any], ...] | None = None
+    episode_start = np.ones(1, dtype=bool)
+    # FinRL's environment takes one more step than it trades; none takes more than one a day.
+    for _ in range(n_days):
+        actions, state = policy.predict(
+            observation, state=state, episode_start=episode_start, deterministic=True
+        )
+        observation, _, episode_start, infos = env.step(actions)
+        if episode_start[0]:
+            return infos[0]
+    raise ValueError(
+        f"backtest {name!r}: the episode did not end within the {n_days} days of the data; "
+        "is the environment built on other data?"
+    )
+
+
+def _ledger(info: dict[str, Any], name: str) -> Mapping[str, Any]:
+    ledger: Mapping[str, Any] | None = info.get("ledger")
+    if ledger is None:
+        raise ValueError(
+            f"backtest {name!r}: the environment kept no ledger; build it with record=True"
+        )
+    missing = [key for key in _LEDGER_KEYS if key not in ledger]
+    if missing:
+        raise ValueError(f"backtest {name!r}: the environment's ledger lacks {missing}")
+    return ledger
+
+
+def _result(ledger: Mapping[str, Any], data: MarketData, name: str) -> BacktestResult:
+    days = np.asarray(ledger["days"])
+    inside = (days >= 0).all() and (days < data.n_days).all()
+    if not inside or not (np.diff(days) > 0).all():
+        raise ValueError(
+            f"backtest {name!r}: the ledger's days must increase within 0..{data.n_days - 1}"
+        )
+
+    def amounts(key: str) -> FloatArray:
+        # An array of its own: the environment is free to reuse its buffers in the next episode.
+        return np.array(ledger[key], dtype=np.float64)
+
+    return BacktestResult(
+        name=name,
+        dates=data.dates[days],
+        tickers=data.tickers,
+        close=data.close[days],
+        account_value=amounts("account_value"),
+        cash=amounts("cash"),
+        shares=amounts("shares"),
+        trades=amounts("trades"),
+        costs=amounts("costs"),
+    )

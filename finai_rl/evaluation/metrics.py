@@ -1,0 +1,206 @@
+"""From a backtest to a flat dictionary of the field's standard measures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from finai_rl.data.market import FloatArray
+from finai_rl.evaluation.benchmark import benchmark_metrics
+from finai_rl.evaluation.result import BacktestResult
+from finai_rl.evaluation.returns import (
+    autocorrelation,
+    cagr,
+    calmar_ratio,
+    conditional_value_at_risk,
+    downside_deviation,
+    drawdown,
+    hit_rate,
+    kurtosis,
+    max_drawdown,
+    max_drawdown_duration,
+    profit_factor,
+    sharpe_ratio,
+    skewness,
+    sortino_ratio,
+    tail_ratio,
+    total_return,
+    value_at_risk,
+    volatility,
+)
+
+__all__ = [
+    "annual_turnover",
+    "autocorrelation",
+    "average_exposure",
+    "benchmark_metrics",
+    "cagr",
+    "calmar_ratio",
+    "concentration",
+    "conditional_value_at_risk",
+    "cost_drag",
+    "downside_deviation",
+    "drawdown",
+    "hit_rate",
+    "kurtosis",
+    "max_drawdown",
+    "max_drawdown_duration",
+    "metrics",
+    "objective",
+    "profit_factor",
+    "return_metrics",
+    "sharpe_ratio",
+    "skewness",
+    "sortino_ratio",
+    "tail_ratio",
+    "total_return",
+    "value_at_risk",
+    "volatility",
+]
+
+_FLAT = "the account did not vary while its mean return is not zero, or it has only one return"
+_WHY_UNDEFINED = {
+    "sharpe_ratio": _FLAT,
+    "volatility": "the backtest has only one return",
+    "sortino_ratio": "no period ended below the risk-free rate",
+    "calmar_ratio": "the account never fell below an earlier peak",
+    "profit_factor": "no period ended with a loss, as when the account stays in cash",
+    "tail_ratio": "the 5 % quantile of the returns is zero",
+    "skewness": "the returns do not vary",
+    "kurtosis": "the returns do not vary",
+    "autocorrelation": "the returns do not vary",
+    "concentration": "no stock was ever held",
+    "information_ratio": "the account differs from the benchmark by a constant",
+    "cagr": "the backtest is too short to annualise its return",
+}
+
+
+def metrics(
+    result: BacktestResult,
+    periods_per_year: float = 252,
+    risk_free: float = 0.0,
+    benchmark_returns: FloatArray | None = None,
+) -> dict[str, float]:
+    """Measure a backtest.
+
+    Args:
+        result: The backtest.
+        periods_per_year: 252 for daily data.
+        risk_free: Simple annual rate that Sharpe, Sortino and alpha are taken over.
+        benchmark_returns: (n_days - 1,) simple returns of a benchmark over the same days.
+
+    Returns:
+        Name to value, fractions not percent. Measures of the returns are the functions of
+        `finai_rl.evaluation.returns` (VaR, CVaR and tail ratio at 5 %, autocorrelation at lag
+        1); measures of the trading are the functions below; ``n_trades`` counts the orders
+        filled, ``total_costs`` and ``final_account_value`` are in the currency of the data.
+        `benchmark_metrics` are added where a benchmark is given. An undefined value is NaN,
+        none is infinite.
+    """
+    returns = result.returns
+    values = {
+        **return_metrics(returns, periods_per_year, risk_free),
+        "annual_turnover": annual_turnover(result, periods_per_year),
+        "cost_drag": cost_drag(result, periods_per_year),
+        "average_exposure": average_exposure(result),
+        "concentration": concentration(result),
+        "n_trades": float(np.count_nonzero(result.trades)),
+        "total_costs": float(result.costs.sum()),
+        "final_account_value": float(result.account_value[-1]),
+    }
+    if benchmark_returns is not None:
+        values |= benchmark_metrics(returns, benchmark_returns, periods_per_year, risk_free)
+    return values
+
+
+def return_metrics(
+    returns: FloatArray, periods_per_year: float = 252, risk_free: float = 0.0
+) -> dict[str, float]:
+    """Measure a return series that is no backtest, such as an index.
+
+    Args:
+        returns: (n,) simple returns.
+        periods_per_year: 252 for daily data.
+        risk_free: Simple annual rate.
+
+    Returns:
+        The part of `metrics` that needs returns only.
+    """
+    return {
+        "total_return": total_return(returns),
+        "cagr": cagr(returns, periods_per_year),
+        "volatility": volatility(returns, periods_per_year),
+        "downside_deviation": downside_deviation(returns, periods_per_year),
+        "max_drawdown": max_drawdown(returns),
+        "max_drawdown_duration": max_drawdown_duration(returns),
+        "value_at_risk": value_at_risk(returns),
+        "conditional_value_at_risk": conditional_value_at_risk(returns),
+        "sharpe_ratio": sharpe_ratio(returns, periods_per_year, risk_free),
+        "sortino_ratio": sortino_ratio(returns, periods_per_year, risk_free),
+        "calmar_ratio": calmar_ratio(returns, periods_per_year),
+        "profit_factor": profit_factor(returns),
+        "hit_rate": hit_rate(returns),
+        "tail_ratio": tail_ratio(returns),
+        "skewness": skewness(returns),
+        "kurtosis": kurtosis(returns),
+        "autocorrelation": autocorrelation(returns),
+    }
+
+
+def annual_turnover(result: BacktestResult, periods_per_year: float = 252) -> float:
+    """One-way turnover a year, ``mean(0.5 * sum|w_traded - w_drifted|) * periods_per_year``.
+
+    Cash is one of the weights, so that moving the whole account from cash into stocks is a
+    turnover of 1. A day's turnover lies in [0, 1].
+    """
+    traded = np.abs(result.traded_weights - result.weights[:-1]).sum(axis=1) / 2
+    return float(traded.mean() * periods_per_year)
+
+
+def cost_drag(result: BacktestResult, periods_per_year: float = 252) -> float:
+    """Costs in basis points of the account a year, ``mean(cost / value) * ppy * 10_000``."""
+    return float((result.costs / result.account_value[:-1]).mean() * periods_per_year * 1e4)
+
+
+def average_exposure(result: BacktestResult) -> float:
+    """Mean share of the account in stocks after each day's trades (gross; long only)."""
+    return float(result.traded_weights[:, :-1].sum(axis=1).mean())
+
+
+def concentration(result: BacktestResult) -> float:
+    """Mean Herfindahl-Hirschman index of the stock weights over the days with stocks.
+
+    ``sum((w_i / sum(w))^2)``, cash left out: 1 / n_stocks for equal weights, 1 for a single
+    stock, NaN if no stock was ever held.
+    """
+    stocks = result.traded_weights[:, :-1]
+    invested = stocks[stocks.sum(axis=1) > 0]
+    if not len(invested):
+        return float("nan")
+    shares = invested / invested.sum(axis=1, keepdims=True)
+    return float((shares**2).sum(axis=1).mean())
+
+
+def objective(metrics: Mapping[str, float], name: str) -> float:
+    """Return the metric that training is judged by.
+
+    Args:
+        metrics: What `metrics` returned.
+        name: One of its names.
+
+    Raises:
+        ValueError: If there is no such metric, or if it is undefined on this backtest: an
+            optimizer must never be told NaN or infinity.
+    """
+    if name not in metrics:
+        raise ValueError(f"no metric {name!r} for objective; choose from {sorted(metrics)}")
+    value = float(metrics[name])
+    if not math.isfinite(value):
+        why = _WHY_UNDEFINED.get(name, "the backtest is too short or its account does not vary")
+        raise ValueError(
+            f"objective {name!r} is undefined on this backtest ({value}): {why}; "
+            "choose another objective or a longer validation split"
+        )
+    return value

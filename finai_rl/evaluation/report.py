@@ -1,0 +1,52 @@
+"""The folder that a backtest leaves: three pictures and the account as CSV tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from finai_rl.data.market import FloatArray
+from finai_rl.evaluation.figures import account_value_figure, drawdown_figure, holdings_figure
+from finai_rl.evaluation.result import BacktestResult, save_tables
+
+__all__ = ["account_value_figure", "drawdown_figure", "holdings_figure", "save_report"]
+
+
+def save_report(
+    result: BacktestResult,
+    baselines: Sequence[BacktestResult],
+    index: FloatArray | None,
+    index_name: str,
+    caveats: Sequence[str],
+    folder: str | Path,
+) -> list[Path]:
+    """Write the pictures and tables of an agent's backtest.
+
+    Args:
+        result: The agent's backtest.
+        baselines: Backtests that it is drawn against.
+        index: (n_days,) index rebased to the initial amount, on the agent's days, if any.
+        index_name: What to call it.
+        caveats: What a reader of the pictures has to know, one sentence each.
+        folder: Where to write; made if it is not there.
+
+    Returns:
+        The files written: ``account_value.png``, ``drawdown.png``, ``holdings.png`` (1,500
+        pixels wide), ``account_value.csv``, ``holdings.csv``, ``trades.csv``.
+
+    Raises:
+        ValueError: If ``index`` does not cover the agent's days.
+    """
+    folder = Path(folder)
+    figures = {
+        "account_value": account_value_figure(result, baselines, index, index_name, caveats),
+        "drawdown": drawdown_figure(result, baselines, index, index_name, caveats),
+        "holdings": holdings_figure(result, caveats),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = []
+    for name, figure in figures.items():
+        path = folder / f"{name}.png"
+        figure.savefig(path)
+        pictures.append(path)
+    return [*pictures, *save_tables(result, folder)]

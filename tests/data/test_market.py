@@ -1,0 +1,69 @@
+"""MarketData is complete by construction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from finai_rl.data.validation import DataError
+from tests.markets import generated_market
+
+
+@pytest.mark.parametrize("name", ["close", "features", "sentiment", "risk", "benchmark"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_value_that_is_not_finite_is_refused(name: str, value: float) -> None:
+    data = generated_market()
+    array = getattr(data, name).copy()
+    array[7] = value
+    with pytest.raises(DataError, match=rf"{name} is not finite, first on 2020-01-08"):
+        replace(data, **{name: array})
+
+
+@pytest.mark.parametrize("name", ["close", "benchmark"])
+def test_a_price_that_is_not_positive_is_refused(name: str) -> None:
+    data = generated_market()
+    array = getattr(data, name).copy()
+    array[7] = 0
+    with pytest.raises(DataError, match=rf"{name} is not positive, first on 2020-01-08"):
+        replace(data, **{name: array})
+
+
+@pytest.mark.parametrize("name", ["close", "features", "sentiment", "risk", "benchmark"])
+def test_a_wrong_shape_is_refused(name: str) -> None:
+    data = generated_market()
+    with pytest.raises(DataError, match=f"{name} has shape"):
+        replace(data, **{name: getattr(data, name)[:-1]})
+
+
+def test_dates_that_do_not_increase_are_refused() -> None:
+    data = generated_market()
+    with pytest.raises(DataError, match="strictly increasing"):
+        replace(data, dates=data.dates[::-1].copy())
+
+
+def test_tickers_and_names_are_unique() -> None:
+    data = generated_market(n_stocks=2, n_features=1)
+    with pytest.raises(DataError, match="tickers must be unique"):
+        replace(data, tickers=("A", "A"))
+    with pytest.raises(DataError, match="names must be unique"):
+        replace(data, sentiment_names=("feature_0",))
+
+
+def test_slicing_gives_views_and_copy_does_not() -> None:
+    data = generated_market()
+    part = data.slice_days(10, 20)
+    assert part.n_days == 10
+    assert part.dates[0] == data.dates[10]
+    assert np.shares_memory(part.close, data.close)
+    assert not np.shares_memory(part.copy().close, data.close)
+    with pytest.raises(IndexError):
+        data.slice_days(50, 70)
+
+
+def test_times_of_day_show_where_there_are_any() -> None:
+    data = generated_market(n_days=2)
+    assert data.day_names == ["2020-01-01", "2020-01-02"]
+    hours = np.array(["2020-01-01T10:00", "2020-01-01T11:00"], dtype="datetime64[us]")
+    assert replace(data, dates=hours).day_names == ["2020-01-01T10:00:00", "2020-01-01T11:00:00"]

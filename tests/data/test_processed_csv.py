@@ -1,0 +1,150 @@
+"""FinRL's processed CSV: what loads, and what a bad file is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from finai_rl.data.processed_csv import load_processed_csv
+from finai_rl.data.validation import DataError
+from tests.markets import REAL_DATA, write_processed_csv
+
+Damage = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def damaged(tmp_path: Path, damage: Damage) -> Path:
+    file = write_processed_csv(tmp_path / "features.csv")
+    damage(pd.read_csv(file, index_col=0)).to_csv(file)
+    return file
+
+
+def test_every_cell_lands_where_its_date_and_ticker_say(tmp_path: Path) -> None:
+    file = write_processed_csv(tmp_path / "features.csv")
+    data = load_processed_csv(str(file), risk="vix")
+    rows = pd.read_csv(file).set_index(["date", "tic"])
+    assert data.feature_names == ("macd", "rsi_30")
+    assert data.sentiment_names == ("sentiment",)
+    for day, date in enumerate(data.day_names):
+        assert data.risk is not None
+        assert data.risk[day] == rows.loc[(date, data.tickers[0]), "vix"]
+        for stock, ticker in enumerate(data.tickers):
+            row = rows.loc[(date, ticker)]
+            assert data.close[day, stock] == row["close"]
+            assert data.features[day, 0, stock] == row["macd"]
+            assert data.features[day, 1, stock] == row["rsi_30"]
+
+
+def test_ticker_order_within_a_day_does_not_matter(tmp_path: Path) -> None:
+    file = write_processed_csv(tmp_path / "features.csv")
+    straight = load_processed_csv(str(file))
+    rows = pd.read_csv(file, index_col=0)
+    rows.sort_values(["date", "tic"], ascending=[True, False]).to_csv(file)
+    turned = load_processed_csv(str(file))
+    assert turned.tickers == straight.tickers
+    np.testing.assert_array_equal(turned.close, straight.close)
+    assert turned.source.sha256 != straight.source.sha256
+
+
+def test_empty_sentiment_is_neutral_and_counted(tmp_path: Path) -> None:
+    def no_news(rows: pd.DataFrame) -> pd.DataFrame:
+        rows.loc[rows.index[:1], "sentiment"] = np.nan
+        return rows
+
+    data = load_processed_csv(str(damaged(tmp_path, no_news)), sentiment_neutral=-1.0)
+    assert data.sentiment is not None
+    n_cells = data.n_days * data.n_stocks
+    n_neutral = int((data.sentiment == -1.0).sum())
+    assert n_neutral == data.n_stocks  # the index is the day, so the first label is a whole day
+    assert data.source.caveats[0].startswith(f"{n_neutral} of {n_cells} sentiment cells")
+
+
+def drop(position: int) -> Damage:
+    return lambda rows: rows.iloc[[i for i in range(len(rows)) if i != position]]
+
+
+def put(column: str, position: int, value: object) -> Damage:
+    def damage(rows: pd.DataFrame) -> pd.DataFrame:
+        rows[column] = rows[column].astype(object)
+        rows.iloc[position, rows.columns.get_loc(column)] = value
+        return rows
+
+    return damage
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda rows: rows.drop(columns="close"), "['close'] missing"),
+        (lambda rows: rows.iloc[:0], "no rows"),
+        (drop(4), "2020-01-02 00:00:00 lacks BBB"),
+        (put("close", 5, 0.0), "column close: 1 row not positive: line 7 (0.0)"),
+        (put("close", 5, -3.0), "column close: 1 row not positive: line 7 (-3.0)"),
+        (put("close", 5, ""), "column close: 1 row where a finite number is needed: line 7"),
+        (put("close", 5, "inf"), "column close: 1 row where a finite number is needed: line 7"),
+        (put("close", 5, "n/a"), "column close: 1 row where a finite number is needed: line 7"),
+        (put("macd", 0, ""), "column macd: 1 row where a finite number is needed: line 2 (empty)"),
+        (put("macd", 0, "oops"), "column macd: 1 row where a finite number is needed: line 2"),
+        (put("date", 3, "yesterday"), "cannot be read as an ISO date"),
+        (put("date", 3, "2019-01-01"), "sorted by date"),
+        (put("tic", 3, ""), "without a ticker: line 5"),
+        (lambda rows: pd.concat([rows, rows.iloc[-1:]]), "repeat the date and ticker"),
+        (put("vix", 4, 99.0), "column vix must be the same for all tickers"),
+        (put("vix", 4, ""), "column vix: 1 row where a finite number is needed"),
+    ],
+)
+def test_damage_is_refused_by_name(tmp_path: Path, damage: Damage, said: str) -> None:
+    file = damaged(tmp_path, damage)
+    with pytest.raises(DataError) as refusal:
+        load_processed_csv(str(file), risk="vix")
+    assert str(file) in str(refusal.value)
+    assert said in str(refusal.value)
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    file = damaged(tmp_path, lambda rows: drop(4)(put("close", 2, 0.0)(rows)))
+    with pytest.raises(DataError) as refusal:
+        load_processed_csv(str(file))
+    assert len(refusal.value.problems) == 2
+
+
+def test_a_missing_file_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file") as refusal:
+        load_processed_csv(str(tmp_path / "none.csv"))
+    assert str(tmp_path) in str(refusal.value)
+
+
+def test_a_dvc_pointer_without_its_file_says_pull(tmp_path: Path) -> None:
+    (tmp_path / "features.csv.dvc").write_text("outs: []\n")
+    with pytest.raises(DataError, match="dvc pull"):
+        load_processed_csv(str(tmp_path / "features.csv"))
+
+
+@pytest.mark.parametrize("setting", ["indicators", "sentiment_columns", "risk", "benchmark"])
+def test_an_unknown_column_lists_those_that_exist(tmp_path: Path, setting: str) -> None:
+    file = write_processed_csv(tmp_path / "features.csv")
+    value = "nope" if setting in ("risk", "benchmark") else ["nope"]
+    with pytest.raises(DataError) as refusal:
+        load_processed_csv(str(file), **{setting: value})  # type: ignore[arg-type]
+    assert f"data.{setting}" in str(refusal.value)
+    assert "'macd'" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_days", "n_stocks"),
+    [
+        ("dow29_2020_2021.csv", 335, 29),
+        ("stocks36_2020_with_sentiment.csv", 253, 36),
+        ("nvda_hourly_trade_with_llm_risk.csv", 568, 1),
+    ],
+)
+def test_real_files_load(name: str, n_days: int, n_stocks: int) -> None:
+    if not (REAL_DATA / name).is_file():
+        pytest.skip(f"{name} is not here")
+    data = load_processed_csv(str(REAL_DATA / name))
+    assert (data.n_days, data.n_stocks) == (n_days, n_stocks)
+    assert {"macd", "rsi_30", "cci_30"} <= set(data.feature_names)
+    assert not {"vix", "turbulence", "volume", "llm_risk"} & set(data.feature_names)

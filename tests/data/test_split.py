@@ -1,0 +1,79 @@
+"""Blocks by date: consecutive, without overlap, the test block sealed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finai_rl.data.split import split_by_dates, split_by_fraction
+from finai_rl.data.validation import DataError
+from tests.markets import generated_market
+
+
+@given(
+    n_days=st.integers(20, 200),
+    train=st.floats(0.2, 0.7),
+    validation=st.floats(0.15, 0.3),
+)
+def test_fractions_cut_the_days_once_each(n_days: int, train: float, validation: float) -> None:
+    data = generated_market(n_days=n_days, n_stocks=1)
+    split = split_by_fraction(data, train=train, validation=validation)
+    n_test = split.test.n_days if split.test else 0
+    days = split.train.day_names + split.validation.day_names
+    assert days == data.day_names[: n_days - n_test]
+    assert split.train.n_days == round(train * n_days)
+    if split.test:
+        assert split.test.first_day == data.day_names[n_days - n_test]
+        assert split.test.last_day == data.day_names[-1]
+
+
+def test_blocks_hold_no_row_of_the_test_block() -> None:
+    data = generated_market(n_days=100)
+    split = split_by_fraction(data)
+    for block in (split.train, split.validation):
+        for array in (block.close, block.features, block.sentiment, block.risk, block.dates):
+            assert array is not None
+            assert array.base is None
+            assert not np.shares_memory(array, data.close)
+
+
+def test_dates_cut_before_the_named_day() -> None:
+    data = generated_market(n_days=60)
+    split = split_by_dates(data, validation_start="2020-01-31", test_start="2020-02-20")
+    assert split.train.day_names[-1] == "2020-01-30"
+    assert split.validation.day_names[0] == "2020-01-31"
+    assert split.validation.day_names[-1] == "2020-02-19"
+    assert split.test is not None
+    assert (split.test.first_day, split.test.last_day) == ("2020-02-20", "2020-02-29")
+
+
+def test_dates_may_leave_ends_out() -> None:
+    data = generated_market(n_days=60)
+    split = split_by_dates(
+        data,
+        train_start="2020-01-10",
+        validation_start="2020-02-01",
+        test_start="2020-02-10",
+        test_end="2020-02-15",
+    )
+    assert split.train.day_names[0] == "2020-01-10"
+    assert split.test is not None
+    assert (split.test.last_day, split.test.n_days) == ("2020-02-15", 6)
+
+
+@pytest.mark.parametrize(
+    ("validation_start", "test_start"),
+    [("2020-01-01", None), ("2020-02-10", "2020-02-01"), ("2021-01-01", None)],
+)
+def test_an_empty_block_is_refused(validation_start: str, test_start: str | None) -> None:
+    with pytest.raises(DataError, match="2020-01-01 to 2020-02-29"):
+        split_by_dates(
+            generated_market(n_days=60), validation_start=validation_start, test_start=test_start
+        )
+
+
+def test_shares_beyond_the_whole_are_refused() -> None:
+    with pytest.raises(ValueError, match="at most 1"):
+        split_by_fraction(generated_market(), train=0.8, validation=0.3)

@@ -1,0 +1,215 @@
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finai_rl.evaluation import metrics as m
+from finai_rl.evaluation.benchmark import market_model, newey_west_covariance
+from finai_rl.evaluation.result import BacktestResult
+from tests.evaluation.accounts import traded
+
+BENCHMARK_NAMES = {
+    "excess_return",
+    "information_ratio",
+    "alpha",
+    "beta",
+    "alpha_standard_error",
+    "beta_standard_error",
+}
+
+
+@pytest.fixture
+def by_hand():
+    """Two stocks: buy 50 of the first and 10 of the second at a cost of 7, then sell 25."""
+    close = np.array([[10.0, 20.0], [12.0, 20.0], [12.0, 20.0]])
+    trades = np.array([[50.0, 10.0], [-25.0, 0.0]])
+    costs = np.array([7.0, 3.0])
+    cash = np.array([1000.0, 293.0, 590.0])
+    shares = np.array([[0.0, 0.0], [50.0, 10.0], [25.0, 10.0]])
+    return BacktestResult(
+        name="by hand",
+        dates=np.arange("2020-01-01", "2020-01-04", dtype="datetime64[D]"),
+        tickers=("A", "B"),
+        close=close,
+        account_value=cash + (shares * close).sum(axis=1),
+        cash=cash,
+        shares=shares,
+        trades=trades,
+        costs=costs,
+    )
+
+
+def test_trading_measures_by_hand(by_hand):
+    first = np.array([500, 200, 293]) / 993
+    drifted = np.array([600, 200, 293]) / 1093
+    second = np.array([300, 200, 590]) / 1090
+    turnover = (first[0] + first[1] + 1 - first[2]) / 2 + np.abs(second - drifted).sum() / 2
+    assert m.annual_turnover(by_hand, 252) == pytest.approx(turnover / 2 * 252)
+    assert m.cost_drag(by_hand, 252) == pytest.approx((7 / 1000 + 3 / 1093) / 2 * 252 * 1e4)
+    assert m.average_exposure(by_hand) == pytest.approx((700 / 993 + 500 / 1090) / 2)
+    concentration = ((5 / 7) ** 2 + (2 / 7) ** 2 + 0.6**2 + 0.4**2) / 2
+    assert m.concentration(by_hand) == pytest.approx(concentration)
+    values = m.metrics(by_hand)
+    assert values["n_trades"] == 3
+    assert values["total_costs"] == 10
+    assert values["final_account_value"] == 1090
+    assert values["total_return"] == pytest.approx(0.09)
+
+
+def test_metrics_are_those_of_the_returns():
+    result = traded()
+    values = m.metrics(result, periods_per_year=100, risk_free=0.03)
+    assert values["sharpe_ratio"] == m.sharpe_ratio(result.returns, 100, 0.03)
+    assert values["sortino_ratio"] == m.sortino_ratio(result.returns, 100, 0.03)
+    assert values["volatility"] == m.volatility(result.returns, 100)
+    assert values["calmar_ratio"] == m.calmar_ratio(result.returns, 100)
+    assert values["annual_turnover"] == m.annual_turnover(result, 100)
+    assert not BENCHMARK_NAMES & set(values)
+    assert all(type(value) is float for value in values.values())
+
+
+@given(seed=st.integers(0, 10_000), n_stocks=st.integers(1, 5), size=st.floats(0.01, 5))
+@settings(max_examples=30, deadline=None)
+def test_bounds_of_trading_measures(seed, n_stocks, size):
+    result = traded(20, n_stocks, seed, size=size, cash=50_000.0)
+    assert 0 <= m.annual_turnover(result, 1) <= 1 + 1e-12
+    assert 0 <= m.average_exposure(result) <= 1 + 1e-9
+    assert m.cost_drag(result) >= 0
+    if result.trades.any():
+        assert 1 / n_stocks - 1e-12 <= m.concentration(result) <= 1 + 1e-12
+
+
+def test_an_account_left_in_cash():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values = m.metrics(traded(size=0.0))
+    for name in ("sharpe_ratio", "sortino_ratio", "calmar_ratio", "total_return", "max_drawdown"):
+        assert values[name] == 0
+    for name in ("annual_turnover", "cost_drag", "average_exposure", "n_trades", "total_costs"):
+        assert values[name] == 0
+    undefined = {name for name, value in values.items() if np.isnan(value)}
+    assert undefined == {
+        "profit_factor",
+        "tail_ratio",
+        "skewness",
+        "kurtosis",
+        "autocorrelation",
+        "concentration",
+    }
+    assert not any(np.isinf(list(values.values())))
+
+
+def test_two_days_give_numbers_or_nan_without_warnings():
+    result = traded(n_days=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values = m.metrics(result, benchmark_returns=np.array([0.01]))
+    assert np.isnan(values["sharpe_ratio"])
+    assert not any(np.isinf(list(values.values())))
+
+
+def test_benchmark_measures():
+    rng = np.random.default_rng(3)
+    result = traded(n_days=200)
+    market = rng.normal(0, 0.01, 199)
+    values = m.metrics(result, benchmark_returns=market)
+    assert set(values) >= BENCHMARK_NAMES
+    difference = result.returns - market
+    assert values["excess_return"] == pytest.approx(difference.mean() * 252)
+    assert values["information_ratio"] == pytest.approx(m.sharpe_ratio(difference))
+    slope, intercept = np.polyfit(market, result.returns, 1)
+    assert values["beta"] == pytest.approx(slope)
+    assert values["alpha"] == pytest.approx(intercept * 252)
+
+
+def test_the_benchmark_itself_has_beta_one_and_no_alpha():
+    result = traded()
+    values = m.metrics(result, risk_free=0.02, benchmark_returns=result.returns)
+    assert values["beta"] == pytest.approx(1)
+    assert values["alpha"] == pytest.approx(0, abs=1e-12)
+    assert values["excess_return"] == values["information_ratio"] == 0
+
+
+def test_alpha_is_over_the_risk_free_rate():
+    market = np.random.default_rng(0).normal(0, 0.01, 100)
+    rate = 1.03 ** (1 / 252) - 1
+    lifted = rate + 0.0002 + 0.5 * (market - rate)
+    values = m.benchmark_metrics(lifted, market, 252, 0.03)
+    assert values["alpha"] == pytest.approx(0.0002 * 252)
+    assert values["beta"] == pytest.approx(0.5)
+
+
+def test_a_constant_benchmark_has_no_beta():
+    values = m.metrics(traded(), benchmark_returns=np.full(59, 0.001))
+    assert np.isnan([values["alpha"], values["beta"], values["beta_standard_error"]]).all()
+
+
+def test_refuses_a_benchmark_over_other_days():
+    with pytest.raises(ValueError, match="60 benchmark returns for 59 returns"):
+        m.metrics(traded(), benchmark_returns=np.zeros(60))
+
+
+def test_newey_west_by_hand():
+    design = np.array([[1.0, -1.0], [1.0, 0.0], [1.0, 1.0]])
+    residuals = np.array([1.0, -2.0, 1.0])
+    # Scores (1,-1), (-2,0), (1,1): G0 = [[6,0],[0,2]], G1 = g2 g1' + g3 g2' = [[-4,2],[-2,0]].
+    white = np.array([[6.0, 0.0], [0.0, 2.0]])
+    one_lag = white + 0.5 * np.array([[-8.0, 0.0], [0.0, 0.0]])
+    bread = np.diag([1 / 3, 1 / 2])
+    np.testing.assert_allclose(newey_west_covariance(design, residuals, 0), bread @ white @ bread)
+    np.testing.assert_allclose(newey_west_covariance(design, residuals, 1), bread @ one_lag @ bread)
+
+
+def test_newey_west_errors_cover_autocorrelated_noise():
+    rng = np.random.default_rng(1)
+    n, estimates, naive, robust = 400, [], [], []
+    for _ in range(300):
+        noise, x = (np.convolve(rng.normal(size=n + 5), np.ones(6), "valid") for _ in range(2))
+        coefficients, errors = market_model(noise, x, lags=10)
+        estimates.append(coefficients[1])
+        robust.append(errors[1])
+        naive.append(market_model(noise, x, lags=0)[1][1])
+    spread = np.std(estimates)
+    assert np.mean(robust) == pytest.approx(spread, rel=0.25)
+    assert np.mean(naive) < 0.7 * spread
+
+
+def test_default_number_of_lags():
+    rng = np.random.default_rng(2)
+    y, x = rng.normal(size=(2, 2000))
+    np.testing.assert_array_equal(market_model(y, x)[1], market_model(y, x, lags=7)[1])
+    assert market_model(y, x, lags=8)[1][1] != market_model(y, x)[1][1]
+
+
+def test_objective_returns_the_named_metric():
+    values = m.metrics(traded())
+    assert m.objective(values, "sharpe_ratio") == values["sharpe_ratio"]
+
+
+def test_objective_lists_the_names_it_knows():
+    with pytest.raises(ValueError, match=r"no metric 'sharpe'.*'cagr'.*'sharpe_ratio'"):
+        m.objective(m.metrics(traded()), "sharpe")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("profit_factor", "stays in cash"), ("concentration", "no stock was ever")]
+)
+def test_objective_never_hands_on_nan(name, why):
+    with pytest.raises(ValueError, match=f"'{name}' is undefined on this backtest .nan.: .*{why}"):
+        m.objective(m.metrics(traded(size=0.0)), name)
+
+
+def test_objective_never_hands_on_infinity():
+    with pytest.raises(ValueError, match="undefined"):
+        m.objective({"cagr": float("inf")}, "cagr")
+
+
+def test_costs_lower_what_an_account_earns(by_hand):
+    cash = by_hand.cash + np.append(0, np.cumsum(by_hand.costs))
+    value = by_hand.account_value + np.array([0, 7, 10])
+    free = replace(by_hand, cash=cash, costs=np.zeros(2), account_value=value)
+    assert m.metrics(free)["total_return"] > m.metrics(by_hand)["total_return"]
+    assert m.metrics(free)["cost_drag"] == 0
