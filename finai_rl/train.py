@@ -6,6 +6,7 @@ python -m finai_rl.train agent=a2c env.sentiment=true
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from finai_rl.tracking import Tracker
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("finai_rl.train")  # __name__ is __main__ when run as a command
 
 
 @entry_point("train")
@@ -51,11 +52,12 @@ def train(cfg: DictConfig, folder: Path) -> float:
     from finai_rl.recording import chosen, describe, print_summary, record_backtest
 
     seed_everything(cfg)
+    tracker = build(cfg.tracking, "tracking")
     split = load_split(cfg)
     env = training_env(cfg, split.train)
     agent = new_agent(cfg, env)
     holdout = Holdout(cfg, split.validation)
-    with build(cfg.tracking, "tracking") as tracker:
+    with tracker:
         describe(tracker, cfg, split)
         learn(agent, env, cfg, folder, tracker)
         save(agent, env, cfg, folder, tracker)
@@ -90,7 +92,7 @@ def learn(
         log_interval=cfg.log_interval or default_log_interval(agent),
         progress_bar=sys.stderr.isatty() if cfg.progress_bar is None else cfg.progress_bar,
     )
-    agent.logger.dump(agent.num_timesteps)
+    agent.dump_logs()
     for file in sorted(checkpoints.glob("*")):
         tracker.log_checkpoint(file)
 
@@ -125,7 +127,9 @@ def _total_timesteps(cfg: DictConfig, env: VecEnv) -> int:
     except AttributeError:
         message = "total_episodes: this environment does not say how long its episodes are"
         raise ConfigError([f"{message}; set total_timesteps instead"]) from None
-    return int(cfg.total_episodes * steps)
+    # Batched episodes end together: the last ones need a whole round.
+    rounds = math.ceil(cfg.total_episodes / env.num_envs)
+    return int(rounds * env.num_envs * steps)
 
 
 if __name__ == "__main__":

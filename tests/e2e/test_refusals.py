@@ -1,0 +1,51 @@
+"""Wrong input gets one clear message before anything starts, and a status that is not zero."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import Command
+from tests.markets import write_processed_csv
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["env.hmx=50"], "Key 'hmx' is not in struct"),
+        (["env.hmax=many"], "env.hmax: Value 'many'"),
+        (["env.hmax=0"], "env: hmax must be at least 1, got 0"),
+        (["agent=nobody"], "Available options in 'agent'"),
+        (["+agent.learning_rat=1"], "did you mean learning_rate?"),
+        (["objective=luck"], "objective: no metric 'luck'; choose from"),
+        (["split.train=1.5"], "split.train and split.validation must be positive"),
+        (["data.tickers=[AAPL,NOPE]"], "no ticker ['NOPE']"),
+        (["data.indicators=[cci_30]"], "closing prices only"),
+        (["data.risk=null", "env.turbulence_threshold=100"], "set data.risk"),
+        (["data.sentiment=null", "env.sentiment=true"], "'macd', 'boll_ub'"),
+        (["env.episode_days=100000"], "episode_days must lie between 2 and"),
+        (["data=processed_csv"], "processed_data_with_features.csv"),
+        (["tracking.uri=file:./mlruns"], "tracking.uri"),
+    ],
+)
+def test_a_wrong_setting(arguments: list[str], said: str, command: Command, tmp_path: Path) -> None:
+    done = command("finai_rl.train", *arguments, expect=1)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert not list(tmp_path.rglob("mlflow.db"))
+    assert not list(tmp_path.rglob("progress.csv"))
+
+
+def test_a_bad_file(command: Command, tmp_path: Path) -> None:
+    file = write_processed_csv(tmp_path / "mine.csv", n_days=30)
+    rows = pd.read_csv(file, index_col=0)
+    rows.iloc[7, rows.columns.get_loc("close")] = 0.0
+    rows.iloc[[i for i in range(len(rows)) if i != 4]].to_csv(file)
+    done = command("finai_rl.train", "data=processed_csv", "data.path=mine.csv", expect=1)
+    assert "mine.csv cannot be used as it is" in done.stderr
+    assert "column close: 1 row not positive: line 8 (0.0)" in done.stderr
+    assert "lacks BBB" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("mlflow.db"))

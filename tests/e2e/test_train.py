@@ -1,0 +1,279 @@
+"""``python -m finai_rl.train`` as a user types it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.entities import Run
+
+from finai_rl.config import CONFIG_DIR
+from tests.conftest import Command
+from tests.markets import REAL_DATA, write_processed_csv
+
+AGENTS = sorted(file.stem for file in (CONFIG_DIR / "agent").glob("*.yaml"))
+OFF_POLICY = {"ddpg", "sac", "td3"}
+QUICK = ("debug=fast", "data.start=2012-01-01")
+
+
+def tiny(agent: str) -> list[str]:
+    learning = ["agent.learning_starts=256", "agent.buffer_size=2048"]
+    return [*QUICK, f"agent={agent}", *(learning if agent in OFF_POLICY else [])]
+
+
+def run_folder(cwd: Path) -> Path:
+    (folder,) = [model.parent for model in (cwd / "outputs").glob("20*/*/model.zip")]
+    return folder
+
+
+def only_run(cwd: Path) -> Run:
+    mlflow.set_tracking_uri(f"sqlite:///{cwd}/outputs/mlflow.db")
+    (run,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    return run
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+def test_every_agent_trains_saves_and_backtests(
+    agent: str, command: Command, tmp_path: Path
+) -> None:
+    done = command("finai_rl.train", *tiny(agent), "tracking=none")
+    folder = run_folder(tmp_path)
+    for name in (
+        "model.zip",
+        "vec_normalize.pkl",
+        "progress.csv",
+        "train.log",
+        ".hydra/config.yaml",
+        "backtest/account_value.png",
+        "backtest/drawdown.png",
+        "backtest/holdings.png",
+        "backtest/trades.csv",
+        "checkpoints/model_512_steps.zip",
+    ):
+        assert (folder / name).stat().st_size > 0, name
+    assert "Objective sharpe_ratio:" in done.stdout
+    assert "survivors" in done.stdout
+    progress = pd.read_csv(folder / "progress.csv")
+    assert progress["time/total_timesteps"].iloc[-1] == 1024
+    losses = [name for name in progress if name.startswith("train/") and "loss" in name]
+    assert losses
+    assert np.isfinite(progress[losses].iloc[-1]).all()
+    assert not (tmp_path / "outputs" / "mlflow.db").exists()
+
+
+def test_one_run_holds_everything(command: Command, tmp_path: Path) -> None:
+    done = command(
+        "finai_rl.train",
+        *tiny("a2c"),
+        "env.sentiment=true",
+        "env.episode_days=40",
+        "agent.learning_rate=1e-3",
+        "tracking.registered_model_name=a2c_test",
+        "tracking.log_checkpoints=true",
+        f"model_dir={tmp_path / 'kept'}",
+    )
+    run = only_run(tmp_path)
+    folder = run_folder(tmp_path)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_id in done.stdout
+    assert "mlflow ui --backend-store-uri sqlite:///" in done.stdout
+    assert run.info.run_name == "a2c-sp500-seed0"
+    params, tags, metrics = run.data.params, run.data.tags, run.data.metrics
+    assert params["agent.learning_rate"] == "0.001"
+    assert params["env.sentiment"] == "true"
+    assert params["agent.policy_kwargs.net_arch"] == "[64, 64]"
+    assert (tags["agent"], tags["env"], tags["data"]) == ("a2c", "stock_trading", "sp500")
+    assert tags["data.simulated"] == "sentiment_simulated"
+    assert len(tags["data.sha256"]) == 64
+    assert tags["version.stable-baselines3"]
+    assert "survivors" in tags["mlflow.note.content"]
+    for name in (
+        "rollout/ep_rew_mean",
+        "rollout/ep_len_mean",
+        "train/value_loss",
+        "time/fps",
+        "account/account_value",
+        "account/turnover",
+        "validation/sharpe_ratio",
+        "validation/max_drawdown",
+        "validation_equal_weight/sharpe_ratio",
+        "validation_index/sharpe_ratio",
+        "objective",
+    ):
+        assert name in metrics, name
+    assert metrics["objective"] == metrics["validation/sharpe_ratio"]
+    assert metrics["rollout/ep_len_mean"] == 39
+    client = mlflow.MlflowClient()
+
+    def artifacts(path: str) -> set[str]:
+        return {item.path for item in client.list_artifacts(run.info.run_id, path)}
+
+    assert artifacts("config") == {"config/config.yaml", "config/overrides.yaml"}
+    assert {"backtest/account_value.png", "backtest/holdings.csv"} <= artifacts("backtest")
+    assert "checkpoints/model_512_steps.zip" in artifacts("checkpoints")
+    contexts = {item.tags[0].value for item in run.inputs.dataset_inputs}
+    assert contexts == {"training", "validation"}
+    assert (tmp_path / "kept" / "model.zip").read_bytes() == (folder / "model.zip").read_bytes()
+    assert_served_actions_equal_the_agents(tmp_path, folder)
+
+
+def assert_served_actions_equal_the_agents(cwd: Path, folder: Path) -> None:
+    """Load the registered model in a fresh process and compare its actions with the agent's."""
+    served = cwd / "actions.npy"
+    code = (
+        "import sys, mlflow, numpy as np\n"
+        f"mlflow.set_tracking_uri('sqlite:///{cwd}/outputs/mlflow.db')\n"
+        "model = mlflow.pyfunc.load_model('models:/a2c_test/1')\n"
+        "assert 'finai_rl' not in sys.modules\n"
+        f"observations = np.load({str(cwd / 'observations.npy')!r})\n"
+        f"np.save({str(served)!r}, model.predict(observations))\n"
+    )
+    from stable_baselines3 import A2C
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    from finai_rl.data.sp500 import load_sp500
+    from finai_rl.envs.stock_trading import StockTradingVecEnv
+
+    env = StockTradingVecEnv(load_sp500(start="2012-01-01"), n_envs=3, sentiment=True)
+    observations = np.concatenate([env.reset(), env.step(np.ones((3, 20)))[0]])
+    np.save(cwd / "observations.npy", observations)
+    subprocess.run([sys.executable, "-c", code], cwd=cwd, check=True, capture_output=True)
+    statistics = VecNormalize.load(str(folder / "vec_normalize.pkl"), env)
+    agent = A2C.load(folder / "model.zip")
+    actions, _ = agent.predict(statistics.normalize_obs(observations), deterministic=True)
+    np.testing.assert_array_equal(np.load(served), actions)
+
+
+@pytest.mark.parametrize("agent", ["ppo", "sac"])
+def test_equal_runs_give_equal_models_bit_for_bit(
+    agent: str, command: Command, tmp_path: Path
+) -> None:
+    from stable_baselines3.common.save_util import load_from_zip_file
+
+    for name in ("first", "second", "other"):
+        seed = "seed=1" if name == "other" else "seed=0"
+        folder = f"hydra.run.dir={tmp_path / name}"
+        command("finai_rl.train", *tiny(agent), "tracking=none", seed, folder)
+    weights = {
+        name: load_from_zip_file(tmp_path / name / "model.zip")[1]["policy"]
+        for name in ("first", "second", "other")
+    }
+    for name, weight in weights["first"].items():
+        assert weight.equal(weights["second"][name]), name
+    assert any(not w.equal(weights["other"][name]) for name, w in weights["first"].items())
+    for file in ("vec_normalize.pkl", "backtest/account_value.csv", "backtest/trades.csv"):
+        first, second = ((tmp_path / run / file).read_bytes() for run in ("first", "second"))
+        assert first == second, file
+
+
+def test_a_processed_csv_trains_with_a_risk_threshold(command: Command, tmp_path: Path) -> None:
+    write_processed_csv(tmp_path / "mine.csv", n_days=80)
+    command(
+        "finai_rl.train",
+        "debug=fast",
+        "data=processed_csv",
+        "data.path=mine.csv",
+        "data.risk=vix",
+        "env.turbulence_threshold=40",
+        "env.episode_days=20",
+    )
+    run = only_run(tmp_path)
+    assert run.data.tags["data.path"] == "mine.csv"
+    assert "validation_index/sharpe_ratio" not in run.data.metrics
+
+
+def test_the_default_path_of_a_processed_csv(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "data" / "processed").mkdir(parents=True)
+    write_processed_csv(
+        tmp_path / "data" / "processed" / "processed_data_with_features.csv", n_days=60
+    )
+    command(
+        "finai_rl.train", "debug=fast", "data=processed_csv", "env.episode_days=20", "tracking=none"
+    )
+
+
+@pytest.mark.slow
+def test_the_tutorials_file_trains(command: Command, tmp_path: Path) -> None:
+    file = REAL_DATA / "dow29_2020_2021.csv"
+    if not file.is_file():
+        pytest.skip(f"{file.name} is not here")
+    command(
+        "finai_rl.train",
+        "debug=fast",
+        "data=processed_csv",
+        f"data.path={file}",
+        "data.risk=vix",
+        "env.turbulence_threshold=70",
+        "env.episode_days=100",
+    )
+    assert only_run(tmp_path).info.status == "FINISHED"
+
+
+@pytest.mark.parametrize("n_episodes", [5, 16])
+def test_training_for_a_number_of_episodes(
+    n_episodes: int, command: Command, tmp_path: Path
+) -> None:
+    command(
+        "finai_rl.train",
+        *QUICK,
+        "agent=a2c",
+        "tracking=none",
+        "env.n_envs=4",
+        "env.episode_days=11",
+        f"total_episodes={n_episodes}",
+    )
+    progress = pd.read_csv(run_folder(tmp_path) / "progress.csv")
+    rounds = -(-n_episodes // 4)
+    assert progress["time/total_timesteps"].iloc[-1] == rounds * 10 * 4
+
+
+def test_finrls_exact_environment_trains(command: Command) -> None:
+    command(
+        "finai_rl.train",
+        "experiment=finrl_tutorial",
+        "data.start=2015-01-01",
+        "total_timesteps=1500",
+        "tracking=none",
+    )
+
+
+@pytest.mark.slow
+def test_a_grid_multirun_gives_each_job_a_run(command: Command, tmp_path: Path) -> None:
+    command("finai_rl.train", "-m", *QUICK, "agent=a2c,ppo", "seed=1,2")
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/outputs/mlflow.db")
+    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    names = {(run.data.tags["agent"], run.data.tags["seed"]) for run in runs}
+    assert names == {("a2c", "1"), ("a2c", "2"), ("ppo", "1"), ("ppo", "2")}
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    objectives = {run.data.metrics["objective"] for run in runs}
+    assert len(objectives) == 4
+
+
+@pytest.mark.slow
+def test_a_wheel_outside_the_checkout_finds_its_config(tmp_path: Path) -> None:
+    checkout = CONFIG_DIR.parent
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=checkout,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    done = subprocess.run(
+        [sys.executable, "-m", "finai_rl.train", *tiny("a2c"), "tracking=none"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "site"), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    hydra_config = (run_folder(tmp_path) / ".hydra" / "hydra.yaml").read_text()
+    assert str(tmp_path / "site" / "finai_rl" / "conf") in hydra_config

@@ -1,0 +1,161 @@
+"""Configs compose, match what they stand for, and are refused in plain words."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from finai_rl import schemas
+from finai_rl.assembly import NORMALIZATION
+from finai_rl.config import CONFIG_DIR, ConfigError, build, check
+
+GROUPS = sorted(folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir())
+OPTIONS = sorted(
+    f"{file.parent.name}={file.stem}" for group in GROUPS for file in (CONFIG_DIR / group).iterdir()
+)
+NEEDED = {"split=dates": ["split.validation_start=2010-01-01"]}
+
+
+def composed(*overrides: str) -> DictConfig:
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        cfg = hydra.compose("train", list(overrides), return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)
+        with_choices = OmegaConf.create(cfg)
+    OmegaConf.set_struct(with_choices, False)
+    del with_choices["hydra"]
+    return with_choices
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes_and_passes_the_check(option: str) -> None:
+    check(composed(option, *NEEDED.get(option, [])))
+
+
+@pytest.mark.parametrize("file", sorted(CONFIG_DIR.rglob("*.yaml")), ids=lambda file: file.stem)
+def test_every_yaml_opens_with_a_command_that_runs_it(file: Path) -> None:
+    head = file.read_text().splitlines()[:2]
+    line = next((line for line in head if line.startswith("# python -m finai_rl.")), None)
+    assert line is not None
+    module, *overrides = line.removeprefix("# python -m finai_rl.").split()
+    assert module == "train"
+    if file.parent != CONFIG_DIR:
+        assert any(
+            word.startswith((f"{file.parent.name}=", f"{file.parent.name}.", "tracking.uri"))
+            for word in overrides
+        )
+    check(composed(*overrides))
+
+
+@pytest.mark.parametrize("target", sorted(schemas.BY_TARGET))
+def test_schemas_match_the_signatures_they_stand_for(target: str) -> None:
+    fields = {field.name for field in dataclasses.fields(schemas.BY_TARGET[target])}
+    parameters = set(inspect.signature(hydra.utils.get_object(target)).parameters)
+    if schemas.BY_TARGET[target] is schemas.StockTrading:
+        assert set(NORMALIZATION) <= fields
+        fields -= set(NORMALIZATION)
+    given_by_code = {"data", "seed", "description", "tags", "parent_run_id"}
+    assert fields - {"seed"} == parameters - given_by_code - {"self"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"env.hmx": 50}, "env.hmx: no such setting; did you mean env.hmax?"),
+        ({"env.hmax": "many"}, "env.hmax: Value 'many'"),
+        ({"data.riks": None}, "data.riks: no such setting; did you mean data.risk?"),
+        ({"sed": 1}, "sed: no such setting; did you mean seed?"),
+        ({"total_timesteps": "long"}, "total_timesteps: Value 'long'"),
+        ({"tracking.log_model": "perhaps"}, "tracking.log_model: Value 'perhaps'"),
+        ({"agent._target_": "os.system"}, "agent._target_: os.system is not in a package"),
+        ({"agent.policy_kwargs.x": {"_target_": "shutil.rmtree"}}, "shutil.rmtree is not in"),
+        (
+            {"agent.f": {"_target_": "hydra.utils.get_class", "path": "builtins.exec"}},
+            "builtins.exec is not in",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named(change: dict[str, Any], said: str) -> None:
+    cfg = composed()
+    for key, value in change.items():
+        OmegaConf.update(cfg, key, value, force_add=True)
+    with pytest.raises(ConfigError) as refusal:
+        check(cfg)
+    assert said in str(refusal.value)
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    cfg = composed()
+    OmegaConf.update(cfg, "env.hmax", "many", force_add=True)
+    OmegaConf.update(cfg, "data.riks", 1, force_add=True)
+    with pytest.raises(ConfigError, match=r"(?s)data\.riks.*env\.hmax|env\.hmax.*data\.riks"):
+        check(cfg)
+
+
+def test_a_missing_value_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"split\.validation_start: must be given"):
+        check(composed("split=dates"))
+
+
+def test_a_package_of_the_user_can_be_trusted() -> None:
+    cfg = composed("+agent.extra={_target_: my_package.Thing}")
+    with pytest.raises(ConfigError, match="trusted_packages"):
+        check(cfg)
+    cfg.trusted_packages = ["my_package"]
+    check(cfg)
+
+
+def test_build_names_settings_that_the_class_does_not_have() -> None:
+    node = OmegaConf.create({"_target_": "stable_baselines3.PPO", "learning_rat": 1})
+    with pytest.raises(ConfigError, match=r"agent\.learning_rat: .* did you mean learning_rate"):
+        build(node, "agent", policy="MlpPolicy", env=None)
+
+
+def test_build_names_what_cannot_be_imported() -> None:
+    node = OmegaConf.create({"_target_": "stable_baselines3.NoSuchAgent"})
+    with pytest.raises(ConfigError, match=r"agent\._target_: stable_baselines3\.NoSuchAgent"):
+        build(node, "agent")
+
+
+def test_build_says_which_node_a_value_was_wrong_in() -> None:
+    node = OmegaConf.create(
+        {"_target_": "finai_rl.data.split.split_by_fraction", "train": 2, "validation": 1}
+    )
+    with pytest.raises(ConfigError, match=r"split: split\.train and split\.validation"):
+        build(node, "split", None)
+
+
+def test_composing_and_checking_imports_nothing_heavy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "finai_rl.train", "--cfg", "job"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = set(re.findall(r"\|\s+(\w+)$", done.stderr, flags=re.M))
+    assert "omegaconf" in imported
+    assert not imported & {"torch", "mlflow", "pandas", "stable_baselines3", "numba", "optuna"}
+    assert "hmax: 100" in done.stdout
+
+
+def test_help_lists_groups_choices_and_commands() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "finai_rl.train", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for group in GROUPS:
+        assert f"{group}: " in done.stdout
+    assert done.stdout.count("python -m finai_rl.train") >= 5
