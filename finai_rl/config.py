@@ -6,6 +6,9 @@ import dataclasses
 import difflib
 import functools
 import inspect
+import os
+import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,7 +65,17 @@ def entry_point(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Cal
         command = hydra.main(
             config_path=str(CONFIG_DIR), config_name=config_name, version_base="1.3"
         )(checked)
-        return command  # type: ignore[no-any-return]
+
+        def run() -> None:
+            try:
+                command()
+            except KeyboardInterrupt:
+                if os.environ.get("HYDRA_FULL_ERROR") == "1":
+                    raise
+                print("Interrupted.", file=sys.stderr)
+                sys.exit(128 + signal.SIGINT)
+
+        return run
 
     return decorate
 

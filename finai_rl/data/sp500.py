@@ -25,7 +25,8 @@ SURVIVORS = (
     "end of the sample, so beating the index with them means nothing."
 )
 SIMULATED = (
-    "The column sentiment_simulated is simulated from past returns plus noise; it is not news."
+    "Sentiment, where an agent sees it (env.sentiment=true), is simulated from past returns plus "
+    "noise; it is not news."
 )
 WARM_UP_DAYS = 253
 """Days until the slowest feature (turbulence over 252 returns) has a full window."""

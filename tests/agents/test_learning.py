@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from stable_baselines3.common.evaluation import evaluate_policy
+from stable_baselines3.common.vec_env import VecNormalize
 
 from finai_rl.assembly import load_split, new_agent, seed_everything, training_env
 from tests.test_config import composed
 
 
-def mean_episode_reward(env: VecEnv, act: object, n_episodes: int) -> float:
-    """Mean unnormalized reward of whole training episodes."""
-    assert callable(act)
-    rewards: list[float] = []
-    observation = env.reset()
-    while len(rewards) < n_episodes:
-        observation, _, _, infos = env.step(act(observation))
-        rewards += [info["episode"]["r"] for info in infos if "episode" in info]
-    return float(np.mean(rewards))
+class RandomPolicy:
+    def __init__(self) -> None:
+        self._rng = np.random.default_rng(0)
+
+    def predict(self, observation: np.ndarray, *_: object, **__: object) -> tuple[np.ndarray, None]:
+        return self._rng.uniform(-1, 1, (len(observation), 20)).astype(np.float32), None
 
 
 @pytest.mark.slow
@@ -29,19 +26,10 @@ def test_the_shipped_defaults_learn(agent_name: str) -> None:
     seed_everything(cfg)
     env = training_env(cfg, load_split(cfg).train)
     assert isinstance(env, VecNormalize)
-    rng = np.random.default_rng(0)
-
-    def random_actions(_: object) -> NDArray[np.float32]:
-        return rng.uniform(-1, 1, (env.num_envs, 20)).astype(np.float32)
-
     agent = new_agent(cfg, env)
-
-    def sampled_actions(observation: NDArray[np.float32]) -> NDArray[np.float32]:
-        return agent.predict(observation)[0]
-
-    random = mean_episode_reward(env, random_actions, 256)
-    untrained = mean_episode_reward(env, sampled_actions, 256)
+    random, _ = evaluate_policy(RandomPolicy(), env, 256)  # type: ignore[arg-type]
+    untrained, _ = evaluate_policy(agent, env, 256, deterministic=False)
     agent.learn(200_000)
     env.training = False
-    trained = mean_episode_reward(env, sampled_actions, 256)
+    trained, _ = evaluate_policy(agent, env, 256, deterministic=False)
     assert trained > 3 * max(random, untrained)

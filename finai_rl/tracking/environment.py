@@ -1,0 +1,56 @@
+"""The environment variables that decide how patient and how talkative MLflow's client is."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+CLIENT_DEFAULTS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # Packaging copies a few local files, each under a progress bar of its own.
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # MLflow's own default is seven retries: four minutes for each call to a server that is down.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+
+
+def set_client_defaults() -> None:
+    """Set each of ``CLIENT_DEFAULTS`` that the user has not set."""
+    for name, value in CLIENT_DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def short_patience(retries: int, timeout: int) -> Iterator[None]:
+    """Give up sooner on a tracking server; what the user chose in the environment stands.
+
+    Args:
+        retries: Attempts after the first one.
+        timeout: Seconds to wait for each answer.
+    """
+    wanted = {
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(retries),
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(timeout),
+    }
+    ours = {name for name in wanted if os.environ.get(name) == CLIENT_DEFAULTS[name]}
+    os.environ.update({name: wanted[name] for name in ours})
+    try:
+        yield
+    finally:
+        os.environ.update({name: CLIENT_DEFAULTS[name] for name in ours})
+
+
+@contextmanager
+def quiet(*loggers: str) -> Iterator[None]:
+    """Let loggers say warnings only."""
+    levels = {logger: logger.level for logger in map(logging.getLogger, loggers)}
+    for logger in levels:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)

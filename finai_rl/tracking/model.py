@@ -1,0 +1,167 @@
+"""Packaging of a trained policy as an MLflow model."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import mlflow.pyfunc
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, LoggedModelOutput
+from mlflow.exceptions import MlflowException
+from mlflow.models import Model, ModelSignature
+from mlflow.types import Schema, TensorSpec
+from numpy.typing import NDArray
+
+from finai_rl.tracking.environment import quiet
+from finai_rl.tracking.tracker import LoggedPolicy, TrainedAgent
+
+MODEL_NAME = "policy"
+
+_POLICY_CODE = Path(__file__).with_name("policy_model.py")
+_ALWAYS_NEEDED = ("stable-baselines3", "torch", "gymnasium", "numpy", "cloudpickle")
+
+
+@dataclass(frozen=True)
+class PolicyFiles:
+    """The files that a policy is loaded from.
+
+    Attributes:
+        model: What ``agent.save`` wrote.
+        vec_normalize: What ``VecNormalize.save`` wrote, where training normalized.
+
+    Raises:
+        FileNotFoundError: If one of them is not there.
+    """
+
+    model: Path | str
+    vec_normalize: Path | str | None = None
+
+    def __post_init__(self) -> None:
+        for file in (self.model, self.vec_normalize):
+            if file is not None and not Path(file).is_file():
+                raise FileNotFoundError(f"{file} is not there: save it before logging the policy")
+
+    def copy_into(self, folder: Path) -> dict[str, str]:
+        """Copy the files under names that say what they are, and return these as artifacts."""
+        copies = {"model": folder / f"model{Path(self.model).suffix}"}
+        shutil.copyfile(self.model, copies["model"])
+        if self.vec_normalize is not None:
+            copies["vec_normalize"] = folder / "vec_normalize.pkl"
+            shutil.copyfile(self.vec_normalize, copies["vec_normalize"])
+        return {name: str(copy) for name, copy in copies.items()}
+
+
+def log_policy_model(
+    client: MlflowClient,
+    run_id: str,
+    agent: TrainedAgent,
+    files: PolicyFiles,
+    observations: NDArray[np.float32],
+    registered_model_name: str | None = None,
+    extra_packages: Sequence[str] = (),
+) -> LoggedPolicy:
+    """Package a policy, log it as the run's model, and register it where a name is given.
+
+    The model's code is ``policy_model.py``; it loads the files with the agent's class. Both are
+    pickles: whoever can write to the store can run code where the model is loaded.
+    """
+    run = client.get_run(run_id)
+    model = client.create_logged_model(
+        run.info.experiment_id, MODEL_NAME, source_run_id=run_id, params=run.data.params
+    )
+    try:
+        with TemporaryDirectory() as folder, quiet("mlflow.pyfunc"):
+            saved = Path(folder, "model")
+            _save(saved, model, run_id, agent, files, observations, extra_packages)
+            client.log_model_artifacts(model.model_id, str(saved))
+        client.finalize_logged_model(model.model_id, "READY")
+    except Exception:
+        client.finalize_logged_model(model.model_id, "FAILED")
+        raise
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=agent.num_timesteps)])
+    if registered_model_name is None:
+        return LoggedPolicy(model.model_uri)
+    registered_version = _register(client, registered_model_name, model, run_id)
+    return LoggedPolicy(model.model_uri, registered_model_name, registered_version)
+
+
+def policy_signature(obs_dim: int, action_space: Any) -> ModelSignature:
+    """Return ``(n, obs_dim) float32`` to ``(n, *action)`` in the action space's own type."""
+    # Tensors without a name: MLflow would hand a named one to the model as a dictionary.
+    actions = TensorSpec(np.dtype(action_space.dtype), (-1, *action_space.shape))
+    observations = TensorSpec(np.dtype(np.float32), (-1, obs_dim))
+    return ModelSignature(Schema([observations]), Schema([actions]))
+
+
+def policy_requirements(agent: object, extra_packages: Sequence[str] = ()) -> list[str]:
+    """Return the exact versions that loading the policy needs.
+
+    They are given, not inferred: inference loads the model in a process of its own (7 s).
+    """
+    own = type(agent).__module__.partition(".")[0]
+    names = dict.fromkeys([*_ALWAYS_NEEDED, _distribution(own), *extra_packages])
+    # A local version such as 2.8.0+cpu is not on the package index.
+    return [f"{name}=={version(name).partition('+')[0]}" for name in names]
+
+
+def _save(
+    path: Path,
+    model: LoggedModel,
+    run_id: str,
+    agent: TrainedAgent,
+    files: PolicyFiles,
+    observations: NDArray[np.float32],
+    extra_packages: Sequence[str],
+) -> None:
+    example = np.ascontiguousarray(observations, dtype=np.float32)
+    algorithm = f"{type(agent).__module__}.{type(agent).__qualname__}"
+    with TemporaryDirectory() as folder:
+        description = Path(folder, "description.json")
+        description.write_text(json.dumps({"algorithm": algorithm}))
+        artifacts: Mapping[str, str] = files.copy_into(Path(folder))
+        mlflow.pyfunc.save_model(
+            path=str(path),
+            python_model=str(_POLICY_CODE),
+            artifacts={**artifacts, "description": str(description)},
+            signature=policy_signature(example.shape[1], agent.action_space),
+            input_example=example,
+            pip_requirements=policy_requirements(agent, extra_packages),
+            mlflow_model=Model(
+                artifact_path=model.artifact_location,
+                model_uuid=model.model_id,
+                model_id=model.model_id,
+                run_id=run_id,
+            ),
+        )
+
+
+def _register(client: MlflowClient, name: str, model: LoggedModel, run_id: str) -> str:
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    # The model's own URI would be looked up in the process-wide tracking store, not in this one.
+    created = client.create_model_version(
+        name, source=model.artifact_location, run_id=run_id, model_id=model.model_id
+    )
+    # By this tag the tracking page leads from the model to its registered version.
+    versions = json.dumps([{"name": name, "version": created.version}])
+    client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": versions})
+    return str(created.version)
+
+
+def _distribution(module: str) -> str:
+    try:
+        version(module)
+    except PackageNotFoundError:
+        return packages_distributions()[module][0]
+    return module.replace("_", "-")

@@ -1,0 +1,125 @@
+"""Where a run came from: commit, versions, command, data; all of it as tags."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import re
+import shlex
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from finai_rl.data.market import DataSource
+
+PACKAGES = (
+    "finai-rl",
+    "hydra-core",
+    "omegaconf",
+    "stable-baselines3",
+    "sb3-contrib",
+    "elegantrl",
+    "gymnasium",
+    "finrl",
+    "torch",
+    "numpy",
+    "numba",
+    "pandas",
+    "mlflow",
+    "optuna",
+    "hydra-optuna-sweeper",
+)
+
+_GIT_SECONDS = 5
+
+
+def provenance_tags() -> dict[str, str]:
+    """Return the tags that say which code ran, on what, started how.
+
+    ``git.commit`` and ``git.dirty`` describe the checkout that this package is part of, else the
+    one that the current folder is in; without git, or before the first commit, there are none.
+    Files that git neither tracks nor ignores make a checkout dirty, too.
+    """
+    return _git_tags() | _version_tags() | _process_tags()
+
+
+def data_tags(source: DataSource) -> dict[str, str]:
+    """Return the tags that name the data; what does not apply is absent."""
+    tags = {
+        "data.name": source.name,
+        "data.path": source.path or "",
+        "data.sha256": source.sha256,
+        "data.simulated": ",".join(source.simulated),
+        "data.caveats": " ".join(source.caveats),
+    }
+    return {name: value for name, value in tags.items() if value}
+
+
+def note_tag(markdown: str) -> dict[str, str]:
+    """Return the tag that MLflow shows as the description of the run."""
+    return {"mlflow.note.content": markdown}
+
+
+def without_password(text: str) -> str:
+    """Return the text with the ``user:password@`` of every address in it removed."""
+    return re.sub(r"://[^/@\s]+@", "://", text)
+
+
+def _git_tags() -> dict[str, str]:
+    package = Path(__file__).resolve().parents[1]
+    # An installed package may lie inside somebody else's checkout: it has to be tracked there.
+    own = _git(package, "ls-files", "--error-unmatch", "__init__.py") is not None
+    folder = package if own else Path.cwd()
+    commit = _git(folder, "rev-parse", "HEAD")
+    if not commit:
+        return {}
+    tags = {"git.commit": commit, "mlflow.source.git.commit": commit}
+    changes = _git(folder, "status", "--porcelain")
+    if changes is not None:
+        tags["git.dirty"] = "true" if changes else "false"
+    return tags
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    # Inside a git hook these would point every command at the hook's repository.
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            env={**ours, "GIT_OPTIONAL_LOCKS": "0"},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=_GIT_SECONDS,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _version_tags() -> dict[str, str]:
+    tags = {"version.python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            tags[f"version.{package}"] = version(package)
+        except PackageNotFoundError:
+            continue
+    return tags
+
+
+def _process_tags() -> dict[str, str]:
+    tags = {
+        "platform": platform.platform(),
+        "command": without_password(shlex.join(sys.orig_argv)),
+        "mlflow.source.name": sys.argv[0] or sys.orig_argv[0],
+        "mlflow.source.type": "LOCAL",
+    }
+    try:
+        tags["mlflow.user"] = getpass.getuser()
+    except (OSError, KeyError):  # A container may run as a user without a name.
+        return tags
+    return tags

@@ -1,0 +1,167 @@
+"""The place that holds runs: a database of one's own or a tracking server."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from finai_rl.tracking.delivery import brief
+from finai_rl.tracking.environment import quiet, short_patience
+from finai_rl.tracking.provenance import without_password
+from finai_rl.tracking.tracker import TrackingError
+
+_SQLITE = "sqlite:///"
+_LOCK_SECONDS = 180
+# A new database is announced in fifty lines.
+_MIGRATIONS = ("alembic", "mlflow.store.db.utils")
+
+
+class MLflowStore:
+    """One experiment of one MLflow tracking store.
+
+    Args:
+        uri: Tracking URI. A relative SQLite path is taken from the current folder, once.
+        experiment_name: Created when it does not exist. The artifacts of a SQLite store go to
+            the folder ``mlartifacts`` beside the database; a server uses its own.
+
+    Raises:
+        TrackingError: If the URI is a folder: MLflow has retired its file store.
+    """
+
+    def __init__(self, uri: str, experiment_name: str) -> None:
+        _refuse_file_store(uri)
+        self.database = _sqlite_path(uri)
+        self.uri = uri
+        if self.database:
+            _, mark, query = uri.partition("?")
+            self.uri = f"{_SQLITE}{self.database}{mark}{query}"
+        self.experiment_name = experiment_name
+        self.experiment_id: str | None = None
+        self._client: MlflowClient | None = None
+
+    @property
+    def client(self) -> MlflowClient:
+        """MLflow's client, once a run was opened."""
+        if self._client is None:
+            raise RuntimeError("the tracker has no run yet: use it in a block, `with tracker:`")
+        return self._client
+
+    def open_run(self, run_name: str | None, tags: Mapping[str, str], parent: str | None) -> str:
+        """Connect, find or create the experiment, and create a run in it.
+
+        Returns:
+            The run's identifier.
+
+        Raises:
+            TrackingError: If the store cannot be used, within about 15 seconds.
+        """
+        try:
+            # The worst case is a server that never answers: two attempts of five seconds.
+            with short_patience(retries=1, timeout=5), self._alone(), quiet(*_MIGRATIONS):
+                self._client = MlflowClient(self.uri)
+                self.experiment_id = self._find_or_create_experiment()
+                if parent is not None:
+                    self.client.get_run(parent)
+                    tags = {**tags, "mlflow.parentRunId": parent}
+                run = self.client.create_run(self.experiment_id, run_name=run_name, tags=dict(tags))
+        except TrackingError:
+            raise
+        except Exception as error:
+            raise TrackingError(self._advice(error)) from error
+        return str(run.info.run_id)
+
+    def page_command(self, run_id: str | None) -> str:
+        """Return the command that opens the tracking page, or the run's address on a server."""
+        if urlsplit(self.uri).scheme in ("http", "https"):
+            page = without_password(self.uri).rstrip("/")
+            run = f"/#/experiments/{self.experiment_id}/runs/{run_id}" if run_id else ""
+            return page + run
+        uri = shlex.quote(without_password(self.uri))
+        return f"{_python()} -m mlflow ui --backend-store-uri {uri}"
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other processes out while a database may be migrated: MLflow's do collide."""
+        if self.database is None:
+            yield
+            return
+        self.database.parent.mkdir(parents=True, exist_ok=True)
+        # A lock held by SQLite dies with its process and works wherever the database does.
+        lock = self.database.with_name(self.database.name + ".lock")
+        with closing(sqlite3.connect(lock, timeout=_LOCK_SECONDS, isolation_level=None)) as held:
+            held.execute("BEGIN EXCLUSIVE")
+            yield
+
+    def _find_or_create_experiment(self) -> str:
+        name = self.experiment_name
+        experiment = self.client.get_experiment_by_name(name)
+        if experiment is None:
+            try:
+                return str(self.client.create_experiment(name, self._artifact_location()))
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            experiment = self.client.get_experiment_by_name(name)
+        if experiment is None or experiment.lifecycle_stage != "active":
+            raise TrackingError(
+                f"The experiment {name!r} was deleted from {without_password(self.uri)}: restore "
+                "it (mlflow experiments restore) or choose another tracking.experiment_name."
+            )
+        return str(experiment.experiment_id)
+
+    def _artifact_location(self) -> str | None:
+        return (self.database.parent / "mlartifacts").as_uri() if self.database else None
+
+    def _advice(self, error: Exception) -> str:
+        if urlsplit(self.uri).scheme in ("http", "https"):
+            port = urlsplit(self.uri).port or 5000
+            remedy = f"Start it with `mlflow server --port {port}`, correct tracking.uri"
+        else:
+            remedy = "Correct tracking.uri (sqlite:///outputs/mlflow.db needs no server)"
+        return (
+            f"tracking.uri={without_password(self.uri)} cannot be used. {remedy}, or train "
+            f"without tracking: tracking=none.\nMLflow said: {brief(error)}"
+        )
+
+
+def _python() -> str:
+    """Return how to call this Python from the current folder: ``python`` in an active venv."""
+    if os.environ.get("VIRTUAL_ENV") == sys.prefix:
+        return "python"
+    here = Path.cwd()
+    executable = Path(sys.executable)
+    return shlex.quote(
+        str(executable.relative_to(here) if here in executable.parents else executable)
+    )
+
+
+def _refuse_file_store(uri: str) -> None:
+    scheme = urlsplit(uri).scheme
+    # A scheme of one letter is a Windows drive.
+    if scheme == "file" or (len(scheme) <= 1 and not uri.startswith("databricks")):
+        raise TrackingError(
+            f"tracking.uri={uri} is a folder, and MLflow has retired its file store: use a "
+            "database (tracking.uri=sqlite:///outputs/mlflow.db) or a server "
+            "(tracking.uri=http://localhost:5000)."
+        )
+
+
+def _sqlite_path(uri: str) -> Path | None:
+    if not uri.startswith("sqlite"):
+        return None
+    path = uri.removeprefix(_SQLITE).partition("?")[0]
+    if not uri.startswith(_SQLITE) or path in ("", ":memory:"):
+        raise TrackingError(
+            f"tracking.uri={uri} names no file: write sqlite:///outputs/mlflow.db, or "
+            "sqlite:////absolute/path/mlflow.db."
+        )
+    return Path(path).expanduser().absolute()

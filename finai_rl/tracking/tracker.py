@@ -1,0 +1,206 @@
+"""What a run may tell its tracker, and the tracker that listens to nothing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from finai_rl.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from finai_rl.data.market import MarketData
+
+
+class TrackingError(InputError):
+    """The tracking store cannot be used; raised before training starts, never during it."""
+
+
+@dataclass(frozen=True)
+class LoggedPolicy:
+    """Where a packaged policy can be loaded from.
+
+    Attributes:
+        uri: ``models:/m-...``, what ``mlflow.pyfunc.load_model`` takes.
+        registered_name: Name in the model registry, where it was registered.
+        version: Version under that name.
+    """
+
+    uri: str
+    registered_name: str | None = None
+    version: str | None = None
+
+
+class TrainedAgent(Protocol):
+    """What packaging needs of an agent: any Stable-Baselines3 algorithm has it."""
+
+    @property
+    def action_space(self) -> Any:
+        """Gymnasium space of one environment's action."""
+
+    @property
+    def num_timesteps(self) -> int:
+        """Timesteps trained."""
+
+
+class Tracker(ABC):
+    """A run's record, opened and closed as a context manager.
+
+    Only opening may raise :class:`TrackingError`. Afterwards a store that cannot be reached
+    costs a warning, never the training: the run folder holds everything that is sent here.
+    """
+
+    @property
+    @abstractmethod
+    def run_id(self) -> str | None:
+        """Identifier of the open run."""
+
+    @property
+    @abstractmethod
+    def page_command(self) -> str | None:
+        """Command that opens the tracking page, or the address of the run on a server."""
+
+    @abstractmethod
+    def __enter__(self) -> Self: ...
+
+    @abstractmethod
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    @abstractmethod
+    def log_config(self, config: Mapping[str, Any], overrides: Sequence[str] = ()) -> None:
+        """Log a composed config: flattened parameters, and the whole as ``config/*.yaml``.
+
+        Args:
+            config: Nested plain containers, interpolations already resolved.
+            overrides: What the command line changed, as ``key=value``.
+        """
+
+    @abstractmethod
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags on the run; a later value replaces an earlier one."""
+
+    @abstractmethod
+    def log_dataset(self, data: MarketData, context: str) -> None:
+        """Record a panel as an input of the run.
+
+        Args:
+            data: The days that were used.
+            context: What for: ``"training"``, ``"validation"``, ``"test"``.
+        """
+
+    @abstractmethod
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Log values at a step. NaN is kept; an infinite value is counted and left out."""
+
+    @abstractmethod
+    def flush(self) -> None:
+        """Send the metrics that are still waiting."""
+
+    @abstractmethod
+    def log_artifact(self, file: Path | str, artifact_path: str | None = None) -> None:
+        """Upload a file into the folder ``artifact_path`` of the run's artifacts."""
+
+    @abstractmethod
+    def log_artifacts(self, folder: Path | str, artifact_path: str | None = None) -> None:
+        """Upload a folder's content into the folder ``artifact_path`` of the run's artifacts."""
+
+    @abstractmethod
+    def log_checkpoint(self, file: Path | str) -> None:
+        """Upload a checkpoint to ``checkpoints/`` where the tracker was asked to keep them."""
+
+    @abstractmethod
+    def log_policy(
+        self,
+        agent: TrainedAgent,
+        model_file: Path | str,
+        observations: NDArray[np.float32],
+        vec_normalize_file: Path | str | None = None,
+        extra_packages: Sequence[str] = (),
+    ) -> LoggedPolicy | None:
+        """Package the policy as an MLflow model, and register it where a name was configured.
+
+        Args:
+            agent: The trained agent; its class is the one that loads ``model_file``.
+            model_file: What ``agent.save`` wrote.
+            observations: (n, obs_dim) float32 observations as the environment gives them,
+                before normalization; a few rows, kept as the model's input example.
+            vec_normalize_file: What ``VecNormalize.save`` wrote, where training normalized.
+            extra_packages: Names of further packages that loading the policy imports.
+
+        Returns:
+            Where it went; None where it was not asked for or the store could not take it.
+
+        Raises:
+            FileNotFoundError: If a file is not there.
+        """
+
+
+class NoTracker(Tracker):
+    """Tracks nothing: ``tracking=none``."""
+
+    @property
+    def run_id(self) -> None:
+        """None: there is no run."""
+        return None
+
+    @property
+    def page_command(self) -> None:
+        """None: there is no page."""
+        return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return None
+
+    def log_config(self, config: Mapping[str, Any], overrides: Sequence[str] = ()) -> None:
+        """Do nothing."""
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Do nothing."""
+
+    def log_dataset(self, data: MarketData, context: str) -> None:
+        """Do nothing."""
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
+        """Do nothing."""
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def log_artifact(self, file: Path | str, artifact_path: str | None = None) -> None:
+        """Do nothing."""
+
+    def log_artifacts(self, folder: Path | str, artifact_path: str | None = None) -> None:
+        """Do nothing."""
+
+    def log_checkpoint(self, file: Path | str) -> None:
+        """Do nothing."""
+
+    def log_policy(
+        self,
+        agent: TrainedAgent,
+        model_file: Path | str,
+        observations: NDArray[np.float32],
+        vec_normalize_file: Path | str | None = None,
+        extra_packages: Sequence[str] = (),
+    ) -> None:
+        """Do nothing."""
+        return None

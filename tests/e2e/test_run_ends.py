@@ -1,0 +1,51 @@
+"""How a run that does not finish is recorded."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Command
+from tests.e2e.test_train import QUICK, only_run
+
+
+def test_a_run_that_fails_says_why(command: Command, tmp_path: Path) -> None:
+    done = command("finai_rl.train", *QUICK, "agent=a2c", "agent.learning_rate=1e30", expect=1)
+    run = only_run(tmp_path)
+    assert run.info.status == "FAILED"
+    assert "ValueError" in run.data.tags["failure"]
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_interrupted_is_killed(
+    sent: signal.Signals, status: int, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "finai_rl.train", *QUICK, "agent=a2c"]
+    process = subprocess.Popen(
+        [*command, "total_timesteps=1_000_000_000", "log_interval=1"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("outputs/20*/*/checkpoints/model_*_steps.zip")):
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        process.send_signal(sent)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == status
+    assert "Traceback" not in output
+    run = only_run(tmp_path)
+    assert run.info.status == "KILLED"
+    assert run.data.metrics["time/total_timesteps"] > 0

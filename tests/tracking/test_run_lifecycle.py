@@ -1,0 +1,150 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from finai_rl.tracking.lifecycle import _process_start, is_gone, process_tags, sigterm_raises
+
+RUN = """
+import sys, time
+from finai_rl.tracking import MLflowTracker
+with MLflowTracker(sys.argv[1], sys.argv[2]) as tracker:
+    tracker.log_metrics({"a": 1.0}, 1)
+    print(tracker.run_id, flush=True)
+    time.sleep(60)
+"""
+
+
+def interrupted_run(store: str, experiment: str, number: signal.Signals) -> tuple[str, int]:
+    command = [sys.executable, "-c", RUN, store, experiment]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            run_id = process.stdout.readline().strip()
+            process.send_signal(number)
+            return run_id, process.wait(timeout=30)
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("number", "reason", "exit_code"),
+    [(signal.SIGTERM, "SIGTERM", 143), (signal.SIGINT, "KeyboardInterrupt", -signal.SIGINT)],
+)
+def test_an_interrupted_process_closes_its_run(
+    open_tracker, client, store, experiment, number, reason, exit_code
+) -> None:
+    with open_tracker():  # The database exists before the process looks for it.
+        pass
+    run_id, code = interrupted_run(store, experiment, number)
+    run = client.get_run(run_id)
+    assert code == exit_code
+    assert run.info.status == "KILLED"
+    assert run.data.tags["killed"] == reason
+    assert run.data.metrics == {"a": 1.0}
+
+
+def test_the_next_run_closes_the_run_of_a_process_that_was_killed(
+    open_tracker, client, store, experiment, caplog
+) -> None:
+    with open_tracker() as alive:
+        run_id, _ = interrupted_run(store, experiment, signal.SIGKILL)
+        assert client.get_run(run_id).info.status == "RUNNING"
+        with open_tracker():
+            assert client.get_run(alive.run_id).info.status == "RUNNING"
+    run = client.get_run(run_id)
+    assert run.info.status == "KILLED"
+    assert run.data.tags["killed"] == "process is gone"
+    assert run_id in caplog.text
+
+
+def test_runs_of_other_hosts_and_other_experiments_are_left_open(
+    open_tracker, client, store
+) -> None:
+    dead = process_tags() | {"process_start": "before the flood"}
+    with open_tracker(tags={"host": "another-host", "process_start": "x"}) as elsewhere:
+        other = client.create_run(client.create_experiment("other"), tags=dead)
+        unmarked = client.create_run(
+            client.get_run(elsewhere.run_id).info.experiment_id, tags={"host": socket.gethostname()}
+        )
+        with open_tracker():
+            pass
+        for run_id in (elsewhere.run_id, other.info.run_id, unmarked.info.run_id):
+            assert client.get_run(run_id).info.status == "RUNNING"
+
+
+def test_a_reused_process_number_is_not_the_same_process() -> None:
+    mine = process_tags()
+    assert mine["pid"] == str(os.getpid())
+    assert not is_gone(mine)
+    assert is_gone(mine | {"process_start": mine["process_start"] + "0"})
+
+
+def test_an_ended_process_is_gone() -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    start = _process_start(process.pid)
+    tags = {"pid": str(process.pid), "process_start": start}
+    assert start != process_tags()["process_start"]
+    assert not is_gone(tags)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert is_gone(tags)  # Dead, though its parent has not asked yet.
+    process.wait()
+    assert is_gone(tags)
+
+
+@pytest.mark.parametrize("tags", [{}, {"pid": "x", "process_start": "1"}, {"pid": "1"}])
+def test_a_process_that_cannot_be_judged_counts_as_alive(tags) -> None:
+    assert not is_gone(tags)
+
+
+def test_sigterm_raises_inside_and_is_restored_after() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with pytest.raises(SystemExit) as caught, sigterm_raises():
+            signal.raise_signal(signal.SIGTERM)
+        assert caught.value.code == 143
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_run_outside_the_main_thread_installs_no_handler(open_tracker, client) -> None:
+    handlers, runs = [], []
+
+    def work() -> None:
+        with open_tracker() as tracker:
+            handlers.append(signal.getsignal(signal.SIGTERM))
+            runs.append(tracker.run_id)
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert handlers == [before]
+    assert client.get_run(runs[0]).info.status == "FINISHED"
+
+
+@pytest.mark.slow
+def test_four_processes_can_open_a_store_that_does_not_exist_yet(tmp_path) -> None:
+    code = (
+        "import sys; from finai_rl.tracking import MLflowTracker\n"
+        "with MLflowTracker(sys.argv[1], 'x'): pass"
+    )
+    uri = f"sqlite:///{tmp_path}/new/mlflow.db"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, uri], stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    errors = [process.communicate()[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, errors
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri)
+    experiments = [client.get_experiment_by_name("x").experiment_id]
+    assert [run.info.status for run in client.search_runs(experiments)] == ["FINISHED"] * 4
