@@ -115,8 +115,7 @@ def _note(cfg: DictConfig, split: Split) -> str:
         f"**{chosen('agent', cfg)}** on **{source.name}** "
         f"({split.train.n_stocks} stocks), seed {cfg.seed}.",
         "",
-        *(f"- {name}: {span}" for name, span in _block_tags(split).items()),
-        "",
         *(f"> {caveat}\n" for caveat in source.caveats),
+        *(f"- {name}: {span}" for name, span in _block_tags(split).items()),
     ]
     return "\n".join(lines)

@@ -83,7 +83,9 @@ class MLflowStore:
         """Return the command that opens the tracking page, or the run's address on a server."""
         if urlsplit(self.uri).scheme in ("http", "https"):
             page = without_password(self.uri).rstrip("/")
-            run = f"/#/experiments/{self.experiment_id}/runs/{run_id}" if run_id else ""
+            # Without the query MLflow opens on its tools for language models.
+            query = "?workflowType=machine_learning"
+            run = f"/#/experiments/{self.experiment_id}/runs/{run_id}{query}" if run_id else ""
             return page + run
         uri = shlex.quote(without_password(self.uri))
         return f"{_python()} -m mlflow ui --backend-store-uri {uri}"
