@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -17,24 +20,30 @@ class EpisodeWindows:
     Args:
         n_days: Days in the market.
         n_envs: Number of environments.
-        episode_days: Days in an episode, both ends included; None for the whole market.
+        episode_days: Most days in an episode, both ends included; a shorter market, or None,
+            makes every episode span all days.
         random_start: Whether windows start on a random day rather than on the first.
 
     Raises:
-        ValueError: If an episode does not fit, or a random start has no window to move.
+        ValueError: If an episode has no step, or a random start has no window to move.
     """
 
     def __init__(
         self, n_days: int, n_envs: int, episode_days: int | None, random_start: bool
     ) -> None:
-        if episode_days is not None and not 2 <= episode_days <= n_days:
+        if episode_days is not None and episode_days < 2:
             raise ValueError(
-                f"episode_days must lie between 2 and the {n_days} days of this block, or be null "
-                f"for all of them, got {episode_days}"
+                f"episode_days must be at least 2, or null for the whole block, got {episode_days}"
+            )
+        if episode_days is not None and episode_days > n_days:
+            log.info(
+                "Episodes span all %d days of this block: it is shorter than episode_days=%d",
+                n_days,
+                episode_days,
             )
         if random_start and episode_days is None:
             raise ValueError("random_start needs episode_days, e.g. episode_days=252")
-        self.length = episode_days or n_days
+        self.length = min(episode_days or n_days, n_days)
         self._starts = n_days - self.length + 1 if random_start else 1
         self._n_envs = n_envs
         self.seed(None)

@@ -62,7 +62,7 @@ class StockTradingVecEnv(VecEnv):
         sentiment: Whether the data's sentiment columns end the state.
         turbulence_threshold: At or above this value of the data's risk index everything is sold
             and nothing bought; None ignores the risk index.
-        episode_days: Days in an episode; None for all days of the data.
+        episode_days: Most days in an episode; None for all days of the data.
         random_start: Whether each episode's window starts on a random day.
         finrl_compat: Whether to behave exactly as FinRL 0.3.7, its defects included.
         record: Whether the ``info`` at an episode's end carries its day-by-day ``ledger``.

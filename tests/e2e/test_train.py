@@ -193,9 +193,7 @@ def test_the_default_path_of_a_processed_csv(command: Command, tmp_path: Path) -
     write_processed_csv(
         tmp_path / "data" / "processed" / "processed_data_with_features.csv", n_days=60
     )
-    command(
-        "finai_rl.train", "debug=fast", "data=processed_csv", "env.episode_days=20", "tracking=none"
-    )
+    command("finai_rl.train", "debug=fast", "data=processed_csv", "tracking=none")
 
 
 @pytest.mark.slow
@@ -210,7 +208,6 @@ def test_the_tutorials_file_trains(command: Command, tmp_path: Path) -> None:
         f"data.path={file}",
         "data.risk=vix",
         "env.turbulence_threshold=70",
-        "env.episode_days=100",
     )
     assert only_run(tmp_path).info.status == "FINISHED"
 
