@@ -37,6 +37,15 @@ ALLOWED_PACKAGES = (
 )
 """What a ``_target_`` may name: a config is data, and must not be able to run just anything."""
 
+AT_LEAST_ONE = (
+    "total_timesteps",
+    "total_episodes",
+    "checkpoint_every",
+    "log_interval",
+    "torch_threads",
+)
+"""Top-level settings that count something."""
+
 
 class ConfigError(InputError):
     """A config that cannot be run as it is; the message names every offending key."""
@@ -90,7 +99,7 @@ def check(cfg: DictConfig) -> None:
         settings = plain(cfg)
     except OmegaConfBaseException as error:
         raise ConfigError([_described(error)]) from error
-    problems = [*_schema_problems("", settings, schemas.Train)]
+    problems = [*_schema_problems("", settings, schemas.Train), *_range_problems(settings)]
     for key, node in settings.items():
         if not isinstance(node, dict):
             continue
@@ -117,6 +126,13 @@ def _schema_problems(prefix: str, node: Mapping[Any, Any], schema: type) -> Iter
                 OmegaConf.merge(OmegaConf.structured(schema), {name: value})
             except OmegaConfBaseException as error:
                 yield f"{prefix}{_described(error)}"
+
+
+def _range_problems(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name in AT_LEAST_ONE:
+        value = settings.get(name)
+        if isinstance(value, int) and value < 1:
+            yield f"{name}: must be at least 1, got {value}"
 
 
 def _target_problems(prefix: str, node: Any, trusted: Iterable[str]) -> Iterator[str]:

@@ -105,11 +105,12 @@ def save(
 
     model, statistics = folder / "model.zip", None
     agent.save(model)
-    observations = np.asarray(env.reset())
     if isinstance(env, VecNormalize):
         observations = np.asarray(env.get_original_obs())
         statistics = folder / "vec_normalize.pkl"
         env.save(str(statistics))
+    else:
+        observations = np.asarray(env.reset())
     if cfg.model_dir is not None:
         Path(cfg.model_dir).mkdir(parents=True, exist_ok=True)
         for file in filter(None, (model, statistics)):

@@ -77,6 +77,8 @@ def test_schemas_match_the_signatures_they_stand_for(target: str) -> None:
         ({"data.riks": None}, "data.riks: no such setting; did you mean data.risk?"),
         ({"sed": 1}, "sed: no such setting; did you mean seed?"),
         ({"total_timesteps": "long"}, "total_timesteps: Value 'long'"),
+        ({"total_timesteps": 0}, "total_timesteps: must be at least 1, got 0"),
+        ({"checkpoint_every": 0}, "checkpoint_every: must be at least 1, got 0"),
         ({"tracking.log_model": "perhaps"}, "tracking.log_model: Value 'perhaps'"),
         ({"agent._target_": "os.system"}, "agent._target_: os.system is not in a package"),
         ({"agent.policy_kwargs.x": {"_target_": "shutil.rmtree"}}, "shutil.rmtree is not in"),
