@@ -252,7 +252,8 @@ def step_accounts(
             executed[env],
         )
         trades[env] += count
-        turnover[env] += traded / value[env]
+        if value[env] > 0.0:
+            turnover[env] += traded / value[env]
         day[env] = today + 1
         after = account_value(cash[env], close[today + 1], shares[env])
         gain[env] = after - value[env]
