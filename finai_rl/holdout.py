@@ -61,12 +61,12 @@ class Holdout:
     def __init__(self, cfg: DictConfig, data: MarketData) -> None:
         self._cfg, self._data = cfg, data
         try:
-            backtest(DoNothing(data.n_stocks), evaluation_env(cfg, data), data, "nothing")
+            untouched = backtest(DoNothing(data.n_stocks), evaluation_env(cfg, data), data, "")
         except ValueError as error:
             raise ConfigError([f"evaluation.env: {error}"]) from error
-        self.baseline = self._equal_weight()
-        initial_amount = float(self.baseline.account_value[0])
-        self.index = index_account_value(data, initial_amount)
+        opening = float(untouched.account_value[0])
+        self.baseline = self._equal_weight(opening)
+        self.index = index_account_value(data, opening)
         self.baseline_metrics = {"equal_weight": self._measure(self.baseline)}
         if self.index is not None:
             self.baseline_metrics["index"] = return_metrics(
@@ -109,15 +109,22 @@ class Holdout:
         against = None if self.index is None else simple_returns(self.index)
         return metrics(result, settings.periods_per_year, settings.risk_free, against)
 
-    def _equal_weight(self) -> BacktestResult:
-        cash, cost = self._cfg.env.initial_amount, self._cfg.env.buy_cost_pct
+    def _equal_weight(self, opening: float) -> BacktestResult:
+        cost = self._cfg.env.buy_cost_pct
         try:
-            hmax = int(equal_weight_shares(self._data, cash, cost).max())
-            policy = EqualWeightBuyAndHold(self._data, cash, cost, hmax)
+            hmax = int(equal_weight_shares(self._data, opening, cost).max())
+            policy = EqualWeightBuyAndHold(self._data, opening, cost, hmax)
         except ValueError as error:
             raise ConfigError([f"env: {error}"]) from error
-        # Bought at once and never sold: neither the agent's order limit nor its risk rule hold.
+        # Bought at once, for what the agent's account opens with, and never sold: neither the
+        # agent's order limit nor its risk rule hold.
         env = evaluation_env(
-            self._cfg, self._data, hmax=hmax, turbulence_threshold=None, num_stock_shares=None
+            self._cfg,
+            self._data,
+            hmax=hmax,
+            initial_amount=opening,
+            num_stock_shares=None,
+            previous_state=None,
+            turbulence_threshold=None,
         )
         return backtest(policy, env, self._data, EQUAL_WEIGHT)

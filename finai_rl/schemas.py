@@ -87,6 +87,7 @@ class StockTrading:
     sell_cost_pct: Any
     reward_scaling: float
     num_stock_shares: Any
+    previous_state: Any
     indicators: list[str] | None
     sentiment: bool
     turbulence_threshold: float | None

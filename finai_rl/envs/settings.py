@@ -33,6 +33,20 @@ def per_stock(name: str, value: float | Sequence[float], data: MarketData) -> Fl
     return np.broadcast_to(values, (data.n_stocks,)).copy()
 
 
+def account_in_state(state: Sequence[float], data: MarketData) -> tuple[float, FloatArray]:
+    """Return the cash and (n_stocks,) shares of a state ``[cash, close.., shares.., ..]``."""
+    n = data.n_stocks
+    if len(state) < 1 + 2 * n:
+        raise ValueError(
+            f"previous_state must start with cash, {n} prices and {n} shares, "
+            f"got {len(state)} values"
+        )
+    shares = np.asarray(state[1 + n : 1 + 2 * n], dtype=np.float64)
+    if not np.isfinite([state[0], *shares]).all():
+        raise ValueError("previous_state: cash and shares must be finite")
+    return float(state[0]), shares
+
+
 def state_features(
     data: MarketData, indicators: Sequence[str] | None, sentiment: bool
 ) -> FloatArray:

@@ -15,6 +15,7 @@ from finai_rl.envs.accounting import account_value, step_accounts, write_observa
 from finai_rl.envs.episodes import EpisodeWindows, Ledger
 from finai_rl.envs.settings import (
     NOTHING_BLOCKED,
+    account_in_state,
     check_range,
     finrl_blocked,
     per_stock,
@@ -58,6 +59,8 @@ class StockTradingVecEnv(VecEnv):
         sell_cost_pct: The same for selling.
         reward_scaling: Factor on rewards.
         num_stock_shares: Shares held at the start of an episode, one per stock; none by default.
+        previous_state: A state to carry on from: its cash and shares open every episode instead
+            of ``initial_amount`` and ``num_stock_shares`` (FinRL's ``initial=False``).
         indicators: Names of the data's features in the state, in this order; all by default.
         sentiment: Whether the data's sentiment columns end the state.
         turbulence_threshold: At or above this value of the data's risk index everything is sold
@@ -86,6 +89,7 @@ class StockTradingVecEnv(VecEnv):
         sell_cost_pct: float | Sequence[float] = 0.001,
         reward_scaling: float = 1e-4,
         num_stock_shares: Sequence[float] | None = None,
+        previous_state: Sequence[float] | None = None,
         indicators: Sequence[str] | None = None,
         sentiment: bool = False,
         turbulence_threshold: float | None = None,
@@ -109,6 +113,9 @@ class StockTradingVecEnv(VecEnv):
         self.buy_cost_pct = per_stock("buy_cost_pct", buy_cost_pct, data)
         self.sell_cost_pct = per_stock("sell_cost_pct", sell_cost_pct, data)
         self.num_stock_shares = per_stock("num_stock_shares", num_stock_shares or 0.0, data)
+        self._carried_on = previous_state is not None
+        if previous_state is not None:
+            self.initial_amount, self.num_stock_shares = account_in_state(previous_state, data)
         if turbulence_threshold is not None and data.risk is None:
             raise ValueError(
                 "turbulence_threshold needs a risk index, and this data has none: set data.risk "
@@ -280,7 +287,8 @@ class StockTradingVecEnv(VecEnv):
         start, self._last_day[env] = self._windows.draw(env)
         self._first_day[env] = self._day[env] = start
         self._cash[env] = self.initial_amount
-        single = self.finrl_compat and self.data.n_stocks == 1
+        finrl_opening = self.finrl_compat and not self._carried_on
+        single = finrl_opening and self.data.n_stocks == 1
         self._shares[env] = 0.0 if single else self.num_stock_shares
         price = self.data.close[start]
         self._value[env] = account_value(self._cash[env], price, self._shares[env])
@@ -288,7 +296,7 @@ class StockTradingVecEnv(VecEnv):
         self._trades[env] = 0
         if self._ledger is not None:
             value = self._value[env]
-            if self.finrl_compat:
+            if finrl_opening:
                 value = self.initial_amount + np.sum(self.num_stock_shares * price)
             self._ledger.open(env, value, self._cash[env], self._shares[env])
 

@@ -24,6 +24,8 @@ def finrl_env(data: MarketData, **settings: Any) -> Any:
         hmax=settings["hmax"],
         initial_amount=settings["initial_amount"],
         num_stock_shares=list(settings["num_stock_shares"]),
+        initial=settings.get("previous_state") is None,
+        previous_state=settings.get("previous_state") or [],
         buy_cost_pct=[settings["buy_cost_pct"]] * n,
         sell_cost_pct=[settings["sell_cost_pct"]] * n,
         reward_scaling=1e-4,
@@ -87,6 +89,9 @@ def episodes(draw: st.DrawFn) -> tuple[MarketData, np.ndarray, dict[str, Any]]:
         "turbulence_threshold": draw(st.sampled_from([None, 0.0, 10.0, 30.0])),
         "num_stock_shares": [draw(st.sampled_from([0, 0, 7, 2.5])) for _ in range(n_stocks)],
     }
+    if draw(st.booleans()):
+        held = [draw(st.sampled_from([0, 12, 3.5])) for _ in range(n_stocks)]
+        chosen["previous_state"] = [54_321.0, *[1.0] * n_stocks, *held]
     return data, actions, chosen
 
 

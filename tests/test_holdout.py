@@ -1,0 +1,59 @@
+"""The backtest on a block beside its baselines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from finai_rl.assembly import new_agent, training_env
+from finai_rl.config import ConfigError
+from finai_rl.holdout import Holdout
+from tests.markets import generated_market
+from tests.test_config import composed
+
+MARKET = generated_market(n_days=60, n_stocks=3, seed=1, drift=0.001)
+
+
+def test_baselines_open_with_what_the_agents_account_is_worth() -> None:
+    cfg = composed("env.num_stock_shares=[100,0,50]", "env.initial_amount=20000")
+    holdout = Holdout(cfg, MARKET)
+    worth = 20_000 + 100 * MARKET.close[0, 0] + 50 * MARKET.close[0, 2]
+    assert holdout.baseline.account_value[0] == pytest.approx(worth)
+    assert holdout.index is not None
+    assert holdout.index[0] == pytest.approx(worth)
+    assert (holdout.baseline.shares[1:] > 0).all()
+
+
+def test_the_baseline_knows_neither_order_limit_nor_risk_rule() -> None:
+    limited = Holdout(composed("env.hmax=1", "env.turbulence_threshold=0"), MARKET)
+    free = Holdout(composed("env.hmax=100000"), MARKET)
+    np.testing.assert_array_equal(limited.baseline.account_value, free.baseline.account_value)
+
+
+def test_the_report_measures_the_agent_over_every_day(tmp_path: Path) -> None:
+    cfg = composed("agent=a2c", "env.n_envs=2")
+    env = training_env(cfg, MARKET)
+    agent = new_agent(cfg, env)
+    agent.learn(64)
+    report = Holdout(cfg, MARKET).backtest(agent, env, "a2c", tmp_path)
+    assert report.objective == report.metrics["agent"]["sharpe_ratio"]
+    assert set(report.metrics) == {"agent", "equal_weight", "index"}
+    rows = (tmp_path / "account_value.csv").read_text().splitlines()
+    assert len(rows) == 1 + MARKET.n_days
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("objective=luck", "no metric 'luck'"),
+        ("env.initial_amount=1", "does not buy one share"),
+        ("evaluation.env.record=false", "record=True"),
+        ("evaluation.env.n_envs=2", "one environment"),
+    ],
+)
+def test_what_cannot_be_backtested_is_refused_before_training(override: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        Holdout(composed(override), MARKET)
+    assert said in str(refusal.value)
