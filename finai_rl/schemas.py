@@ -102,6 +102,28 @@ class StockTrading:
 
 
 @dataclass
+class FinRLStockTrading:
+    """``env=finrl``, the settings of its normalization included."""
+
+    n_envs: int
+    start_method: str | None
+    hmax: int
+    initial_amount: float
+    buy_cost_pct: Any
+    sell_cost_pct: Any
+    reward_scaling: float
+    num_stock_shares: Any
+    indicators: list[str] | None
+    sentiment: bool
+    turbulence_threshold: float | None
+    record: bool
+    normalize: bool
+    norm_reward: bool
+    clip_obs: float
+    clip_reward: float
+
+
+@dataclass
 class Evaluation:
     """``evaluation=holdout``."""
 
@@ -134,6 +156,7 @@ BY_TARGET: dict[str, type] = {
     "finai_rl.data.split.split_by_fraction": SplitByFraction,
     "finai_rl.data.split.split_by_dates": SplitByDates,
     "finai_rl.envs.stock_trading.StockTradingVecEnv": StockTrading,
+    "finai_rl.envs.finrl.finrl_vec_env": FinRLStockTrading,
     "finai_rl.tracking.NoTracker": NoTracking,
     "finai_rl.tracking.MLflowTracker": MLflow,
 }

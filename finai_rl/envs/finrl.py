@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import multiprocessing
 import sys
 import types
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import gymnasium as gym
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
 from finai_rl.data.market import MarketData
+from finai_rl.envs.episodes import Ledger
+from finai_rl.envs.settings import (
+    check_range,
+    check_risk,
+    finrl_blocked,
+    per_stock,
+    state_features,
+)
 
 
 def import_finrl_module(name: str) -> types.ModuleType:
@@ -67,3 +83,178 @@ def finrl_frame(data: MarketData) -> pd.DataFrame:
     if data.risk is not None:
         columns[data.risk_name] = data.risk.repeat(data.n_stocks)
     return pd.DataFrame(columns, index=days)
+
+
+class FinRLStockTradingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
+    """FinRL's class as it is, behind Gymnasium's interface: float32 copies instead of live lists.
+
+    Args:
+        data: The market.
+        **settings: As for :func:`finrl_vec_env`, without ``n_envs`` and ``start_method``.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by Env
+
+    def __init__(
+        self,
+        data: MarketData,
+        *,
+        hmax: int,
+        initial_amount: float,
+        buy_cost_pct: float | Sequence[float],
+        sell_cost_pct: float | Sequence[float],
+        reward_scaling: float,
+        num_stock_shares: Sequence[float] | None,
+        indicators: Sequence[str] | None,
+        sentiment: bool,
+        turbulence_threshold: float | None,
+        record: bool,
+    ) -> None:
+        features = state_features(data, indicators, sentiment)
+        finrl_blocked(features)
+        check_risk(data, turbulence_threshold)
+        names = [f"feature_{number}" for number in range(features.shape[1])]
+        n = data.n_stocks
+        self._env = load_finrl_class()(
+            finrl_frame(replace(data, features=features, feature_names=tuple(names), sentiment=None,
+                                sentiment_names=())),
+            stock_dim=n,
+            hmax=hmax,
+            initial_amount=initial_amount,
+            num_stock_shares=per_stock("num_stock_shares", num_stock_shares or 0.0, data).tolist(),
+            buy_cost_pct=per_stock("buy_cost_pct", buy_cost_pct, data).tolist(),
+            sell_cost_pct=per_stock("sell_cost_pct", sell_cost_pct, data).tolist(),
+            reward_scaling=reward_scaling,
+            state_space=1 + 2 * n + features.shape[1] * n,
+            action_space=n,
+            tech_indicator_list=names,
+            turbulence_threshold=turbulence_threshold,
+            risk_indicator_col=data.risk_name,
+            # FinRL prints its own summary every so many episodes; the logger has these numbers.
+            print_verbosity=sys.maxsize,
+        )  # fmt: skip
+        self.observation_space = self._env.observation_space
+        self.action_space = self._env.action_space
+        self.episode_steps = data.n_days
+        self._ledger = Ledger(1, data.n_days, n) if record else None
+        self._turnover = 0.0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Start again at the first day; a seed changes nothing: FinRL's class knows no chance."""
+        super().reset(seed=seed)
+        state, _ = self._env.reset()
+        # FinRL never empties this list: it would grow by an episode's states for ever.
+        self._env.state_memory.clear()
+        self._turnover = 0.0
+        if self._ledger is not None:
+            cash, shares = self._account()
+            self._ledger.open(0, self._env.asset_memory[0], cash, shares)
+        return np.array(state, dtype=np.float32), {}
+
+    def step(
+        self, action: NDArray[Any]
+    ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        """Step FinRL's class; its last step of an episode trades nothing."""
+        env = self._env
+        price, value, cost = self._prices(), env.asset_memory[-1], env.cost
+        state, reward, terminal, truncated, _ = env.step(np.array(action))
+        info: dict[str, Any] = {}
+        if terminal:
+            info = self._episode_info()
+        else:
+            executed = np.asarray(env.actions_memory[-1], dtype=np.float64)
+            bought, sold = (np.clip(sign * executed, 0, None) @ price for sign in (1, -1))
+            self._turnover += max(bought, sold) / value
+            if self._ledger is not None:
+                cash, shares = self._account()
+                self._ledger.enter(
+                    np.zeros(1, dtype=np.int64), np.array([env.day]),
+                    np.array([env.asset_memory[-1]]), np.array([cash]), shares[np.newaxis],
+                    executed[np.newaxis], np.array([env.cost - cost]),
+                )  # fmt: skip
+        return np.array(state, dtype=np.float32), float(reward), bool(terminal), truncated, info
+
+    def _account(self) -> tuple[float, NDArray[np.float64]]:
+        n = self._env.stock_dim
+        return float(self._env.state[0]), np.array(self._env.state[1 + n : 1 + 2 * n], dtype=float)
+
+    def _prices(self) -> NDArray[np.float64]:
+        return np.array(self._env.state[1 : 1 + self._env.stock_dim], dtype=np.float64)
+
+    def _episode_info(self) -> dict[str, Any]:
+        env = self._env
+        info: dict[str, Any] = {
+            "account": {
+                "account_value": float(env.asset_memory[-1]),
+                "turnover": self._turnover / max(env.day, 1),
+                "cost": float(env.cost),
+                "trades": int(env.trades),
+            }
+        }
+        if self._ledger is not None:
+            info["ledger"] = self._ledger.close(0, 0, env.day)
+        return info
+
+
+def finrl_vec_env(
+    data: MarketData,
+    *,
+    n_envs: int = 1,
+    start_method: str | None = None,
+    hmax: int = 100,
+    initial_amount: float = 1_000_000.0,
+    buy_cost_pct: float | Sequence[float] = 0.001,
+    sell_cost_pct: float | Sequence[float] = 0.001,
+    reward_scaling: float = 1e-4,
+    num_stock_shares: Sequence[float] | None = None,
+    indicators: Sequence[str] | None = None,
+    sentiment: bool = False,
+    turbulence_threshold: float | None = None,
+    record: bool = False,
+) -> VecEnv:
+    """Run FinRL's own ``StockTradingEnv``, to hold it beside :class:`StockTradingVecEnv`.
+
+    Args:
+        data: The market; every process gets a copy of it.
+        n_envs: Number of environments.
+        start_method: ``fork``, ``forkserver`` or ``spawn`` puts each environment in a process of
+            its own (``SubprocVecEnv``); None steps them one after the other (``DummyVecEnv``).
+        hmax: Most shares to trade per stock and day.
+        initial_amount: Cash at the start of an episode.
+        buy_cost_pct: Proportional cost of buying as a fraction, one or one per stock.
+        sell_cost_pct: The same for selling.
+        reward_scaling: Factor on rewards.
+        num_stock_shares: Shares held at the start, one per stock; none by default.
+        indicators: Names of the data's features in the state; all by default.
+        sentiment: Whether the data's sentiment columns end the state.
+        turbulence_threshold: At or above it everything is sold; None ignores the risk index.
+        record: Whether the ``info`` at an episode's end carries its ``ledger``.
+
+    Raises:
+        ValueError: If a setting is out of range, or the data lacks a column it asks for.
+    """
+    methods = multiprocessing.get_all_start_methods()
+    if start_method is not None and start_method not in methods:
+        raise ValueError(f"start_method must be null or one of {methods}, got {start_method!r}")
+    check_range("n_envs", n_envs, least=1)
+    check_range("hmax", hmax, least=1)
+    check_range("initial_amount", initial_amount, least=0.0)
+    make = partial(
+        FinRLStockTradingEnv,
+        data,
+        hmax=hmax,
+        initial_amount=initial_amount,
+        buy_cost_pct=buy_cost_pct,
+        sell_cost_pct=sell_cost_pct,
+        reward_scaling=reward_scaling,
+        num_stock_shares=num_stock_shares,
+        indicators=indicators,
+        sentiment=sentiment,
+        turbulence_threshold=turbulence_threshold,
+        record=record,
+    )
+    if start_method is None:
+        return DummyVecEnv([make] * n_envs)
+    return SubprocVecEnv([make] * n_envs, start_method=start_method)

@@ -21,6 +21,15 @@ def check_range(name: str, value: float, least: float) -> None:
         raise ValueError(f"{name} must be at least {least}, got {value}")
 
 
+def check_risk(data: MarketData, turbulence_threshold: float | None) -> None:
+    """Refuse a threshold on data without a risk index."""
+    if turbulence_threshold is not None and data.risk is None:
+        raise ValueError(
+            "turbulence_threshold needs a risk index, and this data has none: set data.risk "
+            "(turbulence or vix), or turbulence_threshold=null"
+        )
+
+
 def per_stock(name: str, value: float | Sequence[float], data: MarketData) -> FloatArray:
     """Return a setting as (n_stocks,) float64, given as one number or one per stock."""
     values = np.asarray(value, dtype=np.float64)

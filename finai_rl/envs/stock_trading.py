@@ -17,6 +17,7 @@ from finai_rl.envs.settings import (
     NOTHING_BLOCKED,
     account_in_state,
     check_range,
+    check_risk,
     finrl_blocked,
     per_stock,
     state_features,
@@ -116,11 +117,7 @@ class StockTradingVecEnv(VecEnv):
         self._carried_on = previous_state is not None
         if previous_state is not None:
             self.initial_amount, self.num_stock_shares = account_in_state(previous_state, data)
-        if turbulence_threshold is not None and data.risk is None:
-            raise ValueError(
-                "turbulence_threshold needs a risk index, and this data has none: set data.risk "
-                "(turbulence or vix), or turbulence_threshold=null"
-            )
+        check_risk(data, turbulence_threshold)
         features = state_features(data, indicators, sentiment)
         self._blocked = finrl_blocked(features) if finrl_compat else NOTHING_BLOCKED
         self._market_rows = np.hstack(

@@ -240,6 +240,22 @@ def test_finrls_exact_environment_trains(command: Command) -> None:
     )
 
 
+def test_finrls_own_class_trains_in_processes_and_is_backtested(
+    command: Command, tmp_path: Path
+) -> None:
+    command(
+        "finai_rl.train",
+        "env=finrl",
+        "env.n_envs=2",
+        "env.start_method=forkserver",
+        "agent=a2c",
+        "data.start=2020-01-01",
+        "total_timesteps=200",
+        "tracking=none",
+    )
+    assert (run_folder(tmp_path) / "backtest" / "account_value.csv").stat().st_size > 0
+
+
 @pytest.mark.slow
 def test_a_grid_multirun_gives_each_job_a_run(command: Command, tmp_path: Path) -> None:
     command("finai_rl.train", "-m", *QUICK, "agent=a2c,ppo", "seed=1,2")
