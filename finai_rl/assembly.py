@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig
 
-from finai_rl.config import build, plain
+from finai_rl.config import ConfigError, build, plain
 from finai_rl.envs.normalization import frozen, normalized
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 NORMALIZATION = ("normalize", "norm_reward", "clip_obs", "clip_reward")
 DEFAULT_GAMMA = 0.99
+EVERY_BACKTEST = ("n_envs", "episode_days", "random_start", "record")
+"""Changes that a backtest makes to every environment that has such settings."""
 
 
 def seed_everything(cfg: DictConfig) -> None:
@@ -54,12 +56,33 @@ def evaluation_env(
         data: The block to trade.
         trained: The environment learned in, whose normalization is frozen; None for none.
         **changes: Further settings to change, where the environment has them.
+
+    Raises:
+        ConfigError: If a setting is unknown or refused.
+    """
+    node = evaluation_settings(cfg) | {
+        name: value for name, value in changes.items() if name in cfg.env
+    }
+    env = _market_env(node, data, cfg.seed)
+    return frozen(env, trained) if trained is not None else env
+
+
+def evaluation_settings(cfg: DictConfig) -> dict[str, Any]:
+    """Return the environment's settings with the evaluation's changes, without normalization.
+
+    Raises:
+        ConfigError: If a change is not one of the environment's settings.
     """
     node, _ = _without_normalization(cfg.env)
-    changes = {**plain(cfg.evaluation.env), **changes}
-    known = {name: value for name, value in changes.items() if name in node}
-    env = _market_env(node | known, data, cfg.seed)
-    return frozen(env, trained) if trained is not None else env
+    changes = plain(cfg.evaluation.env)
+    unknown = [name for name in changes if name not in node and name not in EVERY_BACKTEST]
+    if unknown:
+        raise ConfigError(
+            f"evaluation.env.{name}: no such setting of this environment; there are "
+            f"{', '.join(list(node)[1:])}"
+            for name in unknown
+        )
+    return node | {name: value for name, value in changes.items() if name in node}
 
 
 def new_agent(cfg: DictConfig, env: VecEnv) -> BaseAlgorithm:

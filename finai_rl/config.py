@@ -6,15 +6,17 @@ import dataclasses
 import difflib
 import functools
 import inspect
+import math
 import os
 import signal
 import sys
+import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.errors import CompactHydraException
+from hydra.errors import CompactHydraException, HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -55,6 +57,9 @@ class ConfigError(InputError):
         super().__init__(f"This config cannot be run as it is:\n{listed}")
 
 
+OmegaConf.register_new_resolver("mul", lambda x, y: x * y, replace=True)
+
+
 def entry_point(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Make a function of a config a command: compose, check, run, and refuse in plain words.
 
@@ -66,8 +71,7 @@ def entry_point(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Cal
         @functools.wraps(job)
         def checked(cfg: DictConfig) -> Any:
             try:
-                check(cfg)
-                return job(cfg)
+                return job(check(cfg))
             except InputError as error:
                 raise CompactHydraException(str(error)) from error
 
@@ -89,50 +93,73 @@ def entry_point(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Cal
     return decorate
 
 
-def check(cfg: DictConfig) -> None:
+def check(cfg: DictConfig) -> DictConfig:
     """Hold a composed config against the schemas, without importing what it will build.
 
+    Returns:
+        The config with every interpolation resolved and every value in its schema's type, so
+        that ``env.sentiment=no`` is false and ``total_timesteps=1e5`` a whole number.
+
     Raises:
-        ConfigError: Names every unknown key, missing value and wrong type.
+        ConfigError: Names every unknown key, missing value, wrong type and value out of range.
     """
     try:
         settings = plain(cfg)
     except OmegaConfBaseException as error:
         raise ConfigError([_described(error)]) from error
-    problems = [*_schema_problems("", settings, schemas.Train), *_range_problems(settings)]
+    required = [field.name for field in dataclasses.fields(schemas.Train)]
+    problems = [f"{name}: missing from the config" for name in required if name not in settings]
+    problems += _typed("", settings, schemas.Train)
     for key, node in settings.items():
         if not isinstance(node, dict):
             continue
         schema = schemas.BY_TARGET.get(str(node.get("_target_")))
         schema = schemas.Evaluation if key == "evaluation" else schema
-        problems += [*_target_problems(key, node, cfg.get("trusted_packages", []))]
-        if schema is not None:
-            problems += [*_schema_problems(f"{key}.", node, schema)]
+        problems += [*_target_problems(key, node, settings.get("trusted_packages", []))]
+        problems += _typed(f"{key}.", node, schema) if schema else []
+    problems += [*_range_problems(settings)] if not problems else []
     if problems:
         raise ConfigError(problems)
+    return OmegaConf.create(settings)
 
 
-def _schema_problems(prefix: str, node: Mapping[Any, Any], schema: type) -> Iterator[str]:
-    known = [field.name for field in dataclasses.fields(schema)]
+def _typed(prefix: str, node: dict[str, Any], schema: type) -> list[str]:
+    """Give a node's values their schema's types, in place; return what is wrong with them."""
+    types = typing.get_type_hints(schema)
+    problems = []
     for name, value in node.items():
         if name == "_target_":
             continue
-        if name not in known:
-            yield f"{prefix}{name}: no such setting{_suggestion(str(name), known, prefix)}"
-        elif value == "???":
-            yield f"{prefix}{name}: must be given"
-        else:
-            try:
-                OmegaConf.merge(OmegaConf.structured(schema), {name: value})
-            except OmegaConfBaseException as error:
-                yield f"{prefix}{_described(error)}"
+        if name not in types:
+            problems.append(
+                f"{prefix}{name}: no such setting{_suggestion(name, list(types), prefix)}"
+            )
+            continue
+        if value == "???":
+            problems.append(f"{prefix}{name}: must be given")
+            continue
+        if isinstance(value, float) and value.is_integer() and types[name] in (int, int | None):
+            value = int(value)
+        try:
+            merged = OmegaConf.merge(OmegaConf.structured(schema), {name: value})
+        except OmegaConfBaseException as error:
+            problems.append(f"{prefix}{_described(error)}")
+            continue
+        typed = OmegaConf.select(merged, name)
+        node[name] = OmegaConf.to_container(typed) if OmegaConf.is_config(typed) else typed
+    return problems
 
 
 def _range_problems(settings: Mapping[str, Any]) -> Iterator[str]:
-    for name in AT_LEAST_ONE:
-        value = settings.get(name)
-        if isinstance(value, int) and value < 1:
-            yield f"{name}: must be at least 1, got {value}"
+    evaluation = settings["evaluation"]
+    lower = {name: (settings[name], 1) for name in AT_LEAST_ONE}
+    lower["seed"] = (settings["seed"], 0)
+    lower["evaluation.periods_per_year"] = (evaluation["periods_per_year"], 1)
+    for name, (value, least) in lower.items():
+        if value is not None and value < least:
+            yield f"{name}: must be at least {least}, got {value}"
+    if not -1 < evaluation["risk_free"] < math.inf:
+        yield f"evaluation.risk_free: must be an annual rate, got {evaluation['risk_free']}"
 
 
 def _target_problems(prefix: str, node: Any, trusted: Iterable[str]) -> Iterator[str]:
@@ -173,6 +200,7 @@ def build(node: DictConfig | dict[str, Any], key: str, /, *objects: Any, **setti
         ConfigError: If the target cannot be imported, knows no such setting, or refuses a value.
     """
     node = plain(node) if isinstance(node, DictConfig) else node
+    _check_origins(key, node)
     target = _import(f"{key}._target_", node["_target_"])
     unknown = _unknown_settings(target, [name for name in node if not name.startswith("_")])
     if unknown:
@@ -180,17 +208,33 @@ def build(node: DictConfig | dict[str, Any], key: str, /, *objects: Any, **setti
             f"{key}.{name}: {node['_target_']} has no such setting{hint}"
             for name, hint in unknown.items()
         )
-    # Partial, then called: Hydra would turn objects passed to instantiate into config nodes.
-    make = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
     try:
+        # Partial, then called: Hydra would turn objects passed to it into config nodes.
+        make = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
         return make(*objects, **settings)
     except Exception as error:
         cause = error.__cause__ or error
         if isinstance(cause, InputError):
             raise cause from None
-        if isinstance(cause, ValueError | TypeError | AssertionError):
-            raise ConfigError([f"{key}: {cause}"]) from cause
+        if isinstance(cause, ValueError | TypeError | AssertionError | HydraException):
+            kind = "" if type(cause) is ValueError else f"{type(cause).__name__}: "
+            raise ConfigError([f"{key}: {kind}{cause}"]) from cause
         raise
+
+
+def _check_origins(key: str, node: Any) -> None:
+    """Refuse a target that is only reachable through a package, such as a module it imports."""
+    if isinstance(node, list):
+        node = dict(enumerate(node))
+    if not isinstance(node, dict):
+        return
+    if "_target_" in node:
+        path = node["_target_"]
+        origin = getattr(_import(f"{key}._target_", path), "__module__", None) or ""
+        if origin.partition(".")[0] != path.partition(".")[0]:
+            raise ConfigError([f"{key}._target_: {path} is from {origin or 'elsewhere'}"])
+    for name, value in node.items():
+        _check_origins(f"{key}.{name}", value)
 
 
 def _import(key: str, path: str) -> Any:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from omegaconf import DictConfig
 
-from finai_rl.assembly import evaluation_env
+from finai_rl.assembly import evaluation_env, evaluation_settings
 from finai_rl.config import ConfigError
 from finai_rl.data.market import MarketData
 from finai_rl.evaluation.backtest import BacktestResult, backtest
@@ -18,7 +19,7 @@ from finai_rl.evaluation.baselines import (
     equal_weight_shares,
     index_account_value,
 )
-from finai_rl.evaluation.metrics import metrics, objective, return_metrics
+from finai_rl.evaluation.metrics import break_even_cost, metrics, return_metrics
 from finai_rl.evaluation.report import save_report
 from finai_rl.evaluation.returns import simple_returns
 
@@ -29,17 +30,18 @@ if TYPE_CHECKING:
 EQUAL_WEIGHT = "Equal weight, buy and hold"
 
 
+BASELINE_SETTINGS = ("hmax", "initial_amount", "buy_cost_pct")
+
+
 @dataclass(frozen=True)
 class HoldoutReport:
     """What a backtest found.
 
     Attributes:
-        objective: The metric that the config judges training by.
         metrics: Metrics by ``agent``, ``equal_weight`` and, where the data has one, ``index``.
         files: Pictures and tables written.
     """
 
-    objective: float
     metrics: dict[str, dict[str, float]]
     files: list[Path]
 
@@ -60,11 +62,20 @@ class Holdout:
 
     def __init__(self, cfg: DictConfig, data: MarketData) -> None:
         self._cfg, self._data = cfg, data
+        self._settings = evaluation_settings(cfg)
+        self._check()
         try:
-            untouched = backtest(DoNothing(data.n_stocks), evaluation_env(cfg, data), data, "")
+            nothing = backtest(DoNothing(data.n_stocks), evaluation_env(cfg, data), data, "dry run")
         except ValueError as error:
             raise ConfigError([f"evaluation.env: {error}"]) from error
-        opening = float(untouched.account_value[0])
+        if len(nothing.dates) != data.n_days:
+            raise ConfigError(
+                [
+                    "evaluation.env: a backtest covers its whole block: leave episode_days=null "
+                    "and random_start=false"
+                ]
+            )
+        opening = float(nothing.account_value[0])
         self.baseline = self._equal_weight(opening)
         self.index = index_account_value(data, opening)
         self.baseline_metrics = {"equal_weight": self._measure(self.baseline)}
@@ -74,11 +85,9 @@ class Holdout:
                 cfg.evaluation.periods_per_year,
                 cfg.evaluation.risk_free,
             )
-        names = self.baseline_metrics["equal_weight"]
+        names = [*self.baseline_metrics["equal_weight"], "break_even_cost"]
         if cfg.objective not in names:
-            raise ConfigError(
-                [f"objective: no metric {cfg.objective!r}; choose from {list(names)}"]
-            )
+            raise ConfigError([f"objective: no metric {cfg.objective!r}; choose from {names}"])
 
     def backtest(
         self, agent: BaseAlgorithm, trained: VecEnv, name: str, folder: Path
@@ -98,11 +107,31 @@ class Holdout:
             result, [self.baseline], self.index, data.benchmark_name, data.source.caveats, folder
         )
         measured = self._measure(result)
-        return HoldoutReport(
-            objective=objective(measured, self._cfg.objective),
-            metrics={"agent": measured, **self.baseline_metrics},
-            files=files,
-        )
+        measured["break_even_cost"] = break_even_cost(result, self.baseline)
+        return HoldoutReport({"agent": measured, **self.baseline_metrics}, files)
+
+    def _check(self) -> None:
+        data, settings = self._data, self._settings
+        lacking = [name for name in BASELINE_SETTINGS if name not in settings]
+        if lacking:
+            raise ConfigError([f"env: the equal-weight baseline needs the settings {lacking}"])
+        if settings.get("finrl_compat") and data.n_stocks == 1 and settings["num_stock_shares"]:
+            raise ConfigError(
+                [
+                    "env.num_stock_shares: FinRL counts shares of a single stock as wealth without "
+                    "holding them; leave it null, or set env.finrl_compat=false"
+                ]
+            )
+        years = float((data.dates[-1] - data.dates[0]) / np.timedelta64(1, "D")) / 365.25
+        observed, assumed = (data.n_days - 1) / years, self._cfg.evaluation.periods_per_year
+        if not 1 / 1.5 < observed / assumed < 1.5:
+            raise ConfigError(
+                [
+                    f"evaluation.periods_per_year: {assumed}, but the validation block has about "
+                    f"{observed:.0f} periods a year; annualized figures would be wrong: set "
+                    f"evaluation.periods_per_year={observed:.0f}"
+                ]
+            )
 
     def _measure(self, result: BacktestResult) -> dict[str, float]:
         settings = self._cfg.evaluation
@@ -110,7 +139,7 @@ class Holdout:
         return metrics(result, settings.periods_per_year, settings.risk_free, against)
 
     def _equal_weight(self, opening: float) -> BacktestResult:
-        cost = self._cfg.env.buy_cost_pct
+        cost = self._settings["buy_cost_pct"]
         try:
             hmax = int(equal_weight_shares(self._data, opening, cost).max())
             policy = EqualWeightBuyAndHold(self._data, opening, cost, hmax)

@@ -13,23 +13,6 @@ from finai_rl.data.split import Split
 from finai_rl.holdout import HoldoutReport
 from finai_rl.tracking import Tracker, data_tags, note_tag, provenance_tags
 
-SHOWN = (
-    "total_return",
-    "cagr",
-    "volatility",
-    "sharpe_ratio",
-    "sortino_ratio",
-    "calmar_ratio",
-    "max_drawdown",
-    "conditional_value_at_risk",
-    "annual_turnover",
-    "cost_drag",
-    "average_exposure",
-    "n_trades",
-    "final_account_value",
-)
-"""Metrics in the terminal's table; all of them go to the tracker."""
-
 
 def chosen(group: str, cfg: DictConfig) -> str:
     """Return which option of a config group a run was composed with."""
@@ -46,6 +29,7 @@ def describe(tracker: Tracker, cfg: DictConfig, split: Split) -> None:
     tracker.set_tags(
         {
             **{group: chosen(group, cfg) for group in ("agent", "env", "data", "split")},
+            **_preset_tags(),
             "agent.class": cfg.agent["_target_"],
             "seed": str(cfg.seed),
             **data_tags(source),
@@ -58,12 +42,14 @@ def describe(tracker: Tracker, cfg: DictConfig, split: Split) -> None:
     tracker.log_dataset(split.validation, "validation")
 
 
-def record_backtest(tracker: Tracker, report: HoldoutReport, step: int, folder: Path) -> None:
+def record_backtest(
+    tracker: Tracker, cfg: DictConfig, report: HoldoutReport, step: int, folder: Path
+) -> None:
     """Record the numbers, tables and pictures of the validation backtest."""
     for name, values in report.metrics.items():
         prefix = "validation" if name == "agent" else f"validation_{name}"
         tracker.log_metrics({f"{prefix}/{key}": value for key, value in values.items()}, step)
-    tracker.log_metrics({"objective": report.objective}, step)
+    tracker.log_metrics({"objective": report.metrics["agent"][cfg.objective]}, step)
     tracker.log_artifacts(folder, folder.name)
 
 
@@ -74,23 +60,34 @@ def print_summary(
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, markup=False, highlight=False)
     days = split.validation.day_names
     table = Table(title=f"Validation backtest, {days[0]} to {days[-1]}")
     table.add_column("metric")
     for name in report.metrics:
         heading = chosen("agent", cfg) if name == "agent" else name.replace("_", " ")
         table.add_column(heading, justify="right")
-    for metric in SHOWN:
+    for metric in report.metrics["agent"]:
         table.add_row(metric, *(_shown(values, metric) for values in report.metrics.values()))
     console.print(table)
+    console.print(
+        f"Simple returns net of costs, {cfg.evaluation.periods_per_year} periods a year, risk-free "
+        f"rate {cfg.evaluation.risk_free:.2%}; cost_drag and break_even_cost in basis points, "
+        "max_drawdown_duration and holding_period in periods"
+    )
     for caveat in split.train.source.caveats:
         console.print(f"Note: {caveat}")
-    console.print(f"Objective {cfg.objective}: {report.objective:.4f}")
-    console.print(f"Run folder: {folder}", highlight=False)
+    console.print(f"Objective {cfg.objective}: {report.metrics['agent'][cfg.objective]:.4f}")
+    console.print(f"Run folder: {folder}")
     if tracker.run_id is not None:
-        console.print(f"MLflow run: {tracker.run_id}", highlight=False)
-        console.print(f"Tracking page: {tracker.page_command}", highlight=False)
+        console.print(f"MLflow run: {tracker.run_id}")
+        console.print(f"Tracking page: {tracker.page_command}")
+
+
+def _preset_tags() -> dict[str, str]:
+    choices = HydraConfig.get().runtime.choices if HydraConfig.initialized() else {}
+    presets = {group: choices.get(group) for group in ("experiment", "debug")}
+    return {group: str(choice) for group, choice in presets.items() if choice}
 
 
 def _shown(values: Mapping[str, float], metric: str) -> str:

@@ -38,7 +38,8 @@ def test_the_report_measures_the_agent_over_every_day(tmp_path: Path) -> None:
     agent = new_agent(cfg, env)
     agent.learn(64)
     report = Holdout(cfg, MARKET).backtest(agent, env, "a2c", tmp_path)
-    assert report.objective == report.metrics["agent"]["sharpe_ratio"]
+    assert report.metrics["agent"]["final_account_value"] > 0
+    assert {"break_even_cost", "sharpe_ratio_lo"} <= set(report.metrics["agent"])
     assert set(report.metrics) == {"agent", "equal_weight", "index"}
     rows = (tmp_path / "account_value.csv").read_text().splitlines()
     assert len(rows) == 1 + MARKET.n_days
@@ -51,9 +52,19 @@ def test_the_report_measures_the_agent_over_every_day(tmp_path: Path) -> None:
         ("env.initial_amount=1", "does not buy one share"),
         ("evaluation.env.record=false", "record=True"),
         ("evaluation.env.n_envs=2", "one environment"),
+        ("evaluation.env.episode_days=20", "covers its whole block"),
+        ("evaluation.periods_per_year=1638", "set evaluation.periods_per_year=365"),
+        ("+evaluation.env.hmx=1", "no such setting"),
     ],
 )
 def test_what_cannot_be_backtested_is_refused_before_training(override: str, said: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         Holdout(composed(override), MARKET)
     assert said in str(refusal.value)
+
+
+def test_the_baseline_pays_what_the_evaluation_says() -> None:
+    cheap = Holdout(composed(), MARKET).baseline
+    dear = Holdout(composed("+evaluation.env.buy_cost_pct=0.1"), MARKET).baseline
+    assert dear.costs[0] == pytest.approx(0.1 / 1.1 * 1e6, rel=0.01)
+    assert cheap.costs[0] == pytest.approx(0.001 / 1.001 * 1e6, rel=0.01)

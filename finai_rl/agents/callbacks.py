@@ -1,13 +1,12 @@
-"""What happens while an agent learns: account statistics, checkpoints, a stop after episodes."""
+"""What happens while an agent learns: account statistics and checkpoints."""
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 
 class AccountStatistics(BaseCallback):
@@ -23,25 +22,8 @@ class AccountStatistics(BaseCallback):
         return True
 
 
-class StopAfterEpisodes(BaseCallback):
-    """Stops learning once so many episodes have ended, counted over all environments.
-
-    Args:
-        n_episodes: Number of episodes.
-    """
-
-    def __init__(self, n_episodes: int) -> None:
-        super().__init__()
-        self.n_episodes = n_episodes
-        self.ended = 0
-
-    def _on_step(self) -> bool:
-        self.ended += int(self.locals["dones"].sum())
-        return self.ended < self.n_episodes
-
-
 def training_callbacks(
-    agent: BaseAlgorithm, folder: Path, *, checkpoint_every: int | None, total_episodes: int | None
+    agent: BaseAlgorithm, folder: Path, checkpoint_every: int | None
 ) -> list[BaseCallback]:
     """Return the callbacks of a training run.
 
@@ -49,7 +31,6 @@ def training_callbacks(
         agent: The agent about to learn.
         folder: Where checkpoints go, as ``model_<steps>_steps.zip``.
         checkpoint_every: Environment steps between checkpoints; None for no checkpoints.
-        total_episodes: Episodes after which to stop; None for no such stop.
     """
     callbacks: list[BaseCallback] = [AccountStatistics()]
     if checkpoint_every is not None:
@@ -57,16 +38,20 @@ def training_callbacks(
         callbacks.append(
             CheckpointCallback(calls, str(folder), name_prefix="model", save_vecnormalize=True)
         )
-    if total_episodes is not None:
-        callbacks.append(StopAfterEpisodes(total_episodes))
     return callbacks
 
 
-def default_log_interval(agent: BaseAlgorithm) -> int:
+def default_log_interval(agent: BaseAlgorithm, steps: int) -> int:
     """Return how often an agent logs by default, in SB3's unit for its kind.
 
-    That is the default of the agent's own ``learn``; off-policy agents count episodes, and since
-    batched episodes end together, they log once a batch.
+    On-policy agents log after every rollout, small rollouts about a hundred times a run (SB3
+    logs A2C every 100 rollouts, which is ten times a run with batched environments). Off-policy
+    agents count episodes; since batched episodes end together, they log once a batch.
+
+    Args:
+        agent: The agent about to learn.
+        steps: Environment steps it will train for.
     """
-    own: int = inspect.signature(type(agent).learn).parameters["log_interval"].default
-    return max(own, agent.n_envs) if isinstance(agent, OffPolicyAlgorithm) else own
+    if isinstance(agent, OnPolicyAlgorithm):
+        return max(1, steps // (100 * agent.n_steps * agent.n_envs))
+    return max(4, agent.n_envs)

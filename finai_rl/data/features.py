@@ -40,21 +40,41 @@ def technical_indicators(close: pd.DataFrame, names: Sequence[str]) -> FloatArra
         hold stockstats' warm-up values, which callers drop.
 
     Raises:
-        ValueError: If an indicator needs a column other than ``close``.
+        ValueError: If an indicator needs a column other than ``close``, or looks ahead.
     """
-    columns = []
+    if not names:
+        return np.zeros((len(close), 0, close.shape[1]))
     # stockstats greets each retyped frame at INFO
     logging.getLogger("stockstats").setLevel(logging.WARNING)
-    for ticker in close.columns:
-        frame = StockDataFrame.retype(pd.DataFrame({"close": close[ticker].to_numpy()}))
-        try:
-            columns.append(np.stack([frame[name].to_numpy(dtype=np.float64) for name in names]))
-        except (KeyError, UserWarning) as missing:
-            raise ValueError(
-                f"an indicator of {list(names)} cannot be computed ({missing}): this data has "
-                f"closing prices only; {list(CLOSE_ONLY_INDICATORS)} can be computed from those"
-            ) from None
-    return np.ascontiguousarray(np.stack(columns, axis=-1).transpose(1, 0, 2))
+    values = np.stack([_indicators(close[ticker], names) for ticker in close.columns], axis=-1)
+    _refuse_look_ahead(close.iloc[:, 0], names)
+    return np.ascontiguousarray(values.transpose(1, 0, 2))
+
+
+def _indicators(close: pd.Series, names: Sequence[str]) -> FloatArray:
+    frame = StockDataFrame.retype(pd.DataFrame({"close": close.to_numpy()}))
+    try:
+        return np.stack([frame[name].to_numpy(dtype=np.float64) for name in names])
+    except (KeyError, UserWarning) as missing:
+        raise ValueError(
+            f"an indicator of {list(names)} cannot be computed ({missing}): this data has "
+            f"closing prices only; {list(CLOSE_ONLY_INDICATORS)} can be computed from those"
+        ) from None
+
+
+def _refuse_look_ahead(close: pd.Series, names: Sequence[str]) -> None:
+    """Refuse indicators whose past moves when the future is changed, such as ``close_1_s``."""
+    day = len(close) // 2
+    changed = close.copy()
+    changed.iloc[day + 1 :] *= np.linspace(0.5, 2.0, len(close) - day - 1)
+    pairs = zip(names, _indicators(close, names), _indicators(changed, names), strict=True)
+    leaking = [
+        name
+        for name, before, after in pairs
+        if not np.array_equal(before[: day + 1], after[: day + 1], equal_nan=True)
+    ]
+    if leaking:
+        raise ValueError(f"indicators {leaking} look ahead: they use prices of later days")
 
 
 def turbulence(close: FloatArray, window: int = 252) -> FloatArray:

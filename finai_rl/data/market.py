@@ -33,7 +33,7 @@ class DataSource:
     simulated: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MarketData:
     """Prices and features of the same stocks on the same days, complete by construction.
 
@@ -75,6 +75,10 @@ class MarketData:
             problems = [*self._value_problems()]
         if problems:
             raise DataError(self.source.path or self.source.name, problems)
+
+    def __repr__(self) -> str:
+        span = f"{self.day_names[0]} to {self.day_names[-1]}"
+        return f"MarketData({self.source.name}: {self.n_stocks} stocks, {self.n_days} days, {span})"
 
     @property
     def n_days(self) -> int:

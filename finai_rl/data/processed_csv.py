@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 
 PRICES = ("open", "high", "low", "close")
 LAYOUT = ("date", "tic", *PRICES, "volume", "day")
+NO_NUMBER = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]
+"""What empty cells of number columns are written as."""
+
 RISKS = ("turbulence", "vix", "llm_risk")
 FloatArray = NDArray[np.float64]
 
@@ -43,7 +46,7 @@ def load_processed_csv(
     """Load the processed CSV that a FinRL pipeline leaves behind.
 
     Columns needed: ``date``, ``tic``, ``close``. An unnamed first column (FinRL's day index)
-    is ignored. Dates may carry a time and a zone; times are kept in UTC.
+    is ignored. Dates may carry a time and a zone; the time on the wall counts.
 
     Args:
         path: The file, absolute or relative to the current folder.
@@ -59,7 +62,7 @@ def load_processed_csv(
         DataError: If the file or a column is missing, or any row is not usable. Nothing is
             dropped, and nothing but empty sentiment cells is filled.
     """
-    file = Path(path)
+    file = Path(path).expanduser()
     frame = _read(file)
     columns = _choose(file, frame, indicators, sentiment_columns, risk, benchmark)
     rows = frame.reset_index(drop=True)
@@ -96,14 +99,21 @@ def _read(file: Path) -> pd.DataFrame:
         )
         raise DataError(str(file), [f"no such file (looked in {file.absolute().parent}); {hint}"])
     try:
-        # FinRL users have tickers such as NA and TRUE: only an empty cell is missing
-        frame = pd.read_csv(file, keep_default_na=False, na_values=[""], dtype={"tic": str})
-    except (ValueError, UnicodeDecodeError) as error:
+        header = pd.read_csv(file, nrows=0).columns
+        # A ticker may be called NA or NULL: in that column only an empty cell is missing.
+        missing_values = {name: [""] if name == "tic" else NO_NUMBER for name in header}
+        frame = pd.read_csv(
+            file, keep_default_na=False, na_values=missing_values, dtype={"tic": str}
+        )
+    except (ValueError, OSError) as error:
         raise DataError(str(file), [f"cannot be read as CSV: {error}"]) from None
     missing = [name for name in ("date", "tic", "close") if name not in frame.columns]
     if missing:
+        alike = {str(name).strip().lower(): name for name in frame.columns}
+        renames = [f"rename {alike[name]!r} to {name!r}" for name in missing if name in alike]
+        hint = "; ".join(["", *renames])
         raise DataError(
-            str(file), [f"column(s) {missing} missing; the file has {list(frame.columns)}"]
+            str(file), [f"column(s) {missing} missing; the file has {list(frame.columns)}{hint}"]
         )
     if frame.empty:
         raise DataError(str(file), ["it has a header but no rows"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ from finai_rl.data.features import (
     turbulence,
 )
 from finai_rl.data.market import DataSource, MarketData
-from finai_rl.data.validation import DataError
+from finai_rl.data.validation import DataError, full_date
 
 log = logging.getLogger(__name__)
 
@@ -64,14 +65,8 @@ def load_sp500(
     """
     from skfolio.datasets import load_sp500_dataset, load_sp500_index
 
-    if risk not in (None, "turbulence"):
-        raise ValueError(f"data.risk must be turbulence or null for this sample, got {risk!r}")
-    if sentiment not in (None, "simulated"):
-        raise ValueError(f"data.sentiment must be simulated or null, got {sentiment!r}")
     prices, index = load_sp500_dataset(), load_sp500_index()
-    unknown = sorted(set(tickers or ()) - set(prices.columns))
-    if unknown:
-        raise DataError("sp500", [f"no ticker {unknown}; it has {list(prices.columns)}"])
+    _check(prices, tickers, indicators, risk, sentiment)
     prices = prices[list(tickers)] if tickers else prices
     close = prices.to_numpy(dtype=np.float64)
     scores = simulated_sentiment(close, noise=sentiment_noise, seed=sentiment_seed)
@@ -99,10 +94,33 @@ def load_sp500(
     )
 
 
+def _check(
+    prices: pd.DataFrame,
+    tickers: Sequence[str] | None,
+    indicators: Sequence[str],
+    risk: str | None,
+    sentiment: str | None,
+) -> None:
+    if risk not in (None, "turbulence"):
+        raise ValueError(f"risk must be turbulence or null for this sample, got {risk!r}")
+    if sentiment not in (None, "simulated"):
+        raise ValueError(f"sentiment must be simulated or null, got {sentiment!r}")
+    unknown = sorted(set(tickers or ()) - set(prices.columns))
+    if unknown:
+        raise DataError("sp500", [f"no ticker {unknown}; it has {list(prices.columns)}"])
+    windows = {name: max(map(int, re.findall(r"\d+", name)), default=0) for name in indicators}
+    too_long = [name for name, window in windows.items() if window > WARM_UP_DAYS]
+    if too_long:
+        raise ValueError(
+            f"indicators {too_long} need more than the {WARM_UP_DAYS} days that are kept back to "
+            "fill windows"
+        )
+
+
 def _days_offered(days: pd.DatetimeIndex, start: str | None, end: str | None) -> slice:
     first, last = days[WARM_UP_DAYS], days[-1]
-    lower = max(pd.Timestamp(start), first) if start else first
-    upper = min(pd.Timestamp(end), last) if end else last
+    lower = max(pd.Timestamp(full_date("start", start)), first) if start else first
+    upper = min(pd.Timestamp(full_date("end", end)), last) if end else last
     kept = days.slice_indexer(lower, upper)
     if kept.stop - kept.start < 2:
         span = f"{first.date()} to {last.date()}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finai_rl.data.market import MarketData
-from finai_rl.data.validation import DataError
+from finai_rl.data.validation import DataError, full_date
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,7 @@ def split_by_dates(
     def position(day: str | None, default: int, *, after: bool = False) -> int:
         if day is None:
             return default
-        try:
-            moment = np.datetime64(day) + np.timedelta64(int(after), "D")
-        except ValueError:
-            raise ValueError(f"split: {day!r} is not an ISO date such as 2019-12-31") from None
+        moment = full_date("split", day) + np.timedelta64(int(after), "D")
         return int(np.searchsorted(data.dates, moment))
 
     end = position(test_end, data.n_days, after=True)

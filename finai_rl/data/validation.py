@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -27,16 +28,40 @@ class DataError(InputError):
         super().__init__(f"{where} cannot be used as it is:\n{listed}")
 
 
+def full_date(name: str, text: str) -> np.datetime64:
+    """Read a setting that names a day; a year or a month alone would be read as its first day.
+
+    Raises:
+        ValueError: If it is not a full ISO date.
+    """
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            return np.datetime64(text)
+    except ValueError:
+        pass
+    raise ValueError(f"{name}: {text!r} is not a full ISO date such as 2019-12-31")
+
+
 def parse_dates(dates: pd.Series) -> tuple[pd.Series, list[str]]:
-    """Parse ISO dates or timestamps, with or without a time zone, into naive UTC.
+    """Parse ISO dates or timestamps, with or without a time zone.
+
+    The time on the wall counts: a daily bar of Tokyo stamped midnight stays on its day. Only
+    where rows carry offsets of different zones (more than daylight saving apart) is UTC used.
 
     Args:
         dates: (n_rows,) text as it stands in the file.
 
     Returns:
-        The parsed series (NaT where it could not be read), and the problems found.
+        The parsed series without zone (NaT where it could not be read), and the problems found.
     """
-    parsed = pd.to_datetime(dates, format="ISO8601", utc=True, errors="coerce").dt.tz_localize(None)
+    parts = dates.str.extract(r"^(?P<wall>.*?)(?P<offset>Z|[+-]\d{2}:?\d{2})?$")
+    offsets = parts["offset"].dropna()
+    seconds = pd.to_datetime("1970-01-01T00:00" + offsets, utc=True, errors="coerce")
+    one_zone = seconds.empty or seconds.max() - seconds.min() <= pd.Timedelta(hours=1)
+    source = parts["wall"] if one_zone else dates
+    parsed = pd.to_datetime(source, format="ISO8601", utc=True, errors="coerce").dt.tz_localize(
+        None
+    )
     problems = []
     if (bad := parsed.isna()).any():
         problems.append(
@@ -99,7 +124,7 @@ def _alignment_problems(rows: pd.DataFrame) -> Iterator[str]:
     listed = []
     for day in short.index[:EXAMPLES]:
         absent = sorted(everyone - set(rows.loc[rows["date"] == day, "tic"]))
-        names = ", ".join(map(str, absent[:EXAMPLES]))
+        names = ", ".join(map(repr, absent[:EXAMPLES]))
         listed.append(f"{day} lacks {names}{', ...' if len(absent) > EXAMPLES else ''}")
     yield (
         f"every ticker must be there on every date, but {len(short)} of {len(present)} dates lack "

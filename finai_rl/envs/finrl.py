@@ -241,6 +241,7 @@ def finrl_vec_env(
     check_range("n_envs", n_envs, least=1)
     check_range("hmax", hmax, least=1)
     check_range("initial_amount", initial_amount, least=0.0)
+    check_range("reward_scaling", reward_scaling, least=0.0)
     make = partial(
         FinRLStockTradingEnv,
         data,
@@ -255,6 +256,6 @@ def finrl_vec_env(
         turbulence_threshold=turbulence_threshold,
         record=record,
     )
-    if start_method is None:
+    if start_method is None or n_envs == 1:
         return DummyVecEnv([make] * n_envs)
     return SubprocVecEnv([make] * n_envs, start_method=start_method)

@@ -11,7 +11,7 @@ def normalized(
     env: VecEnv,
     *,
     gamma: float,
-    normalize: bool = True,
+    normalize: bool = False,
     norm_reward: bool = True,
     clip_obs: float = 10.0,
     clip_reward: float = 10.0,
@@ -22,7 +22,7 @@ def normalized(
         env: The environment.
         gamma: The agent's discount factor: rewards are divided by the running standard deviation
             of the discounted return.
-        normalize: False returns ``env``.
+        normalize: Whether to wrap at all.
         norm_reward: Whether to scale rewards too.
         clip_obs: Bound on normalized observations, in standard deviations.
         clip_reward: Bound on normalized rewards.

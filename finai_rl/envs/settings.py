@@ -16,13 +16,15 @@ NOTHING_BLOCKED = np.zeros((0, 0), dtype=np.bool_)
 
 
 def check_range(name: str, value: float, least: float) -> None:
-    """Refuse a setting below its least value."""
-    if not value >= least:
-        raise ValueError(f"{name} must be at least {least}, got {value}")
+    """Refuse a setting below its least value, infinite, or not a number."""
+    if not least <= value < np.inf:
+        raise ValueError(f"{name} must be at least {least} and finite, got {value}")
 
 
 def check_risk(data: MarketData, turbulence_threshold: float | None) -> None:
-    """Refuse a threshold on data without a risk index."""
+    """Refuse a threshold that is no number, or on data without a risk index."""
+    if turbulence_threshold is not None and np.isnan(turbulence_threshold):
+        raise ValueError("turbulence_threshold must be a number, or null to ignore the risk index")
     if turbulence_threshold is not None and data.risk is None:
         raise ValueError(
             "turbulence_threshold needs a risk index, and this data has none: set data.risk "
@@ -39,6 +41,8 @@ def per_stock(name: str, value: float | Sequence[float], data: MarketData) -> Fl
         )
     if not (np.isfinite(values).all() and (values >= 0).all()):
         raise ValueError(f"{name} must be finite and not negative, got {value}")
+    if name.endswith("cost_pct") and (values >= 1).any():
+        raise ValueError(f"{name} is a fraction (0.001 is 10 basis points) below 1, got {value}")
     return np.broadcast_to(values, (data.n_stocks,)).copy()
 
 

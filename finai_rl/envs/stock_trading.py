@@ -41,7 +41,7 @@ class StockTradingVecEnv(VecEnv):
 
     * the step after the last day, which pays the previous reward again, does not exist;
     * the end of the data (or window) truncates an episode instead of terminating it;
-    * equal orders are served in ticker order, where FinRL's order depends on NumPy and the CPU;
+    * equal buy orders are served in ticker order, where FinRL's order depends on NumPy and the CPU;
     * actions outside [-1, 1] are clipped, so that ``hmax`` holds;
     * the risk index counts from the first day of an episode on, where FinRL takes it as 0;
     * a first feature of exactly 1.0 does not forbid trading;
@@ -103,6 +103,7 @@ class StockTradingVecEnv(VecEnv):
         check_range("n_envs", n_envs, least=1)
         check_range("hmax", hmax, least=1)
         check_range("initial_amount", initial_amount, least=0.0)
+        check_range("reward_scaling", reward_scaling, least=0.0)
         if hmax != int(hmax):
             raise ValueError(f"hmax is a number of shares and must be whole, got {hmax}")
         self.data = data
@@ -305,7 +306,13 @@ class StockTradingVecEnv(VecEnv):
         return [getattr(self, attr_name) for _ in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Set an attribute of the batch."""
+        """Set an attribute of the whole batch; there is none of a single environment.
+
+        Raises:
+            ValueError: If ``indices`` names fewer than all environments.
+        """
+        if len(list(self._get_indices(indices))) != self.num_envs:
+            raise ValueError(f"{attr_name} belongs to the whole batch: leave indices=None")
         setattr(self, attr_name, value)
 
     def env_method(

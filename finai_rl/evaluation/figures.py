@@ -19,7 +19,7 @@ from finai_rl.evaluation.canvas import (
     legend,
 )
 from finai_rl.evaluation.result import BacktestResult
-from finai_rl.evaluation.returns import drawdown
+from finai_rl.evaluation.returns import drawdown, simple_returns
 
 # Okabe and Ito (2008): told apart with any colour vision. The agent is the blue one.
 _AGENT_COLOUR = "#0072B2"
@@ -51,8 +51,7 @@ class _Line:
 
     @property
     def returns(self) -> FloatArray:
-        returns: FloatArray = np.diff(self.value) / self.value[:-1]
-        return returns
+        return simple_returns(self.value)
 
 
 def account_value_figure(

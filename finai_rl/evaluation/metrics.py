@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from finai_rl.data.market import FloatArray
+from finai_rl.errors import InputError
 from finai_rl.evaluation.benchmark import benchmark_metrics
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.evaluation.returns import (
@@ -16,13 +17,13 @@ from finai_rl.evaluation.returns import (
     calmar_ratio,
     conditional_value_at_risk,
     downside_deviation,
-    drawdown,
     hit_rate,
     kurtosis,
     max_drawdown,
     max_drawdown_duration,
     profit_factor,
     sharpe_ratio,
+    sharpe_ratio_lo,
     skewness,
     sortino_ratio,
     tail_ratio,
@@ -30,35 +31,6 @@ from finai_rl.evaluation.returns import (
     value_at_risk,
     volatility,
 )
-
-__all__ = [
-    "annual_turnover",
-    "autocorrelation",
-    "average_exposure",
-    "benchmark_metrics",
-    "cagr",
-    "calmar_ratio",
-    "concentration",
-    "conditional_value_at_risk",
-    "cost_drag",
-    "downside_deviation",
-    "drawdown",
-    "hit_rate",
-    "kurtosis",
-    "max_drawdown",
-    "max_drawdown_duration",
-    "metrics",
-    "objective",
-    "profit_factor",
-    "return_metrics",
-    "sharpe_ratio",
-    "skewness",
-    "sortino_ratio",
-    "tail_ratio",
-    "total_return",
-    "value_at_risk",
-    "volatility",
-]
 
 _FLAT = "the account did not vary while its mean return is not zero, or it has only one return"
 _WHY_UNDEFINED = {
@@ -72,6 +44,8 @@ _WHY_UNDEFINED = {
     "kurtosis": "the returns do not vary",
     "autocorrelation": "the returns do not vary",
     "concentration": "no stock was ever held",
+    "holding_period": "the account never traded",
+    "break_even_cost": "the account traded no more than equal weight does",
     "information_ratio": "the account differs from the benchmark by a constant",
     "cagr": "the backtest is too short to annualise its return",
 }
@@ -106,6 +80,7 @@ def metrics(
         "cost_drag": cost_drag(result, periods_per_year),
         "average_exposure": average_exposure(result),
         "concentration": concentration(result),
+        "holding_period": holding_period(result),
         "n_trades": float(np.count_nonzero(result.trades)),
         "total_costs": float(result.costs.sum()),
         "final_account_value": float(result.account_value[-1]),
@@ -138,6 +113,7 @@ def return_metrics(
         "value_at_risk": value_at_risk(returns),
         "conditional_value_at_risk": conditional_value_at_risk(returns),
         "sharpe_ratio": sharpe_ratio(returns, periods_per_year, risk_free),
+        "sharpe_ratio_lo": sharpe_ratio_lo(returns, periods_per_year, risk_free),
         "sortino_ratio": sortino_ratio(returns, periods_per_year, risk_free),
         "calmar_ratio": calmar_ratio(returns, periods_per_year),
         "profit_factor": profit_factor(returns),
@@ -169,6 +145,36 @@ def average_exposure(result: BacktestResult) -> float:
     return float(result.traded_weights[:, :-1].sum(axis=1).mean())
 
 
+def holding_period(result: BacktestResult) -> float:
+    """Mean number of periods that money stays in a stock: mean exposure over mean turnover.
+
+    ``mean_t(invested weight) / mean_t(one-way turnover)``; NaN for an account that never trades.
+    """
+    turnover = annual_turnover(result, periods_per_year=1)
+    return average_exposure(result) / turnover if turnover > 0 else float("nan")
+
+
+def break_even_cost(result: BacktestResult, baseline: BacktestResult) -> float:
+    r"""Proportional cost, in basis points, at which a backtest ends where its baseline does.
+
+    .. math:: c^* = 10^4 \, \frac{G - G_b}{T - T_b}
+
+    with G the final account value before costs and T the value traded, both of the same opening
+    account; the trades are held fixed and costs are not reinvested (first order). Negative where
+    the baseline wins even without costs, NaN where the backtest trades no more than its baseline.
+    """
+    gross, traded = _gross_and_traded(result)
+    baseline_gross, baseline_traded = _gross_and_traded(baseline)
+    if traded <= baseline_traded:
+        return float("nan")
+    return 1e4 * (gross - baseline_gross) / (traded - baseline_traded)
+
+
+def _gross_and_traded(result: BacktestResult) -> tuple[float, float]:
+    gross = result.account_value[-1] + result.costs.sum()
+    return float(gross), float(np.abs(result.trades * result.close[:-1]).sum())
+
+
 def concentration(result: BacktestResult) -> float:
     """Mean Herfindahl-Hirschman index of the stock weights over the days with stocks.
 
@@ -191,15 +197,15 @@ def objective(metrics: Mapping[str, float], name: str) -> float:
         name: One of its names.
 
     Raises:
-        ValueError: If there is no such metric, or if it is undefined on this backtest: an
+        InputError: If there is no such metric, or if it is undefined on this backtest: an
             optimizer must never be told NaN or infinity.
     """
     if name not in metrics:
-        raise ValueError(f"no metric {name!r} for objective; choose from {sorted(metrics)}")
+        raise InputError(f"no metric {name!r} for objective; choose from {sorted(metrics)}")
     value = float(metrics[name])
     if not math.isfinite(value):
         why = _WHY_UNDEFINED.get(name, "the backtest is too short or its account does not vary")
-        raise ValueError(
+        raise InputError(
             f"objective {name!r} is undefined on this backtest ({value}): {why}; "
             "choose another objective or a longer validation split"
         )

@@ -103,6 +103,25 @@ def sharpe_ratio(
     return ratio(float(excess.mean()), _deviation(excess)) * float(np.sqrt(periods_per_year))
 
 
+def sharpe_ratio_lo(
+    returns: FloatArray, periods_per_year: float = 252, risk_free: float = 0.0
+) -> float:
+    r"""Sharpe ratio annualised for serial correlation (Lo, 2002), under an AR(1) model.
+
+    .. math:: SR \cdot \sqrt{q} \left[1 + \frac{2\rho}{1-\rho}
+        \left(1 - \frac{1-\rho^q}{q(1-\rho)}\right)\right]^{-1/2}
+
+    with SR per period, q periods a year and lag-1 autocorrelation :math:`\rho`. Equal to
+    `sharpe_ratio` for independent returns; read it where :math:`|\rho| > 0.05`.
+    """
+    rho = autocorrelation(returns)
+    if not np.isfinite(rho) or abs(rho) >= 1:
+        return sharpe_ratio(returns, periods_per_year, risk_free)
+    q = periods_per_year
+    scale = 1 + 2 * rho / (1 - rho) * (1 - (1 - rho**q) / (q * (1 - rho)))
+    return ratio(sharpe_ratio(returns, periods_per_year, risk_free), float(np.sqrt(scale)))
+
+
 def sortino_ratio(
     returns: FloatArray, periods_per_year: float = 252, risk_free: float = 0.0
 ) -> float:

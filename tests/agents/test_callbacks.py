@@ -12,7 +12,6 @@ from stable_baselines3.common.vec_env import VecMonitor
 
 from finai_rl.agents.callbacks import (
     AccountStatistics,
-    StopAfterEpisodes,
     default_log_interval,
     training_callbacks,
 )
@@ -53,16 +52,9 @@ def test_account_statistics_are_means_over_finished_episodes() -> None:
     assert kept.rows[0]["account/turnover"] == pytest.approx(np.mean(ended))
 
 
-@pytest.mark.parametrize(("n_episodes", "n_steps"), [(1, 20), (2, 20), (3, 40)])
-def test_training_stops_after_episodes(n_episodes: int, n_steps: int) -> None:
-    agent = A2C("MlpPolicy", env(), n_steps=5)
-    agent.learn(10_000, callback=StopAfterEpisodes(n_episodes))
-    assert agent.num_timesteps == n_steps
-
-
 def test_checkpoints_count_steps_of_all_environments(tmp_path: Path) -> None:
-    agent = A2C("MlpPolicy", normalized(env(), gamma=0.99), n_steps=5)
-    callbacks = training_callbacks(agent, tmp_path, checkpoint_every=20, total_episodes=None)
+    agent = A2C("MlpPolicy", normalized(env(), gamma=0.99, normalize=True), n_steps=5)
+    callbacks = training_callbacks(agent, tmp_path, checkpoint_every=20)
     agent.learn(60, callback=callbacks)
     assert {file.name for file in tmp_path.iterdir()} == {
         f"model_{name}"
@@ -72,11 +64,13 @@ def test_checkpoints_count_steps_of_all_environments(tmp_path: Path) -> None:
     assert A2C.load(tmp_path / "model_40_steps.zip").num_timesteps == 40
 
 
-def test_log_intervals_are_the_librarys_own() -> None:
-    assert default_log_interval(A2C("MlpPolicy", env())) == 100
-    assert default_log_interval(PPO("MlpPolicy", env(), n_steps=8, batch_size=16)) == 1
-    assert default_log_interval(SAC("MlpPolicy", env(2), buffer_size=10)) == 4
-    assert default_log_interval(SAC("MlpPolicy", env(16), buffer_size=100)) == 16
+def test_agents_log_about_a_hundred_times_a_run() -> None:
+    a2c = A2C("MlpPolicy", env(), n_steps=5)
+    assert default_log_interval(a2c, 100_000) == 100
+    assert default_log_interval(a2c, 50) == 1
+    assert default_log_interval(PPO("MlpPolicy", env(), n_steps=64, batch_size=16), 10_000) == 1
+    assert default_log_interval(SAC("MlpPolicy", env(2), buffer_size=10), 1000) == 4
+    assert default_log_interval(SAC("MlpPolicy", env(16), buffer_size=100), 1000) == 16
 
 
 def test_action_noise_is_independent_across_actions() -> None:

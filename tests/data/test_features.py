@@ -45,6 +45,22 @@ def test_an_indicator_that_needs_highs_and_lows_is_refused() -> None:
         technical_indicators(close, ["cci_30"])
 
 
+@pytest.mark.parametrize("name", ["close_1_s", "close_2_d", "close_-5,5_max"])
+def test_an_indicator_that_looks_ahead_is_refused(name: str) -> None:
+    close = pd.DataFrame(generated_market(n_days=80, n_stocks=2).close)
+    with pytest.raises(ValueError, match="look ahead"):
+        technical_indicators(close, ["macd", name])
+
+
+def test_no_indicator_is_a_choice() -> None:
+    assert load_sp500(indicators=[]).features.shape[1:] == (0, 20)
+
+
+def test_a_window_longer_than_the_warm_up_is_refused() -> None:
+    with pytest.raises(ValueError, match="close_1000_sma"):
+        load_sp500(indicators=["close_1000_sma"])
+
+
 def test_turbulence_equals_finrl_where_finrl_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
     # FinRL's module imports its downloader, which this test does not use
     monkeypatch.setitem(sys.modules, "yfinance", types.ModuleType("yfinance"))

@@ -80,7 +80,7 @@ def put(column: str, position: int, value: object) -> Damage:
     [
         (lambda rows: rows.drop(columns="close"), "['close'] missing"),
         (lambda rows: rows.iloc[:0], "no rows"),
-        (drop(4), "2020-01-02 00:00:00 lacks BBB"),
+        (drop(4), "2020-01-02 00:00:00 lacks 'BBB'"),
         (put("close", 5, 0.0), "column close: 1 row not positive: line 7 (0.0)"),
         (put("close", 5, -3.0), "column close: 1 row not positive: line 7 (-3.0)"),
         (put("close", 5, ""), "column close: 1 row where a finite number is needed: line 7"),
@@ -109,6 +109,42 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(DataError) as refusal:
         load_processed_csv(str(file))
     assert len(refusal.value.problems) == 2
+
+
+@pytest.mark.parametrize(
+    ("stamps", "first"),
+    [
+        (["2020-01-02T00:00:00+08:00", "2020-01-03T00:00:00+08:00"], "2020-01-02"),
+        (["2020-03-28T00:00:00+01:00", "2020-03-30T00:00:00+02:00"], "2020-03-28"),
+        (["2020-01-02 09:30:00-05:00", "2020-01-03 09:30:00-05:00"], "2020-01-02T09:30:00"),
+        (["2020-01-02T00:00:00Z", "2020-01-03T00:00:00Z"], "2020-01-02"),
+        (["2020-01-02T09:00:00+09:00", "2020-01-02T09:00:00-05:00"], "2020-01-02T00:00:00"),
+    ],
+)
+def test_the_time_on_the_wall_counts(tmp_path: Path, stamps: list[str], first: str) -> None:
+    file = tmp_path / "zoned.csv"
+    rows = [f"{stamp},AAA,{price},1.0" for stamp, price in zip(stamps, (10, 11), strict=True)]
+    file.write_text("\n".join(["date,tic,close,macd", *rows]))
+    assert load_processed_csv(str(file)).day_names[0] == first
+
+
+def test_a_header_spelt_otherwise_is_recognized(tmp_path: Path) -> None:
+    file = write_processed_csv(tmp_path / "features.csv")
+    file.write_text(file.read_text().replace("date,tic", "Date,tic", 1))
+    with pytest.raises(DataError, match="rename 'Date' to 'date'"):
+        load_processed_csv(str(file))
+
+
+def test_a_ticker_may_be_called_na(tmp_path: Path) -> None:
+    file = write_processed_csv(tmp_path / "features.csv")
+    file.write_text(file.read_text().replace("CCC", "NA"))
+    assert load_processed_csv(str(file)).tickers == ("AAA", "BBB", "NA")
+
+
+def test_a_file_that_is_no_csv_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv.gz").write_bytes(b"not gzip")
+    with pytest.raises(DataError, match="cannot be read as CSV"):
+        load_processed_csv(str(tmp_path / "bad.csv.gz"))
 
 
 def test_a_missing_file_says_where_it_was_looked_for(tmp_path: Path) -> None:

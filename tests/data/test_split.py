@@ -77,3 +77,9 @@ def test_an_empty_block_is_refused(validation_start: str, test_start: str | None
 def test_shares_beyond_the_whole_are_refused() -> None:
     with pytest.raises(ValueError, match="at most 1"):
         split_by_fraction(generated_market(), train=0.8, validation=0.3)
+
+
+@pytest.mark.parametrize("day", ["2020", "2020-02", "02/01/2020", "2020-02-31"])
+def test_a_date_that_is_no_full_day_is_refused(day: str) -> None:
+    with pytest.raises(ValueError, match="not a full ISO date"):
+        split_by_dates(generated_market(n_days=60), validation_start=day, test_start=None)

@@ -16,9 +16,17 @@ from tests.markets import write_processed_csv
     [
         (["env.hmx=50"], "Key 'hmx' is not in struct"),
         (["env.hmax=many"], "env.hmax: Value 'many'"),
-        (["env.hmax=0"], "env: hmax must be at least 1, got 0"),
+        (["env.hmax=0"], "env: hmax must be at least 1 and finite, got 0"),
         (["agent=nobody"], "Available options in 'agent'"),
         (["+agent.learning_rat=1"], "did you mean learning_rate?"),
+        (["seed=-1"], "seed: must be at least 0, got -1"),
+        (["~tracking"], "tracking: missing from the config"),
+        (["data.start=2000"], "'2000' is not a full ISO date"),
+        (["data.indicators=[macd,close_1_s]"], "['close_1_s'] look ahead"),
+        (["env.sell_cost_pct=2"], "sell_cost_pct is a fraction"),
+        (["agent=sac", "total_timesteps=1000"], "agent.learning_starts: 16384 random steps"),
+        (["evaluation.periods_per_year=12"], "set evaluation.periods_per_year=252"),
+        (["+evaluation.env.hmx=3"], "evaluation.env.hmx: no such setting"),
         (["objective=luck"], "objective: no metric 'luck'; choose from"),
         (["split.train=1.5"], "split.train and split.validation must be positive"),
         (["data.tickers=[AAPL,NOPE]"], "no ticker ['NOPE']"),
@@ -46,6 +54,6 @@ def test_a_bad_file(command: Command, tmp_path: Path) -> None:
     done = command("finai_rl.train", "data=processed_csv", "data.path=mine.csv", expect=1)
     assert "mine.csv cannot be used as it is" in done.stderr
     assert "column close: 1 row not positive: line 8 (0.0)" in done.stderr
-    assert "lacks BBB" in done.stderr
+    assert "lacks 'BBB'" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("mlflow.db"))

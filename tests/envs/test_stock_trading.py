@@ -171,6 +171,10 @@ def test_an_action_that_is_no_number_names_its_place(value: float) -> None:
         ({"hmax": 0}, "hmax must be at least 1"),
         ({"hmax": 1.5}, "must be whole"),
         ({"n_envs": 0}, "n_envs must be at least 1"),
+        ({"reward_scaling": float("nan")}, "reward_scaling must be at least"),
+        ({"turbulence_threshold": float("nan")}, "turbulence_threshold must be a number"),
+        ({"buy_cost_pct": 1.0}, "buy_cost_pct is a fraction"),
+        ({"previous_state": [1.0]}, "previous_state must start with cash, 4 prices and 4 shares"),
         ({"initial_amount": -1}, "initial_amount must be at least"),
         ({"buy_cost_pct": -0.1}, "buy_cost_pct must be finite and not negative"),
         ({"sell_cost_pct": [0.1, 0.2]}, "one for each of 4 stocks"),
@@ -185,6 +189,14 @@ def test_settings_out_of_range_are_refused(setting: dict[str, Any], said: str) -
     with pytest.raises(ValueError, match=r".+") as refusal:
         StockTradingVecEnv(generated_market(), **setting)
     assert said in str(refusal.value)
+
+
+def test_an_attribute_of_a_part_of_the_batch_cannot_be_set() -> None:
+    env = StockTradingVecEnv(generated_market(), n_envs=3)
+    env.set_attr("reward_scaling", 1.0)
+    assert env.get_attr("reward_scaling", [0, 2]) == [1.0, 1.0]
+    with pytest.raises(ValueError, match="whole batch"):
+        env.set_attr("reward_scaling", 2.0, indices=[1])
 
 
 def test_missing_columns_are_named() -> None:
@@ -237,7 +249,7 @@ def test_the_registered_environment_needs_no_data_of_the_user() -> None:
 
 def test_normalization_is_frozen_in_evaluation() -> None:
     data = generated_market(n_days=50)
-    trained = normalized(VecMonitor(StockTradingVecEnv(data, n_envs=4)), gamma=0.9)
+    trained = normalized(VecMonitor(StockTradingVecEnv(data, n_envs=4)), gamma=0.9, normalize=True)
     assert isinstance(trained, VecNormalize)
     trained.reset()
     rng = np.random.default_rng(0)
@@ -257,5 +269,5 @@ def test_normalization_is_frozen_in_evaluation() -> None:
 
 def test_without_normalization_nothing_is_wrapped() -> None:
     env = StockTradingVecEnv(generated_market())
-    assert normalized(env, gamma=0.99, normalize=False) is env
+    assert normalized(env, gamma=0.99) is env
     assert frozen(env, env) is env

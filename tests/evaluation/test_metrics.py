@@ -98,6 +98,7 @@ def test_an_account_left_in_cash():
         "kurtosis",
         "autocorrelation",
         "concentration",
+        "holding_period",
     }
     assert not any(np.isinf(list(values.values())))
 
@@ -213,3 +214,43 @@ def test_costs_lower_what_an_account_earns(by_hand):
     free = replace(by_hand, cash=cash, costs=np.zeros(2), account_value=value)
     assert m.metrics(free)["total_return"] > m.metrics(by_hand)["total_return"]
     assert m.metrics(free)["cost_drag"] == 0
+
+
+def test_holding_period_by_hand(by_hand):
+    exposure = m.average_exposure(by_hand)
+    assert m.holding_period(by_hand) == pytest.approx(exposure / m.annual_turnover(by_hand, 1))
+
+
+def test_break_even_cost_by_hand(by_hand):
+    # 1100 before costs with 1000 traded, against 1000 before costs with 600 traded.
+    baseline = BacktestResult(
+        name="baseline",
+        dates=by_hand.dates,
+        tickers=by_hand.tickers,
+        close=by_hand.close,
+        account_value=np.array([1000.0, 1045.0, 1045.0]),
+        cash=np.array([1000.0, 445.0, 445.0]),
+        shares=np.array([[0.0, 0.0], [0.0, 30.0], [0.0, 30.0]]),
+        trades=np.array([[0.0, 30.0], [0.0, 0.0]]),
+        costs=np.array([-45.0, 0.0]),
+    )
+    gross, traded_value = 1090 + 10, 500 + 200 + 300
+    expected = 1e4 * (gross - (1045 - 45)) / (traded_value - 600)
+    assert m.break_even_cost(by_hand, baseline) == pytest.approx(expected)
+    assert np.isnan(m.break_even_cost(baseline, by_hand))
+
+
+def test_at_its_break_even_cost_a_backtest_ends_where_its_baseline_does(by_hand):
+    idle = BacktestResult(
+        name="idle",
+        dates=by_hand.dates,
+        tickers=by_hand.tickers,
+        close=by_hand.close,
+        account_value=np.full(3, 1000.0),
+        cash=np.full(3, 1000.0),
+        shares=np.zeros((3, 2)),
+        trades=np.zeros((2, 2)),
+        costs=np.zeros(2),
+    )
+    rate = m.break_even_cost(by_hand, idle) / 1e4
+    assert 1100 - rate * 1000 == pytest.approx(1000)

@@ -179,3 +179,17 @@ def test_orders_that_always_hold(x):
     assert -1 <= r.autocorrelation(x) <= 1
     assert r.kurtosis(x) >= 1 + r.skewness(x) ** 2 - 1e-9
     assert r.sharpe_ratio(-x) == pytest.approx(-r.sharpe_ratio(x))
+
+
+@pytest.mark.parametrize("q", [12, 252])
+def test_sharpe_ratio_after_lo_equals_its_sum_over_all_lags(q):
+    rng = np.random.default_rng(3)
+    x = np.zeros(400)
+    for t in range(1, 400):
+        x[t] = 0.001 + 0.3 * x[t - 1] + rng.normal(0, 0.01)
+    rho = r.autocorrelation(x)
+    lags = np.arange(1, q)
+    eta = q / np.sqrt(q + 2 * ((q - lags) * rho**lags).sum())
+    expected = x.mean() / x.std(ddof=1) * eta
+    assert r.sharpe_ratio_lo(x, q) == pytest.approx(expected)
+    assert abs(r.sharpe_ratio_lo(x, q)) < abs(r.sharpe_ratio(x, q))
