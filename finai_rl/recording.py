@@ -94,7 +94,8 @@ def _shown(values: Mapping[str, float], metric: str) -> str:
     if metric not in values:
         return ""
     value = values[metric]
-    return f"{value:,.0f}" if abs(value) >= 1000 or metric == "n_trades" else f"{value:.4f}"
+    whole = abs(value) >= 1000 or (abs(value) >= 2 and value.is_integer())
+    return f"{value:,.0f}" if whole else f"{value:.4f}"
 
 
 def _block_tags(split: Split) -> dict[str, str]:
