@@ -25,6 +25,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+def claim(folder: Path) -> None:
+    """Take a run folder for this run alone: another one's results are never written over.
+
+    Raises:
+        ConfigError: If a run has it already, such as one that started in the same second.
+    """
+    try:
+        (folder / ".claimed").touch(exist_ok=False)
+    except FileExistsError:
+        raise ConfigError(
+            [f"hydra.run.dir: {folder} belongs to another run; start again, or name another folder"]
+        ) from None
+
+
 def timesteps_to_train(cfg: DictConfig, agent: BaseAlgorithm, env: VecEnv) -> int:
     """Return how many environment steps to train for, counted over all environments.
 

@@ -36,7 +36,7 @@ def train(cfg: DictConfig, folder: Path) -> float:
     from finai_rl.assembly import load_split, new_agent, seed_everything, training_env
     from finai_rl.evaluation.metrics import objective
     from finai_rl.holdout import Holdout
-    from finai_rl.learning import learn, model_folder, save, timesteps_to_train
+    from finai_rl.learning import claim, learn, model_folder, save, timesteps_to_train
     from finai_rl.recording import chosen, describe, print_summary, record_backtest
 
     seed_everything(cfg)
@@ -47,6 +47,7 @@ def train(cfg: DictConfig, folder: Path) -> float:
     steps = timesteps_to_train(cfg, agent, env)
     holdout = Holdout(cfg, split.validation)
     second = model_folder(cfg)
+    claim(folder)
     with tracker:
         describe(tracker, cfg, split)
         learn(agent, steps, cfg, folder, tracker)

@@ -234,6 +234,15 @@ def test_an_undefined_objective_keeps_the_run(command: Command, tmp_path: Path) 
     assert run.data.metrics["validation/total_return"] == 0
 
 
+def test_a_run_never_writes_over_another(command: Command, tmp_path: Path) -> None:
+    again = [*tiny("a2c"), "tracking=none", f"hydra.run.dir={tmp_path / 'one'}"]
+    command("finai_rl.train", *again)
+    model = (tmp_path / "one" / "model.zip").read_bytes()
+    done = command("finai_rl.train", *again, "seed=1", expect=1)
+    assert "belongs to another run" in done.stderr
+    assert (tmp_path / "one" / "model.zip").read_bytes() == model
+
+
 def test_model_dir_holds_the_last_model_alone(command: Command, tmp_path: Path) -> None:
     kept = f"model_dir={tmp_path / 'kept'}"
     command("finai_rl.train", *tiny("a2c"), "tracking=none", kept)
