@@ -115,7 +115,8 @@ class Holdout:
         lacking = [name for name in BASELINE_SETTINGS if name not in settings]
         if lacking:
             raise ConfigError([f"env: the equal-weight baseline needs the settings {lacking}"])
-        if settings.get("finrl_compat") and data.n_stocks == 1 and settings["num_stock_shares"]:
+        held = np.any(settings.get("num_stock_shares") or 0)
+        if settings.get("finrl_compat") and data.n_stocks == 1 and held:
             raise ConfigError(
                 [
                     "env.num_stock_shares: FinRL counts shares of a single stock as wealth without "

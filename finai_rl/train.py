@@ -54,6 +54,7 @@ def train(cfg: DictConfig, folder: Path) -> float:
         save(agent, env, folder, second, tracker)
         report = holdout.backtest(agent, env, chosen("agent", cfg), folder / "backtest")
         record_backtest(tracker, cfg, report, agent.num_timesteps, folder / "backtest")
+    env.close()
     print_summary(cfg, split, report, folder, tracker)
     return objective(report.metrics["agent"], cfg.objective)
 

@@ -68,3 +68,11 @@ def test_the_baseline_pays_what_the_evaluation_says() -> None:
     dear = Holdout(composed("+evaluation.env.buy_cost_pct=0.1"), MARKET).baseline
     assert dear.costs[0] == pytest.approx(0.1 / 1.1 * 1e6, rel=0.01)
     assert cheap.costs[0] == pytest.approx(0.001 / 1.001 * 1e6, rel=0.01)
+
+
+def test_finrls_phantom_shares_of_a_single_stock_are_refused() -> None:
+    single = generated_market(n_days=60, n_stocks=1)
+    compat = "env.finrl_compat=true"
+    with pytest.raises(ConfigError, match=r"env\.num_stock_shares"):
+        Holdout(composed(compat, "env.num_stock_shares=[10]"), single)
+    Holdout(composed(compat, "env.num_stock_shares=[0]"), single)
