@@ -21,6 +21,9 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
+INSERTION_SORT_LIMIT = 64
+PLENTY = 1.0 + 1e-9
+
 
 @numba.njit(cache=True, nogil=True)
 def account_value(cash: float, price: FloatArray, shares: FloatArray) -> float:
@@ -34,7 +37,7 @@ def account_value(cash: float, price: FloatArray, shares: FloatArray) -> float:
 @numba.njit(cache=True, nogil=True)
 def affordable(cash: float, price: float, cost_pct: float) -> float:
     """Return the whole number of shares that ``cash`` pays for, costs included."""
-    quantity = max(cash // (price * (1.0 + cost_pct)), 0.0)
+    quantity = max(float(np.floor(cash / (price * (1.0 + cost_pct)))), 0.0)
     # The quotient may be right where the product rounds above the cash: never overdraw.
     while quantity > 0.0 and price * quantity * (1.0 + cost_pct) > cash:
         quantity -= 1.0
@@ -69,6 +72,83 @@ def buy(
     traded = price[stock] * quantity
     shares[stock] += quantity
     return cash - traded * (1.0 + cost_pct[stock]), traded * cost_pct[stock]
+
+
+@numba.njit(cache=True, nogil=True)
+def write_orders(
+    actions: NDArray[np.floating], hmax: np.floating, clip: bool, orders: IntArray
+) -> int:
+    """Turn actions into whole shares: times ``hmax``, truncated toward zero.
+
+    The product is taken in the actions' own precision, as FinRL does: 0.29 of 100 is 29 shares in
+    float32 and 28 in float64.
+
+    Args:
+        actions: (n_envs, n_stocks) float32 or float64.
+        hmax: Most shares, in the same type.
+        clip: Whether to clip actions to [-1, 1] first.
+        orders: (n_envs, n_stocks) receives the orders.
+
+    Returns:
+        Flat position of the first action that is not finite, -1 if all are.
+    """
+    n_stocks = actions.shape[1]
+    one = hmax / hmax
+    for env in range(actions.shape[0]):
+        for stock in range(n_stocks):
+            action = actions[env, stock]
+            if not np.isfinite(action):
+                return int(env * n_stocks + stock)
+            if clip:
+                action = min(max(action, -one), one)
+            orders[env, stock] = np.int64(action * hmax)
+    return -1
+
+
+@numba.njit(cache=True, nogil=True)
+def rank_orders(orders: IntArray, ranking: IntArray) -> None:
+    """Rank one account's orders: sells first, then buys by ascending size, in a stable order.
+
+    Read from its back, the ranking gives the buys in order of size, equal ones in ticker order.
+
+    Args:
+        orders: (n_stocks,) shares wanted.
+        ranking: (n_stocks,) receives the stocks.
+    """
+    n_stocks = orders.shape[0]
+    filled = 0
+    for stock in range(n_stocks):
+        if orders[stock] < 0:
+            ranking[filled] = stock
+            filled += 1
+    for stock in range(n_stocks):
+        if orders[stock] == 0:
+            ranking[filled] = stock
+            filled += 1
+    buys = ranking[filled:]
+    filled = 0
+    # Size and place in one number: sorting numbers is several times faster than sorting stocks.
+    for stock in range(n_stocks):
+        if orders[stock] > 0:
+            buys[filled] = orders[stock] * n_stocks + (n_stocks - 1 - stock)
+            filled += 1
+    _sort(buys)
+    for place in range(filled):
+        buys[place] = n_stocks - 1 - buys[place] % n_stocks
+
+
+@numba.njit(cache=True, nogil=True)
+def _sort(keys: IntArray) -> None:
+    if keys.shape[0] > INSERTION_SORT_LIMIT:
+        keys.sort()
+        return
+    for filled in range(1, keys.shape[0]):
+        key = keys[filled]
+        place = filled
+        while place > 0 and keys[place - 1] > key:
+            keys[place] = keys[place - 1]
+            place -= 1
+        keys[place] = key
 
 
 @numba.njit(cache=True, nogil=True)
@@ -122,11 +202,14 @@ def _execute_buys(
             break
         if liquidate or blocked[stock]:
             continue
-        if finrl_compat:
-            available = cash // (price[stock] * (1.0 + cost_pct[stock]))
-        else:
-            available = affordable(cash, price[stock], cost_pct[stock])
-        quantity = min(available, float(orders[stock]))
+        quantity = float(orders[stock])
+        # Where cash is plenty, both divisions below would leave the order as it is.
+        if price[stock] * quantity * (1.0 + cost_pct[stock]) * PLENTY > cash:
+            if finrl_compat:
+                available = cash // (price[stock] * (1.0 + cost_pct[stock]))
+            else:
+                available = affordable(cash, price[stock], cost_pct[stock])
+            quantity = min(available, quantity)
         if quantity == 0.0 and not finrl_compat:
             continue
         cash, paid = buy(stock, quantity, price, cost_pct, cash, shares)
@@ -215,7 +298,8 @@ def step_accounts(
         day: (n_envs,) current day, advanced in place.
         close: (n_days, n_stocks) prices.
         orders: (n_envs, n_stocks) shares wanted.
-        ranking: (n_envs, n_stocks) stocks by ascending order.
+        ranking: (n_envs, n_stocks) stocks by ascending order, filled by :func:`rank_orders`
+            unless ``finrl_compat``, whose order NumPy decides.
         buy_cost_pct: (n_stocks,) fraction.
         sell_cost_pct: (n_stocks,) fraction.
         liquidate: (n_envs,) whether to sell everything.
@@ -237,6 +321,8 @@ def step_accounts(
             executed[env] = 0.0
             continue
         today = day[env]
+        if not finrl_compat:
+            rank_orders(orders[env], ranking[env])
         cash[env], cost[env], count, traded = execute_orders(
             orders[env],
             ranking[env],

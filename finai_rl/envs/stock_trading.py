@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from finai_rl.data.market import MarketData
-from finai_rl.envs.accounting import account_value, step_accounts, write_observations
+from finai_rl.envs.accounting import (
+    account_value,
+    step_accounts,
+    write_observations,
+    write_orders,
+)
 from finai_rl.envs.episodes import EpisodeWindows, Ledger
 from finai_rl.envs.settings import (
     NOTHING_BLOCKED,
@@ -205,7 +210,7 @@ class StockTradingVecEnv(VecEnv):
         """
         orders, ranking, liquidate = self._orders(np.asarray(actions))
         active = self._day < self._last_day
-        executed, gain = np.zeros_like(self._shares), np.zeros(self.num_envs)
+        executed, gain = np.empty_like(self._shares), np.empty(self.num_envs)
         cost_before = self._cost.copy()
         step_accounts(
             active, self._day, self.data.close, orders, ranking,
@@ -255,22 +260,23 @@ class StockTradingVecEnv(VecEnv):
         expected = (self.num_envs, self.data.n_stocks)
         if actions.shape != expected:
             raise ValueError(f"actions must have shape {expected}, got {actions.shape}")
-        if not np.isfinite(actions).all():
-            env, stock = np.argwhere(~np.isfinite(actions))[0]
+        if actions.dtype not in (np.float32, np.float64):
+            actions = actions.astype(np.float64)
+        orders = np.empty(expected, dtype=np.int64)
+        hmax = actions.dtype.type(self.hmax)
+        broken = write_orders(actions, hmax, not self.finrl_compat, orders)
+        if broken >= 0:
+            env, stock = divmod(broken, self.data.n_stocks)
             raise ValueError(
                 f"action {actions[env, stock]} for {self.data.tickers[stock]} in environment {env} "
                 "is not a finite number: the agent's network has diverged"
             )
-        if not self.finrl_compat:
-            actions = np.clip(actions, -1.0, 1.0)
-        # Multiplied in the actions' own precision, as FinRL does: 0.29 of 100 is 29 shares in
-        # float32 and 28 in float64.
-        orders = (actions * self.hmax).astype(np.int64)
         liquidate = self._liquidate()
-        orders[liquidate] = -self.hmax
+        if liquidate.any():
+            orders[liquidate] = -self.hmax
         if self.finrl_compat:
             return orders, np.argsort(orders, axis=1), liquidate
-        return orders, np.argsort(-orders, axis=1, kind="stable")[:, ::-1], liquidate
+        return orders, np.empty_like(orders), liquidate
 
     def _liquidate(self) -> BoolArray:
         if self.turbulence_threshold is None or self.data.risk is None:
