@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from mlflow.entities import Metric, Param, RunTag
-from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from numpy.typing import NDArray
 
 from finai_rl.tracking.dataset import dataset_input
@@ -76,7 +76,7 @@ class MLflowTracker(Tracker):
         self._tags = dict(tags or {}) | (note_tag(description) if description else {})
         self._run_id: str | None = None
         self._buffer = MetricBuffer(self._send)
-        self._monitor: SystemMetricsMonitor | None = None
+        self._monitor: Any = None
         self._signals = ExitStack()
         self._delivery = Delivery()
 
@@ -197,9 +197,9 @@ class MLflowTracker(Tracker):
 
     def _start_system_metrics(self) -> None:
         if find_spec("psutil") is None:
-            raise ModuleNotFoundError("tracking.system_metrics=true needs psutil")
-        monitor: Any = SystemMetricsMonitor
-        monitor = monitor(self._open_run_id(), tracking_uri=self._store.uri)
+            raise ModuleNotFoundError("tracking.system_metrics needs psutil: pip install psutil")
+        module: Any = import_module("mlflow.system_metrics.system_metrics_monitor")
+        monitor = module.SystemMetricsMonitor(self._open_run_id(), tracking_uri=self._store.uri)
         monitor.start()
         self._monitor = monitor
 

@@ -1,6 +1,8 @@
 import json
 import logging
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -232,3 +234,13 @@ def test_system_metrics_without_psutil_are_a_warning(open_tracker, monkeypatch, 
     with open_tracker(system_metrics=True):
         pass
     assert "needs psutil" in caplog.text
+
+
+def test_the_tracker_needs_no_optional_package() -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['psutil'] = None\n"
+        "from finai_rl.tracking import MLflowTracker\n"
+        "assert sys.modules['psutil'] is None\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
