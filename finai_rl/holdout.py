@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from finai_rl.assembly import evaluation_env, evaluation_settings
 from finai_rl.config import ConfigError
 from finai_rl.data.market import MarketData
+from finai_rl.envs.settings import cost_of_trading, per_stock
 from finai_rl.evaluation.backtest import BacktestResult, backtest
 from finai_rl.evaluation.baselines import (
     DoNothing,
@@ -115,8 +116,8 @@ class Holdout:
         lacking = [name for name in BASELINE_SETTINGS if name not in settings]
         if lacking:
             raise ConfigError([f"env: the equal-weight baseline needs the settings {lacking}"])
-        held = np.any(settings.get("num_stock_shares") or 0)
-        if settings.get("finrl_compat") and data.n_stocks == 1 and held:
+        held = per_stock("num_stock_shares", settings.get("num_stock_shares") or 0.0, data)
+        if settings.get("finrl_compat") and data.n_stocks == 1 and held.any():
             raise ConfigError(
                 [
                     "env.num_stock_shares: FinRL counts shares of a single stock as wealth without "
@@ -140,8 +141,11 @@ class Holdout:
         return metrics(result, settings.periods_per_year, settings.risk_free, against)
 
     def _equal_weight(self, opening: float) -> BacktestResult:
-        cost = self._settings["buy_cost_pct"]
+        slippage = self._settings.get("slippage_bps", 0.0)
         try:
+            cost = cost_of_trading(
+                "buy_cost_pct", self._settings["buy_cost_pct"], slippage, self._data
+            )
             hmax = int(equal_weight_shares(self._data, opening, cost).max())
             policy = EqualWeightBuyAndHold(self._data, opening, cost, hmax)
         except ValueError as error:

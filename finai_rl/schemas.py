@@ -85,6 +85,7 @@ class StockTrading:
     initial_amount: float
     buy_cost_pct: Any
     sell_cost_pct: Any
+    slippage_bps: float
     reward_scaling: float
     num_stock_shares: Any
     previous_state: Any

@@ -76,3 +76,11 @@ def test_finrls_phantom_shares_of_a_single_stock_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"env\.num_stock_shares"):
         Holdout(composed(compat, "env.num_stock_shares=[10]"), single)
     Holdout(composed(compat, "env.num_stock_shares=[0]"), single)
+
+
+def test_the_baseline_pays_slippage_and_costs_by_ticker() -> None:
+    costs = "env.buy_cost_pct={S00:0.001,S01:0.002,S02:0.003}"
+    plain = Holdout(composed(costs), MARKET).baseline
+    slipping = Holdout(composed(costs, "env.slippage_bps=50"), MARKET).baseline
+    assert plain.costs[0] == pytest.approx(0.002 * 1e6, rel=0.02)
+    assert slipping.costs[0] == pytest.approx(0.007 * 1e6, rel=0.02)

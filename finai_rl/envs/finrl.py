@@ -7,7 +7,7 @@ import importlib.util
 import multiprocessing
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -101,10 +101,10 @@ class FinRLStockTradingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
         *,
         hmax: int,
         initial_amount: float,
-        buy_cost_pct: float | Sequence[float],
-        sell_cost_pct: float | Sequence[float],
+        buy_cost_pct: float | Sequence[float] | Mapping[str, float],
+        sell_cost_pct: float | Sequence[float] | Mapping[str, float],
         reward_scaling: float,
-        num_stock_shares: Sequence[float] | None,
+        num_stock_shares: Sequence[float] | Mapping[str, float] | None,
         indicators: Sequence[str] | None,
         sentiment: bool,
         turbulence_threshold: float | None,
@@ -205,10 +205,10 @@ def finrl_vec_env(
     start_method: str | None = None,
     hmax: int = 100,
     initial_amount: float = 1_000_000.0,
-    buy_cost_pct: float | Sequence[float] = 0.001,
-    sell_cost_pct: float | Sequence[float] = 0.001,
+    buy_cost_pct: float | Sequence[float] | Mapping[str, float] = 0.001,
+    sell_cost_pct: float | Sequence[float] | Mapping[str, float] = 0.001,
     reward_scaling: float = 1e-4,
-    num_stock_shares: Sequence[float] | None = None,
+    num_stock_shares: Sequence[float] | Mapping[str, float] | None = None,
     indicators: Sequence[str] | None = None,
     sentiment: bool = False,
     turbulence_threshold: float | None = None,
@@ -223,10 +223,10 @@ def finrl_vec_env(
             its own (``SubprocVecEnv``); None steps them one after the other (``DummyVecEnv``).
         hmax: Most shares to trade per stock and day.
         initial_amount: Cash at the start of an episode.
-        buy_cost_pct: Proportional cost of buying as a fraction, one or one per stock.
+        buy_cost_pct: Proportional cost of buying as a fraction: one, one per stock, or by ticker.
         sell_cost_pct: The same for selling.
         reward_scaling: Factor on rewards.
-        num_stock_shares: Shares held at the start, one per stock; none by default.
+        num_stock_shares: Shares held at the start, one per stock or by ticker; none by default.
         indicators: Names of the data's features in the state; all by default.
         sentiment: Whether the data's sentiment columns end the state.
         turbulence_threshold: At or above it everything is sold; None ignores the risk index.

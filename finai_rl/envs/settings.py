@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,28 @@ def check_risk(data: MarketData, turbulence_threshold: float | None) -> None:
         )
 
 
-def per_stock(name: str, value: float | Sequence[float], data: MarketData) -> FloatArray:
-    """Return a setting as (n_stocks,) float64, given as one number or one per stock."""
+def per_stock(
+    name: str, value: float | Sequence[float] | Mapping[str, float], data: MarketData
+) -> FloatArray:
+    """Return a setting as (n_stocks,) float64.
+
+    Args:
+        name: What messages call it; a name ending in ``cost_pct`` is held below 1.
+        value: One number for all stocks, one per stock in ticker order, or numbers by ticker.
+            Tickers left out count as 0 for shares; a cost must name every ticker.
+        data: The market.
+
+    Raises:
+        ValueError: If a ticker is unknown or left out, or a number is out of range.
+    """
+    is_cost = name.endswith("cost_pct")
+    if isinstance(value, Mapping):
+        unknown = [ticker for ticker in value if ticker not in data.tickers]
+        left_out = [ticker for ticker in data.tickers if ticker not in value]
+        if unknown or (is_cost and left_out):
+            said = f"unknown {unknown}" if unknown else f"none for {left_out}"
+            raise ValueError(f"{name} by ticker: {said}; the stocks are {list(data.tickers)}")
+        value = [value.get(ticker, 0.0) for ticker in data.tickers]
     values = np.asarray(value, dtype=np.float64)
     if values.ndim > 1 or (values.ndim == 1 and len(values) != data.n_stocks):
         raise ValueError(
@@ -41,9 +61,22 @@ def per_stock(name: str, value: float | Sequence[float], data: MarketData) -> Fl
         )
     if not (np.isfinite(values).all() and (values >= 0).all()):
         raise ValueError(f"{name} must be finite and not negative, got {value}")
-    if name.endswith("cost_pct") and (values >= 1).any():
+    if is_cost and (values >= 1).any():
         raise ValueError(f"{name} is a fraction (0.001 is 10 basis points) below 1, got {value}")
     return np.broadcast_to(values, (data.n_stocks,)).copy()
+
+
+def cost_of_trading(
+    name: str,
+    cost_pct: float | Sequence[float] | Mapping[str, float],
+    slippage_bps: float,
+    data: MarketData,
+) -> FloatArray:
+    """Return cost and slippage together, (n_stocks,) fractions of the value traded, below 1."""
+    total = per_stock(name, cost_pct, data) + slippage_bps * 1e-4
+    if (total >= 1).any():
+        raise ValueError(f"{name} and slippage_bps={slippage_bps} add up to all of a trade's value")
+    return total
 
 
 def account_in_state(state: Sequence[float], data: MarketData) -> tuple[float, FloatArray]:

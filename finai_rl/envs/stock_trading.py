@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -23,6 +23,7 @@ from finai_rl.envs.settings import (
     account_in_state,
     check_range,
     check_risk,
+    cost_of_trading,
     finrl_blocked,
     per_stock,
     state_features,
@@ -61,10 +62,13 @@ class StockTradingVecEnv(VecEnv):
         hmax: Most shares to trade per stock and day.
         initial_amount: Cash at the start of an episode, in the currency of the prices.
         buy_cost_pct: Proportional cost of buying as a fraction (0.001 is 10 basis points), one
-            for all stocks or one per stock.
+            for all stocks, one per stock, or by ticker.
         sell_cost_pct: The same for selling.
+        slippage_bps: How much worse than the close every order fills, in basis points; booked as
+            a cost on top of the others. FinRL knows none.
         reward_scaling: Factor on rewards.
-        num_stock_shares: Shares held at the start of an episode, one per stock; none by default.
+        num_stock_shares: Shares held at the start of an episode, one per stock or by ticker;
+            none by default.
         previous_state: A state to carry on from: its cash and shares open every episode instead
             of ``initial_amount`` and ``num_stock_shares`` (FinRL's ``initial=False``).
         indicators: Names of the data's features in the state, in this order; all by default.
@@ -91,10 +95,11 @@ class StockTradingVecEnv(VecEnv):
         n_envs: int = 1,
         hmax: int = 100,
         initial_amount: float = 1_000_000.0,
-        buy_cost_pct: float | Sequence[float] = 0.001,
-        sell_cost_pct: float | Sequence[float] = 0.001,
+        buy_cost_pct: float | Sequence[float] | Mapping[str, float] = 0.001,
+        sell_cost_pct: float | Sequence[float] | Mapping[str, float] = 0.001,
+        slippage_bps: float = 0.0,
         reward_scaling: float = 1e-4,
-        num_stock_shares: Sequence[float] | None = None,
+        num_stock_shares: Sequence[float] | Mapping[str, float] | None = None,
         previous_state: Sequence[float] | None = None,
         indicators: Sequence[str] | None = None,
         sentiment: bool = False,
@@ -117,8 +122,11 @@ class StockTradingVecEnv(VecEnv):
         self.reward_scaling = reward_scaling
         self.turbulence_threshold = turbulence_threshold
         self.finrl_compat = finrl_compat
-        self.buy_cost_pct = per_stock("buy_cost_pct", buy_cost_pct, data)
-        self.sell_cost_pct = per_stock("sell_cost_pct", sell_cost_pct, data)
+        check_range("slippage_bps", slippage_bps, least=0.0)
+        if finrl_compat and slippage_bps:
+            raise ValueError("slippage_bps must be 0 with finrl_compat: FinRL knows no slippage")
+        self.buy_cost_pct = cost_of_trading("buy_cost_pct", buy_cost_pct, slippage_bps, data)
+        self.sell_cost_pct = cost_of_trading("sell_cost_pct", sell_cost_pct, slippage_bps, data)
         self.num_stock_shares = per_stock("num_stock_shares", num_stock_shares or 0.0, data)
         self._carried_on = previous_state is not None
         if previous_state is not None:

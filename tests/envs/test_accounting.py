@@ -28,6 +28,7 @@ def episodes(draw: st.DrawFn) -> Episode:
         "initial_amount": draw(st.sampled_from([100.0, 50_000.0, 1e6])),
         "buy_cost_pct": draw(st.sampled_from([0.0, 0.001, 0.05])),
         "sell_cost_pct": draw(st.sampled_from([0.0, 0.001, 0.05])),
+        "slippage_bps": draw(st.sampled_from([0.0, 5.0])),
         "turbulence_threshold": draw(st.sampled_from([None, 25.0])),
         "num_stock_shares": draw(st.sampled_from([None, [3.5] * data.n_stocks])),
     }
@@ -54,8 +55,10 @@ def test_no_cash_and_no_share_appears_from_nowhere(episode: Episode) -> None:
     data, chosen, _ = episode
     book = books(episode)
     traded = (book["trades"] * data.close[:-1]).sum(axis=1)
-    bought = np.clip(book["trades"], 0, None) * data.close[:-1] * chosen["buy_cost_pct"]
-    sold = np.clip(-book["trades"], 0, None) * data.close[:-1] * chosen["sell_cost_pct"]
+    slippage = chosen["slippage_bps"] * 1e-4
+    buy_cost, sell_cost = chosen["buy_cost_pct"] + slippage, chosen["sell_cost_pct"] + slippage
+    bought = np.clip(book["trades"], 0, None) * data.close[:-1] * buy_cost
+    sold = np.clip(-book["trades"], 0, None) * data.close[:-1] * sell_cost
     np.testing.assert_allclose(np.diff(book["shares"], axis=0), book["trades"], atol=1e-9)
     np.testing.assert_allclose(book["costs"], (bought + sold).sum(axis=1), atol=1e-6)
     np.testing.assert_allclose(np.diff(book["cash"]), -traded - book["costs"], atol=1e-5)
@@ -140,3 +143,24 @@ def test_turnover_and_costs_are_what_was_traded() -> None:
     assert account["cost"] == pytest.approx(0.01 * bought)
     assert account["turnover"] == pytest.approx(bought / 1e6)
     assert account["trades"] == 2
+
+
+def test_costs_and_holdings_by_ticker_are_those_of_the_stock() -> None:
+    data = generated_market(n_days=3, n_stocks=3, seed=1)
+    by_name = StockTradingVecEnv(
+        data,
+        record=True,
+        buy_cost_pct={"S02": 0.03, "S00": 0.01, "S01": 0.02},
+        num_stock_shares={"S01": 7},
+    )
+    in_order = StockTradingVecEnv(
+        data, record=True, buy_cost_pct=[0.01, 0.02, 0.03], num_stock_shares=[0, 7, 0]
+    )
+    books = []
+    for env in (by_name, in_order):
+        env.reset()
+        env.advance(np.array([[0.5, 0.2, 0.9]]))
+        books.append(env.episode_info(0)["ledger"])
+    assert books[0]["costs"][0] > 0
+    for name, values in books[0].items():
+        np.testing.assert_array_equal(values, books[1][name])
