@@ -1,0 +1,59 @@
+"""An agent that is told tomorrow's returns has to win; on shuffled ones it must not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import VecMonitor
+
+from finai_rl.data.market import DataSource, MarketData
+from finai_rl.envs.normalization import frozen, normalized
+from finai_rl.envs.stock_trading import StockTradingVecEnv
+from finai_rl.evaluation.backtest import backtest
+
+N_STOCKS = 10
+
+
+def market_with_foresight(n_days: int, seed: int, *, shuffled: bool) -> MarketData:
+    """Make a market without drift whose one feature is the next day's return, or a shuffle of it."""
+    rng = np.random.default_rng(seed)
+    returns = rng.normal(0, 0.01, (n_days + 1, N_STOCKS))
+    returns -= returns.mean(axis=0)
+    tomorrow = rng.permutation(returns[1:]) if shuffled else returns[1:]
+    return MarketData(
+        dates=np.datetime64("2000-01-01") + np.arange(n_days),
+        tickers=tuple(f"S{number}" for number in range(N_STOCKS)),
+        close=100 * np.exp(returns[:-1].cumsum(axis=0)),
+        features=tomorrow[:, np.newaxis, :].copy(),
+        feature_names=("tomorrow",),
+        source=DataSource("foresight", f"{seed}"),
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_foresight_wins_and_noise_does_not(shuffled: bool) -> None:
+    free = {"hmax": 2000, "buy_cost_pct": 0.0, "sell_cost_pct": 0.0}
+    training = StockTradingVecEnv(
+        market_with_foresight(2000, 0, shuffled=shuffled),
+        n_envs=64,
+        episode_days=250,
+        random_start=True,
+        seed=0,
+        **free,  # type: ignore[arg-type]
+    )
+    env = normalized(VecMonitor(training), gamma=0.9, normalize=True)
+    agent = PPO(
+        "MlpPolicy", env, n_steps=64, batch_size=1024, learning_rate=1e-3, gamma=0.9, seed=0
+    )
+    agent.learn(150_000)
+    unseen = market_with_foresight(251, 1, shuffled=shuffled)
+    held_out = StockTradingVecEnv(unseen, record=True, **free)  # type: ignore[arg-type]
+    result = backtest(agent, frozen(held_out, env), unseen, "agent")
+    growth = result.account_value[-1] / result.account_value[0]
+    equal_weight = (unseen.close[-1] / unseen.close[0]).mean()
+    if shuffled:
+        assert growth == pytest.approx(equal_weight, abs=0.15)
+    else:
+        assert growth > 2 * equal_weight
