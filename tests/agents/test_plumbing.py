@@ -16,7 +16,7 @@ N_STOCKS = 10
 
 
 def market_with_foresight(n_days: int, seed: int, *, shuffled: bool) -> MarketData:
-    """Make a market without drift whose one feature is the next day's return, or a shuffle of it."""
+    """Make a driftless market whose one feature is the next day's return, or a shuffle of it."""
     rng = np.random.default_rng(seed)
     returns = rng.normal(0, 0.01, (n_days + 1, N_STOCKS))
     returns -= returns.mean(axis=0)
