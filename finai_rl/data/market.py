@@ -50,10 +50,12 @@ class MarketData:
         risk_name: Its name.
         benchmark: Optional (n_days,) float64 index level, positive.
         benchmark_name: Its name.
+        open: Optional (n_days, n_stocks) float64, positive, on the scale of ``close``.
+        volume: Optional (n_days, n_stocks) float64, positive, shares traded per period.
 
     Raises:
         DataError: If shapes disagree, dates do not increase, or a value is missing,
-            infinite or (for prices and index levels) not positive.
+            infinite or (for prices, volumes and index levels) not positive.
     """
 
     dates: DateArray
@@ -68,6 +70,8 @@ class MarketData:
     risk_name: str = ""
     benchmark: FloatArray | None = None
     benchmark_name: str = ""
+    open: FloatArray | None = None
+    volume: FloatArray | None = None
 
     def __post_init__(self) -> None:
         problems = [*self._shape_problems()]
@@ -122,6 +126,8 @@ class MarketData:
             "sentiment": (n_days, len(self.sentiment_names), n_stocks),
             "risk": (n_days,),
             "benchmark": (n_days,),
+            "open": (n_days, n_stocks),
+            "volume": (n_days, n_stocks),
         }
         problems = [
             f"{name} has shape {array.shape}, expected {shape}"
@@ -141,12 +147,12 @@ class MarketData:
         problems = []
         if not (np.diff(self.dates) > np.timedelta64(0)).all():
             problems.append("dates must be strictly increasing")
-        for name in ("close", "features", "sentiment", "risk", "benchmark"):
+        for name in ("close", "features", "sentiment", "risk", "benchmark", "open", "volume"):
             array = getattr(self, name)
             if array is not None and not np.isfinite(array).all():
                 day = int(np.argwhere(~np.isfinite(array))[0][0])
                 problems.append(f"{name} is not finite, first on {self.dates[day]}")
-        for name in ("close", "benchmark"):
+        for name in ("close", "benchmark", "open", "volume"):
             array = getattr(self, name)
             if array is not None and (array <= 0).any():
                 day = int(np.argwhere(array <= 0)[0][0])

@@ -10,8 +10,10 @@ import pytest
 from finai_rl.data.validation import DataError
 from tests.markets import generated_market
 
+ARRAYS = ["close", "features", "sentiment", "risk", "benchmark", "open", "volume"]
 
-@pytest.mark.parametrize("name", ["close", "features", "sentiment", "risk", "benchmark"])
+
+@pytest.mark.parametrize("name", ARRAYS)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_value_that_is_not_finite_is_refused(name: str, value: float) -> None:
     data = generated_market()
@@ -21,7 +23,7 @@ def test_a_value_that_is_not_finite_is_refused(name: str, value: float) -> None:
         replace(data, **{name: array})
 
 
-@pytest.mark.parametrize("name", ["close", "benchmark"])
+@pytest.mark.parametrize("name", ["close", "benchmark", "open", "volume"])
 def test_a_price_that_is_not_positive_is_refused(name: str) -> None:
     data = generated_market()
     array = getattr(data, name).copy()
@@ -30,7 +32,7 @@ def test_a_price_that_is_not_positive_is_refused(name: str) -> None:
         replace(data, **{name: array})
 
 
-@pytest.mark.parametrize("name", ["close", "features", "sentiment", "risk", "benchmark"])
+@pytest.mark.parametrize("name", ARRAYS)
 def test_a_wrong_shape_is_refused(name: str) -> None:
     data = generated_market()
     with pytest.raises(DataError, match=f"{name} has shape"):
@@ -56,8 +58,10 @@ def test_slicing_gives_views_and_copy_does_not() -> None:
     part = data.slice_days(10, 20)
     assert part.n_days == 10
     assert part.dates[0] == data.dates[10]
-    assert np.shares_memory(part.close, data.close)
-    assert not np.shares_memory(part.copy().close, data.close)
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(part, name), getattr(data, name)[10:20])
+        assert np.shares_memory(getattr(part, name), getattr(data, name))
+        assert not np.shares_memory(getattr(part.copy(), name), getattr(data, name))
     with pytest.raises(IndexError):
         data.slice_days(50, 70)
 
@@ -67,3 +71,8 @@ def test_times_of_day_show_where_there_are_any() -> None:
     assert data.day_names == ["2020-01-01", "2020-01-02"]
     hours = np.array(["2020-01-01T10:00", "2020-01-01T11:00"], dtype="datetime64[us]")
     assert replace(data, dates=hours).day_names == ["2020-01-01T10:00:00", "2020-01-01T11:00:00"]
+
+
+def test_opens_and_volumes_are_optional() -> None:
+    data = replace(generated_market(), open=None, volume=None)
+    assert data.slice_days(1, 5).copy().open is None
