@@ -134,20 +134,42 @@ def _typed(prefix: str, node: dict[str, Any], schema: type) -> list[str]:
             problems.append(
                 f"{prefix}{name}: no such setting{_suggestion(name, list(types), prefix)}"
             )
-            continue
-        if value == "???":
+        elif value == "???":
             problems.append(f"{prefix}{name}: must be given")
-            continue
-        if isinstance(value, float) and value.is_integer() and types[name] in (int, int | None):
-            value = int(value)
-        try:
-            merged = OmegaConf.merge(OmegaConf.structured(schema), {name: value})
-        except OmegaConfBaseException as error:
-            problems.append(f"{prefix}{_described(error)}")
-            continue
-        typed = OmegaConf.select(merged, name)
-        node[name] = OmegaConf.to_container(typed) if OmegaConf.is_config(typed) else typed
+        elif (nested := nested_schema(types[name])) and value is not None:
+            problems += _typed_node(f"{prefix}{name}", value, nested)
+        else:
+            problems += _typed_value(prefix, node, name, schema)
     return problems
+
+
+def _typed_node(key: str, value: Any, schema: type) -> list[str]:
+    if isinstance(value, dict):
+        return _typed(f"{key}.", value, schema)
+    names = [field.name for field in dataclasses.fields(schema)]
+    return [f"{key}: holds settings, got {value!r}; there are {', '.join(names)}"]
+
+
+def _typed_value(prefix: str, node: dict[str, Any], name: str, schema: type) -> list[str]:
+    value = node[name]
+    whole = typing.get_type_hints(schema)[name] in (int, int | None)
+    if whole and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(schema), {name: value})
+    except OmegaConfBaseException as error:
+        return [f"{prefix}{_described(error)}"]
+    typed = OmegaConf.select(merged, name)
+    node[name] = OmegaConf.to_container(typed) if OmegaConf.is_config(typed) else typed
+    return []
+
+
+def nested_schema(hint: Any) -> type | None:
+    """Return the schema that a setting's type asks for, None where it is a plain value."""
+    for kind in (hint, *typing.get_args(hint)):
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+            return kind
+    return None
 
 
 def _range_problems(settings: Mapping[str, Any]) -> Iterator[str]:
