@@ -33,6 +33,26 @@ class Train:
 
 
 @dataclass
+class SimulatedSentiment:
+    """``data.sentiment`` of ``data=sp500``."""
+
+    source: str | None
+    noise: float
+    seed: int
+    lag: int
+
+
+@dataclass
+class SentimentColumns:
+    """``data.sentiment`` of ``data=processed_csv``."""
+
+    columns: list[str] | None
+    neutral: Any
+    lag: int
+    risk_column: str | None
+
+
+@dataclass
 class Sp500:
     """``data=sp500``."""
 
@@ -41,9 +61,7 @@ class Sp500:
     end: str | None
     indicators: list[str]
     risk: str | None
-    sentiment: str | None
-    sentiment_noise: float
-    sentiment_seed: int
+    sentiment: SimulatedSentiment | None
 
 
 @dataclass
@@ -52,10 +70,11 @@ class ProcessedCsv:
 
     path: str
     indicators: list[str] | None
-    sentiment_columns: list[str] | None
-    sentiment_neutral: float
+    sentiment: SentimentColumns | None
     risk: str | None
     benchmark: str | None
+    open: str | None
+    volume: str | None
 
 
 @dataclass

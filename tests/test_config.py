@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args, get_type_hints
 
 import hydra
 import pytest
@@ -18,12 +18,18 @@ from omegaconf import DictConfig, OmegaConf
 
 from finai_rl import schemas
 from finai_rl.assembly import NORMALIZATION
-from finai_rl.config import CONFIG_DIR, ConfigError, build, check
+from finai_rl.config import CONFIG_DIR, ConfigError, build, check, nested_schema
 
 GROUPS = sorted(folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir())
 OPTIONS = sorted(
     f"{file.parent.name}={file.stem}" for group in GROUPS for file in (CONFIG_DIR / group).iterdir()
 )
+NESTED = {
+    (target, name): nested
+    for target, schema in schemas.BY_TARGET.items()
+    for name, hint in get_type_hints(schema).items()
+    if (nested := nested_schema(hint))
+}
 NEEDED = {"split=dates": ["split.validation_start=2010-01-01"]}
 
 
@@ -69,12 +75,45 @@ def test_schemas_match_the_signatures_they_stand_for(target: str) -> None:
     assert fields - {"seed"} == parameters - given_by_code - {"self"}
 
 
+def settings_class(target: str, name: str) -> type:
+    """Return the dataclass that a setting of several keys becomes."""
+    hint = get_type_hints(hydra.utils.get_object(target))[name]
+    (found,) = (kind for kind in get_args(hint) if dataclasses.is_dataclass(kind))
+    return cast(type, found)
+
+
+@pytest.mark.parametrize(("target", "name"), sorted(NESTED))
+def test_nested_schemas_match_the_settings_they_stand_for(target: str, name: str) -> None:
+    fields = {field.name for field in dataclasses.fields(NESTED[target, name])}
+    assert fields == {field.name for field in dataclasses.fields(settings_class(target, name))}
+
+
+@pytest.mark.parametrize(
+    "file", sorted((CONFIG_DIR / "data").iterdir()), ids=lambda file: file.stem
+)
+def test_nested_settings_have_their_defaults_in_the_config(file: Path) -> None:
+    node = check(composed(f"data={file.stem}")).data
+    settings = OmegaConf.to_container(node.sentiment)
+    assert settings == dataclasses.asdict(settings_class(node._target_, "sentiment")())
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         ({"env.hmx": 50}, "env.hmx: no such setting; did you mean env.hmax?"),
         ({"env.hmax": "many"}, "env.hmax: Value 'many'"),
         ({"data.riks": None}, "data.riks: no such setting; did you mean data.risk?"),
+        (
+            {"data.sentiment.lagg": 1},
+            "data.sentiment.lagg: no such setting; did you mean data.sentiment.lag?",
+        ),
+        ({"data.sentiment.lag": "x"}, "data.sentiment.lag: Value 'x'"),
+        ({"data.sentiment.lag": None}, "data.sentiment.lag: "),
+        ({"data.sentiment.seed": "???"}, "data.sentiment.seed: must be given"),
+        (
+            {"data.sentiment": "simulated"},
+            "data.sentiment: holds settings, got 'simulated'; there are source, noise, seed, lag",
+        ),
         ({"sed": 1}, "sed: no such setting; did you mean seed?"),
         ({"total_timesteps": "long"}, "total_timesteps: Value 'long'"),
         ({"total_timesteps": 0}, "total_timesteps: must be at least 1, got 0"),
@@ -168,6 +207,9 @@ def test_composing_and_checking_imports_nothing_heavy() -> None:
         ("env.hmax=50.0", "env.hmax", 50),
         ("data.start=2000", "data.start", "2000"),
         ("total_episodes=null", "total_episodes", None),
+        ("data.sentiment=null", "data.sentiment", None),
+        ("data.sentiment.source=null", "data.sentiment.source", None),
+        ("data.sentiment.lag=1.0", "data.sentiment.lag", 1),
         ("data.tickers=[AAPL,JPM]", "data.tickers", ["AAPL", "JPM"]),
     ],
 )
@@ -175,6 +217,22 @@ def test_values_take_the_type_that_is_meant(override: str, key: str, value: obje
     typed = OmegaConf.select(check(composed(override)), key)
     assert typed == value
     assert OmegaConf.is_config(typed) or type(typed) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("data.sentiment=null", None),
+        (
+            "data.sentiment.neutral={sentiment:0,llm_sentiment:3}",
+            {"sentiment": 0, "llm_sentiment": 3},
+        ),
+        ("data.sentiment.neutral=3", 3),
+    ],
+)
+def test_the_sentiment_of_a_file_is_set_on_the_command_line(override: str, value: object) -> None:
+    cfg = check(composed("data=processed_csv", override))
+    assert OmegaConf.select(cfg, override.partition("=")[0]) == value
 
 
 def test_a_target_reached_through_another_package_is_refused() -> None:

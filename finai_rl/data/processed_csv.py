@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from finai_rl.data.market import DataSource, MarketData
+from finai_rl.data.price_scale import price_scale_problems
+from finai_rl.data.sentiment import (
+    BY_NAME,
+    SentimentColumns,
+    filled,
+    lag_note,
+    lagged,
+    names_sentiment,
+    settings_of,
+)
 from finai_rl.data.validation import DataError, panel_problems, parse_dates
 
 log = logging.getLogger(__name__)
@@ -29,19 +40,41 @@ FloatArray = NDArray[np.float64]
 @dataclass(frozen=True)
 class _Columns:
     indicators: tuple[str, ...]
-    sentiment: tuple[str, ...]
+    neutral: dict[str, float]
+    lag: int
     risk: str | None
     benchmark: str | None
+    open: str | None
+    volume: str | None
+
+    @property
+    def sentiment(self) -> tuple[str, ...]:
+        return tuple(self.neutral)
+
+    @property
+    def shared(self) -> list[str]:
+        return [name for name in (self.risk, self.benchmark) if name]
+
+    @property
+    def positive(self) -> list[str]:
+        named = ("close", self.benchmark, self.open, self.volume)
+        return [name for name in named if name]
+
+    @property
+    def numeric(self) -> list[str]:
+        names = [*self.positive, *self.indicators, *self.sentiment, *self.shared]
+        return list(dict.fromkeys(names))
 
 
 def load_processed_csv(
     path: str,
     *,
     indicators: Sequence[str] | None = None,
-    sentiment_columns: Sequence[str] | None = None,
-    sentiment_neutral: float = 0.0,
+    sentiment: SentimentColumns | Mapping[str, Any] | None = BY_NAME,
     risk: str | None = None,
     benchmark: str | None = None,
+    open: str | None = None,
+    volume: str | None = None,
 ) -> MarketData:
     """Load the processed CSV that a FinRL pipeline leaves behind.
 
@@ -52,38 +85,34 @@ def load_processed_csv(
         path: The file, absolute or relative to the current folder.
         indicators: Feature columns in the order of the state; by default every numeric column
             that is not a price, volume, calendar, risk or sentiment column.
-        sentiment_columns: Sentiment columns; by default every column with "sentiment" in its name.
-        sentiment_neutral: What an empty sentiment cell (no news) becomes; the number of cells
-            filled is logged and becomes a caveat of the data.
+        sentiment: Any of the settings of :class:`~finai_rl.data.sentiment.SentimentColumns`,
+            e.g. ``{"lag": 1}``; None loads no sentiment. The number of empty cells filled, and
+            of those that a lag leaves without news, is logged and becomes a caveat of the data.
         risk: Column of the risk index, the same for all tickers of a date, e.g. ``vix``.
         benchmark: Column of an index level, the same for all tickers of a date.
+        open: Column of the opening price, on the scale of ``close``: refused where the file's
+            ``high`` and ``low`` say otherwise.
+        volume: Column of the shares traded per period.
 
     Raises:
         DataError: If the file or a column is missing, or any row is not usable. Nothing is
             dropped, and nothing but empty sentiment cells is filled.
+        InputError: If a setting of ``sentiment`` is unknown or refused.
     """
+    settings = settings_of(SentimentColumns, sentiment)
     file = Path(path).expanduser()
     frame = _read(file)
-    columns = _choose(file, frame, indicators, sentiment_columns, risk, benchmark)
-    rows = frame.reset_index(drop=True)
+    named = {"risk": risk, "benchmark": benchmark, "open": open, "volume": volume}
+    columns = _choose(file, frame, indicators, settings, named)
+    rows, caveats = filled(frame.reset_index(drop=True), columns.neutral)
     rows["date"], problems = parse_dates(rows["date"].astype(str))
-    filled = int(rows[list(columns.sentiment)].isna().sum().sum())
-    rows = rows.fillna(dict.fromkeys(columns.sentiment, sentiment_neutral))
-    shared = [name for name in (columns.risk, columns.benchmark) if name]
-    numeric = list(dict.fromkeys(["close", *columns.indicators, *columns.sentiment, *shared]))
-    positive = ["close", *([columns.benchmark] if columns.benchmark else [])]
-    if not problems:
-        problems = [*panel_problems(rows, numeric, positive), *_unshared(rows, shared)]
+    problems = problems or _problems(rows, columns)
     if problems:
         raise DataError(str(file), problems)
-    caveats: tuple[str, ...] = ()
-    if filled:
-        cells = len(rows) * len(columns.sentiment)
-        caveats = (
-            f"{filled} of {cells} sentiment cells were empty (no news) and count as "
-            f"{sentiment_neutral:g}.",
-        )
-        log.info("%s: %s", file, caveats[0])
+    if columns.sentiment:
+        caveats += lag_note(columns.lag, rows["tic"].nunique())
+    for caveat in caveats:
+        log.info("%s: %s", file, caveat)
     log.info("%s: indicators %s", file, ", ".join(columns.indicators) or "none")
     source = DataSource(file.stem, hashlib.sha256(file.read_bytes()).hexdigest(), path, caveats)
     return _panel(rows, columns, source)
@@ -124,21 +153,18 @@ def _choose(
     file: Path,
     frame: pd.DataFrame,
     indicators: Sequence[str] | None,
-    sentiment: Sequence[str] | None,
-    risk: str | None,
-    benchmark: str | None,
+    settings: SentimentColumns | None,
+    named: dict[str, str | None],
 ) -> _Columns:
-    offered = [name for name in frame.columns if not str(name).startswith("Unnamed:")]
-    if sentiment is None:
-        sentiment = [name for name in offered if "sentiment" in name.lower()]
+    offered = [str(name) for name in frame.columns if not str(name).startswith("Unnamed:")]
+    sentiment = settings.chosen(offered) if settings else ()
+    wanted: dict[str, Sequence[str]] = {key: [name] for key, name in named.items() if name}
+    risk_column = settings.risk_column if settings else None
+    wanted["sentiment.columns"] = [name for name in sentiment if name != risk_column]
+    wanted["sentiment.risk_column"] = [risk_column] if risk_column else []
     if indicators is None:
-        others = {*LAYOUT, *RISKS, *sentiment, risk, benchmark}
-        candidates = [name for name in offered if name not in others]
-        indicators = [name for name in candidates if _is_numeric(frame[name])]
-        if left := [name for name in candidates if name not in indicators]:
-            log.warning("%s: columns that are not numeric are not used: %s", file, left)
-    wanted = {"indicators": indicators, "sentiment_columns": sentiment}
-    wanted |= {"risk": [risk] if risk else [], "benchmark": [benchmark] if benchmark else []}
+        indicators = _indicators(file, frame, offered, {*sentiment, *named.values()})
+    wanted["indicators"] = indicators
     problems = [
         f"data.{key}: no column {absent}; the file has {offered}"
         for key, names in wanted.items()
@@ -146,7 +172,22 @@ def _choose(
     ]
     if problems:
         raise DataError(str(file), problems)
-    return _Columns(tuple(indicators), tuple(sentiment), risk, benchmark)
+    neutral = settings.neutral_values(sentiment) if settings else {}
+    lag = settings.lag if settings else 0
+    return _Columns(tuple(indicators), neutral, lag, **named)
+
+
+def _indicators(
+    file: Path, frame: pd.DataFrame, offered: Sequence[str], elsewhere: set[str | None]
+) -> list[str]:
+    others = {*LAYOUT, *RISKS, *elsewhere}
+    candidates = [name for name in offered if name not in others and not names_sentiment(name)]
+    numeric = [name for name in candidates if _is_numeric(frame[name])]
+    if left := [name for name in candidates if name not in numeric]:
+        log.warning("%s: columns that are not numeric are not used: %s", file, left)
+    if left := [name for name in offered if name not in others and names_sentiment(name)]:
+        log.info("%s: sentiment columns that are not chosen are not used: %s", file, left)
+    return numeric
 
 
 def _is_numeric(column: pd.Series) -> bool:
@@ -155,15 +196,33 @@ def _is_numeric(column: pd.Series) -> bool:
     return bool(pd.to_numeric(filled, errors="coerce").notna().sum() * 2 >= max(len(filled), 1))
 
 
-def _unshared(rows: pd.DataFrame, names: Sequence[str]) -> list[str]:
+def _problems(rows: pd.DataFrame, columns: _Columns) -> list[str]:
+    problems = [
+        *panel_problems(rows, columns.numeric, columns.positive),
+        *_unshared(rows, columns),
+    ]
+    if columns.open:
+        problems += price_scale_problems(rows, columns.open)
+    n_days = rows["date"].nunique()
+    if columns.lag >= n_days:
+        problems.append(
+            f"data.sentiment.lag: {columns.lag} periods, but the file has {n_days}: "
+            "no sentiment would be left"
+        )
+    return problems
+
+
+def _unshared(rows: pd.DataFrame, columns: _Columns) -> list[str]:
     problems = []
-    for name in names:
+    for name in columns.shared:
         differing = rows.groupby("date")[name].nunique() > 1
         if differing.any():
             first = differing.index[differing.to_numpy()][0]
+            per_stock = "; a risk score per stock goes into data.sentiment.risk_column"
+            hint = per_stock if name == columns.risk else ""
             problems.append(
                 f"column {name} must be the same for all tickers of a date, but differs on "
-                f"{int(differing.sum())} dates, first on {first}"
+                f"{int(differing.sum())} dates, first on {first}{hint}"
             )
     return problems
 
@@ -181,17 +240,23 @@ def _panel(rows: pd.DataFrame, columns: _Columns, source: DataSource) -> MarketD
     def shared(name: str | None) -> FloatArray | None:
         return stacked((name,))[:, 0, 0].copy() if name else None
 
+    def by_stock(name: str | None) -> FloatArray | None:
+        return stacked((name,))[:, 0, :].copy() if name else None
+
+    scores = lagged(stacked(columns.sentiment), columns.lag, list(columns.neutral.values()))
     return MarketData(
         dates=dates,
         tickers=tickers,
         close=stacked(("close",))[:, 0, :].copy(),
         features=stacked(columns.indicators),
         feature_names=columns.indicators,
-        sentiment=stacked(columns.sentiment) if columns.sentiment else None,
+        sentiment=scores if columns.sentiment else None,
         sentiment_names=columns.sentiment,
         risk=shared(columns.risk),
         risk_name=columns.risk or "",
         benchmark=shared(columns.benchmark),
         benchmark_name=columns.benchmark or "",
+        open=by_stock(columns.open),
+        volume=by_stock(columns.volume),
         source=source,
     )

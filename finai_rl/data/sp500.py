@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,9 @@ from finai_rl.data.features import (
     turbulence,
 )
 from finai_rl.data.market import DataSource, MarketData
+from finai_rl.data.sentiment import SIMULATED, SimulatedSentiment, lagged, settings_of
 from finai_rl.data.validation import DataError, full_date
+from finai_rl.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +28,17 @@ SURVIVORS = (
     "The sample's 20 stocks are survivors: they were chosen because they still traded at the "
     "end of the sample, so beating the index with them means nothing."
 )
-SIMULATED = (
+NO_NEWS = (
     "Sentiment, where an agent sees it (env.sentiment=true), is simulated from past returns plus "
     "noise; it is not news."
 )
 WARM_UP_DAYS = 253
 """Days until the slowest feature (turbulence over 252 returns) has a full window."""
+
+LONGEST_LAG = WARM_UP_DAYS - 60
+"""Of the sentiment in days, so that its 60 returns are there on the first day offered."""
+
+NO_SENTIMENT = SimulatedSentiment(source=None)
 
 
 def load_sp500(
@@ -40,9 +48,7 @@ def load_sp500(
     end: str | None = None,
     indicators: Sequence[str] = CLOSE_ONLY_INDICATORS,
     risk: str | None = "turbulence",
-    sentiment: str | None = "simulated",
-    sentiment_noise: float = 1.0,
-    sentiment_seed: int = 0,
+    sentiment: SimulatedSentiment | Mapping[str, Any] | None = SIMULATED,
 ) -> MarketData:
     """Load the sample that skfolio ships: 20 US stocks and the S&P 500 index, 1990 to 2022.
 
@@ -55,9 +61,8 @@ def load_sp500(
         end: Last day offered, ISO date, inclusive.
         indicators: stockstats indicators that need closing prices only.
         risk: ``"turbulence"`` or None.
-        sentiment: ``"simulated"`` or None.
-        sentiment_noise: Noise of the simulated sentiment, in standard deviations of its signal.
-        sentiment_seed: Seed of that noise.
+        sentiment: Any of the settings of :class:`~finai_rl.data.sentiment.SimulatedSentiment`,
+            e.g. ``{"noise": 0.5}``; None for no sentiment.
 
     Raises:
         DataError: If a ticker is not in the sample or no day is left.
@@ -66,21 +71,24 @@ def load_sp500(
     from skfolio.datasets import load_sp500_dataset, load_sp500_index
 
     prices, index = load_sp500_dataset(), load_sp500_index()
-    _check(prices, tickers, indicators, risk, sentiment)
+    settings = settings_of(SimulatedSentiment, sentiment) or NO_SENTIMENT
+    _check(prices, tickers, indicators, risk, settings)
     prices = prices[list(tickers)] if tickers else prices
     close = prices.to_numpy(dtype=np.float64)
-    scores = simulated_sentiment(close, noise=sentiment_noise, seed=sentiment_seed)
+    scores = simulated_sentiment(close, noise=settings.noise, seed=settings.seed)
+    scores = lagged(scores, settings.lag, [0.0])
     kept = _days_offered(prices.index, start, end)
-    if sentiment:
-        log.info(SIMULATED)
+    simulated = ("sentiment_simulated",) if settings.source else ()
+    if simulated:
+        log.info(NO_NEWS)
     return MarketData(
         dates=prices.index.to_numpy()[kept],
         tickers=tuple(prices.columns),
         close=close[kept],
         features=technical_indicators(prices, indicators)[kept],
         feature_names=tuple(indicators),
-        sentiment=scores[kept] if sentiment else None,
-        sentiment_names=("sentiment_simulated",) if sentiment else (),
+        sentiment=scores[kept] if simulated else None,
+        sentiment_names=simulated,
         risk=turbulence(close)[kept] if risk else None,
         risk_name=risk or "",
         benchmark=index.reindex(prices.index).iloc[:, 0].to_numpy(dtype=np.float64)[kept],
@@ -88,8 +96,8 @@ def load_sp500(
         source=DataSource(
             name="sp500",
             sha256=_content_hash(prices.join(index)),
-            caveats=(SURVIVORS, SIMULATED) if sentiment else (SURVIVORS,),
-            simulated=("sentiment_simulated",) if sentiment else (),
+            caveats=(SURVIVORS, NO_NEWS) if simulated else (SURVIVORS,),
+            simulated=simulated,
         ),
     )
 
@@ -99,12 +107,15 @@ def _check(
     tickers: Sequence[str] | None,
     indicators: Sequence[str],
     risk: str | None,
-    sentiment: str | None,
+    sentiment: SimulatedSentiment,
 ) -> None:
     if risk not in (None, "turbulence"):
         raise ValueError(f"risk must be turbulence or null for this sample, got {risk!r}")
-    if sentiment not in (None, "simulated"):
-        raise ValueError(f"sentiment must be simulated or null, got {sentiment!r}")
+    if sentiment.lag > LONGEST_LAG:
+        raise InputError(
+            f"data.sentiment.lag must be at most {LONGEST_LAG} days for this sample, "
+            f"got {sentiment.lag}"
+        )
     unknown = sorted(set(tickers or ()) - set(prices.columns))
     if unknown:
         raise DataError("sp500", [f"no ticker {unknown}; it has {list(prices.columns)}"])

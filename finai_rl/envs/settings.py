@@ -109,7 +109,7 @@ def state_features(
     if data.sentiment is None:
         raise ValueError(
             f"sentiment=true, but this data has no sentiment column; its columns are "
-            f"{list(data.feature_names)}: name one in data.sentiment_columns, or choose other data"
+            f"{list(data.feature_names)}: name one in data.sentiment.columns, or choose other data"
         )
     return np.concatenate([chosen, data.sentiment], axis=1)
 

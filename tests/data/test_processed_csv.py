@@ -49,19 +49,6 @@ def test_ticker_order_within_a_day_does_not_matter(tmp_path: Path) -> None:
     assert turned.source.sha256 != straight.source.sha256
 
 
-def test_empty_sentiment_is_neutral_and_counted(tmp_path: Path) -> None:
-    def no_news(rows: pd.DataFrame) -> pd.DataFrame:
-        rows.loc[rows.index[:1], "sentiment"] = np.nan
-        return rows
-
-    data = load_processed_csv(str(damaged(tmp_path, no_news)), sentiment_neutral=-1.0)
-    assert data.sentiment is not None
-    n_cells = data.n_days * data.n_stocks
-    n_neutral = int((data.sentiment == -1.0).sum())
-    assert n_neutral == data.n_stocks  # the index is the day, so the first label is a whole day
-    assert data.source.caveats[0].startswith(f"{n_neutral} of {n_cells} sentiment cells")
-
-
 def drop(position: int) -> Damage:
     return lambda rows: rows.iloc[[i for i in range(len(rows)) if i != position]]
 
@@ -93,6 +80,7 @@ def put(column: str, position: int, value: object) -> Damage:
         (put("tic", 3, ""), "without a ticker: line 5"),
         (lambda rows: pd.concat([rows, rows.iloc[-1:]]), "repeat the date and ticker"),
         (put("vix", 4, 99.0), "column vix must be the same for all tickers"),
+        (put("vix", 4, 99.0), "a risk score per stock goes into data.sentiment.risk_column"),
         (put("vix", 4, ""), "column vix: 1 row where a finite number is needed"),
     ],
 )
@@ -159,13 +147,13 @@ def test_a_dvc_pointer_without_its_file_says_pull(tmp_path: Path) -> None:
         load_processed_csv(str(tmp_path / "features.csv"))
 
 
-@pytest.mark.parametrize("setting", ["indicators", "sentiment_columns", "risk", "benchmark"])
+@pytest.mark.parametrize("setting", ["indicators", "risk", "benchmark", "open", "volume"])
 def test_an_unknown_column_lists_those_that_exist(tmp_path: Path, setting: str) -> None:
     file = write_processed_csv(tmp_path / "features.csv")
-    value = "nope" if setting in ("risk", "benchmark") else ["nope"]
+    value = ["nope"] if setting == "indicators" else "nope"
     with pytest.raises(DataError) as refusal:
         load_processed_csv(str(file), **{setting: value})  # type: ignore[arg-type]
-    assert f"data.{setting}" in str(refusal.value)
+    assert f"data.{setting}: no column ['nope']" in str(refusal.value)
     assert "'macd'" in str(refusal.value)
 
 

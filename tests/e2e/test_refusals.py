@@ -34,6 +34,8 @@ from tests.markets import write_processed_csv
         (["data.risk=null", "env.turbulence_threshold=100"], "set data.risk"),
         (["data.sentiment=null", "env.sentiment=true"], "'macd', 'boll_ub'"),
         (["env.episode_days=1"], "episode_days must be at least 2"),
+        (["+data.sentiment.lagg=1"], "did you mean data.sentiment.lag?"),
+        (["data.sentiment.lag=-1"], "data.sentiment.lag must be a whole number, at least 0"),
         (["data=processed_csv"], "processed_data_with_features.csv"),
         (["tracking.uri=file:./mlruns"], "tracking.uri"),
     ],
