@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ def dataset_input(data: MarketData, context: str) -> DatasetInput:
 
     MLflow keeps one dataset per name and digest in an experiment, and ignores a second one with
     another period. So the digest stands for what was used (the source's hash, the days, tickers
-    and features), while the tag ``data.sha256`` and the profile name the file.
+    and features, and the contents of opens, volumes and sentiment), while the tag
+    ``data.sha256`` and the profile name the file.
 
     Args:
         data: The days that were used.
@@ -41,7 +43,14 @@ def dataset_input(data: MarketData, context: str) -> DatasetInput:
 def panel_digest(data: MarketData) -> str:
     """Return 36 hexadecimal digits that stand for this selection from this source."""
     names = [data.feature_names, data.sentiment_names, data.risk_name, data.benchmark_name]
-    selection = [data.source.sha256, data.day_names, data.tickers, names]
+    chosen = {"open": data.open, "volume": data.volume, "sentiment": data.sentiment}
+    # Settings such as data.open and data.sentiment.lag change these under the same name.
+    contents = {
+        name: hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+        for name, array in chosen.items()
+        if array is not None
+    }
+    selection = [data.source.sha256, data.day_names, data.tickers, names, contents]
     return hashlib.sha256(json.dumps(selection).encode()).hexdigest()[:_DIGEST_WIDTH]
 
 
@@ -52,7 +61,8 @@ def _source(source: DataSource) -> tuple[str, dict[str, Any]]:
 
 
 def _columns(data: MarketData) -> list[dict[str, Any]]:
-    numbers = ["close", *data.feature_names, *data.sentiment_names]
+    prices = [name for name in ("open", "volume") if getattr(data, name) is not None]
+    numbers = ["close", *prices, *data.feature_names, *data.sentiment_names]
     if data.risk is not None:
         numbers.append(data.risk_name or "risk")
     if data.benchmark is not None:
