@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,20 @@ NORMALIZATION = ("normalize", "norm_reward", "clip_obs", "clip_reward")
 DEFAULT_GAMMA = 0.99
 EVERY_BACKTEST = ("n_envs", "episode_days", "random_start", "record")
 """Changes that a backtest makes to every environment that has such settings."""
+BASELINE_RULES: dict[str, Any] = {
+    "n_envs": 1,
+    "episode_days": None,
+    "random_start": False,
+    "record": True,
+    "num_stock_shares": None,
+    "previous_state": None,
+    "allow_short": False,
+    "turbulence_threshold": None,
+    "sentiment": False,
+    "sentiment_modulation": None,
+    "finrl_compat": False,
+}
+"""What holds for a baseline whatever the agent's environment: its costs and fills alone."""
 
 
 def seed_everything(cfg: DictConfig) -> None:
@@ -46,25 +61,44 @@ def training_env(cfg: DictConfig, data: MarketData) -> VecEnv:
     )
 
 
-def evaluation_env(
-    cfg: DictConfig, data: MarketData, trained: VecEnv | None = None, **changes: Any
-) -> VecEnv:
+def evaluation_env(cfg: DictConfig, data: MarketData, trained: VecEnv | None = None) -> VecEnv:
     """Build the environment of a backtest: the training environment with the evaluation's changes.
 
     Args:
         cfg: The run config.
         data: The block to trade.
         trained: The environment learned in, whose normalization is frozen; None for none.
-        **changes: Further settings to change, where the environment has them.
 
     Raises:
         ConfigError: If a setting is unknown or refused.
     """
-    node = evaluation_settings(cfg) | {
-        name: value for name, value in changes.items() if name in cfg.env
-    }
-    env = _market_env(node, data, cfg.seed)
+    env = _market_env(evaluation_settings(cfg), data, cfg.seed)
     return frozen(env, trained) if trained is not None else env
+
+
+def baseline_env(cfg: DictConfig, data: MarketData, *, initial_amount: float, hmax: int) -> VecEnv:
+    """Build the environment that a baseline trades in, whatever the agent's actions mean.
+
+    It is a `StockTradingVecEnv`, whose actions are share orders, with the agent's settings of an
+    evaluation where it has them too (costs, slippage, market impact, fills) and `BASELINE_RULES`.
+
+    Args:
+        cfg: The run config.
+        data: The block to trade.
+        initial_amount: Cash at the start, in the currency of the prices.
+        hmax: Most shares to trade per stock and day.
+
+    Raises:
+        ConfigError: If a setting is refused.
+    """
+    from finai_rl.envs.stock_trading import StockTradingVecEnv
+
+    known = inspect.signature(StockTradingVecEnv).parameters
+    settings = evaluation_settings(cfg) | BASELINE_RULES
+    settings |= {"initial_amount": initial_amount, "hmax": hmax}
+    node = {name: value for name, value in settings.items() if name in known}
+    node["_target_"] = f"{StockTradingVecEnv.__module__}.{StockTradingVecEnv.__qualname__}"
+    return _market_env(node, data, cfg.seed)
 
 
 def evaluation_settings(cfg: DictConfig) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from omegaconf import DictConfig
 
-from finai_rl.assembly import evaluation_env, evaluation_settings
+from finai_rl.assembly import baseline_env, evaluation_env, evaluation_settings
 from finai_rl.config import ConfigError
 from finai_rl.data.market import MarketData
 from finai_rl.envs.settings import cost_of_trading, per_stock
 from finai_rl.evaluation.backtest import BacktestResult, backtest
 from finai_rl.evaluation.baselines import (
-    DoNothing,
+    ConstantAction,
     EqualWeightBuyAndHold,
     equal_weight_shares,
     index_account_value,
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
 EQUAL_WEIGHT = "Equal weight, buy and hold"
-
-
-BASELINE_SETTINGS = ("hmax", "initial_amount", "buy_cost_pct")
+BASELINE_SETTINGS = ("buy_cost_pct",)
+"""Settings that any environment needs for the equal-weight baseline to pay the agent's costs."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,16 @@ class HoldoutReport:
     """What a backtest found.
 
     Attributes:
-        metrics: Metrics by ``agent``, ``equal_weight`` and, where the data has one, ``index``.
+        metrics: Metrics by ``agent``, ``equal_weight`` and, where the data has one, ``index``,
+            all over the same days: those until the agent's ruin, or the whole block.
         files: Pictures and tables written.
+        ruined_on: The day on which the agent's account was worth nothing, as ISO text; None if
+            it never was.
     """
 
     metrics: dict[str, dict[str, float]]
     files: list[Path]
+    ruined_on: str | None = None
 
 
 class Holdout:
@@ -65,27 +68,10 @@ class Holdout:
         self._cfg, self._data = cfg, data
         self._settings = evaluation_settings(cfg)
         self._check()
-        try:
-            nothing = backtest(DoNothing(data.n_stocks), evaluation_env(cfg, data), data, "dry run")
-        except ValueError as error:
-            raise ConfigError([f"evaluation.env: {error}"]) from error
-        if len(nothing.dates) != data.n_days:
-            raise ConfigError(
-                [
-                    "evaluation.env: a backtest covers its whole block: leave episode_days=null "
-                    "and random_start=false"
-                ]
-            )
-        opening = float(nothing.account_value[0])
+        opening = self._opening()
         self.baseline = self._equal_weight(opening)
         self.index = index_account_value(data, opening)
-        self.baseline_metrics = {"equal_weight": self._measure(self.baseline)}
-        if self.index is not None:
-            self.baseline_metrics["index"] = return_metrics(
-                simple_returns(self.index),
-                cfg.evaluation.periods_per_year,
-                cfg.evaluation.risk_free,
-            )
+        self.baseline_metrics = self._measure_baselines(data.n_days)
         names = [*self.baseline_metrics["equal_weight"], "break_even_cost"]
         if cfg.objective not in names:
             raise ConfigError([f"objective: no metric {cfg.objective!r}; choose from {names}"])
@@ -95,21 +81,33 @@ class Holdout:
     ) -> HoldoutReport:
         """Backtest an agent and write pictures and tables.
 
+        Where its account is ruined they end on that day, and so does what it is compared with.
+
         Args:
             agent: The agent.
             trained: The environment it learned in, whose normalization is frozen.
             name: What the pictures call it.
             folder: Where they go.
+
+        Raises:
+            ConfigError: If the episode ends early for any other reason.
         """
-        env = evaluation_env(self._cfg, self._data, trained)
-        result = backtest(agent, env, self._data, name)
         data = self._data
+        result = backtest(agent, evaluation_env(self._cfg, data, trained), data, name)
+        self._check_days(result)
+        n_days = len(result.dates)
+        baseline = self.baseline.head(n_days)
+        index = None if self.index is None else self.index[:n_days]
         files = save_report(
-            result, [self.baseline], self.index, data.benchmark_name, data.source.caveats, folder
+            result, [baseline], index, data.benchmark_name, data.source.caveats, folder
         )
         measured = self._measure(result)
-        measured["break_even_cost"] = break_even_cost(result, self.baseline)
-        return HoldoutReport({"agent": measured, **self.baseline_metrics}, files)
+        measured["break_even_cost"] = break_even_cost(result, baseline)
+        return HoldoutReport(
+            {"agent": measured, **self._measure_baselines(n_days)},
+            files,
+            data.day_names[n_days - 1] if result.ruined else None,
+        )
 
     def _check(self) -> None:
         data, settings = self._data, self._settings
@@ -135,10 +133,43 @@ class Holdout:
                 ]
             )
 
+    def _opening(self) -> float:
+        """Run through the block once, and return what the account is worth at its start."""
+        try:
+            env = evaluation_env(self._cfg, self._data)
+            space = env.action_space
+            constant = ConstantAction(np.zeros(space.shape or (), space.dtype))
+            result = backtest(constant, env, self._data, "dry run")
+        except ValueError as error:
+            raise ConfigError([f"evaluation.env: {error}"]) from error
+        self._check_days(result)
+        return float(result.account_value[0])
+
+    def _check_days(self, result: BacktestResult) -> None:
+        n_days = len(result.dates)
+        from_the_start = np.array_equal(result.dates, self._data.dates[:n_days])
+        if not from_the_start or (n_days < self._data.n_days and not result.ruined):
+            raise ConfigError(
+                [
+                    "evaluation.env: a backtest covers its whole block: leave episode_days=null "
+                    f"and random_start=false ({result.name!r} covers {n_days} of "
+                    f"{self._data.n_days} days)"
+                ]
+            )
+
     def _measure(self, result: BacktestResult) -> dict[str, float]:
         settings = self._cfg.evaluation
-        against = None if self.index is None else simple_returns(self.index)
+        against = None if self.index is None else simple_returns(self.index[: len(result.dates)])
         return metrics(result, settings.periods_per_year, settings.risk_free, against)
+
+    def _measure_baselines(self, n_days: int) -> dict[str, dict[str, float]]:
+        settings = self._cfg.evaluation
+        measured = {"equal_weight": self._measure(self.baseline.head(n_days))}
+        if self.index is not None:
+            measured["index"] = return_metrics(
+                simple_returns(self.index[:n_days]), settings.periods_per_year, settings.risk_free
+            )
+        return measured
 
     def _equal_weight(self, opening: float) -> BacktestResult:
         slippage = self._settings.get("slippage_bps", 0.0)
@@ -150,15 +181,6 @@ class Holdout:
             policy = EqualWeightBuyAndHold(self._data, opening, cost, hmax)
         except ValueError as error:
             raise ConfigError([f"env: {error}"]) from error
-        # Bought at once, for what the agent's account opens with, and never sold: neither the
-        # agent's order limit nor its risk rule hold.
-        env = evaluation_env(
-            self._cfg,
-            self._data,
-            hmax=hmax,
-            initial_amount=opening,
-            num_stock_shares=None,
-            previous_state=None,
-            turbulence_threshold=None,
-        )
+        # Bought at once, for what the agent's account opens with: its order limit does not hold.
+        env = baseline_env(self._cfg, self._data, initial_amount=opening, hmax=hmax)
         return backtest(policy, env, self._data, EQUAL_WEIGHT)

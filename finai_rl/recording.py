@@ -13,6 +13,9 @@ from finai_rl.data.split import Split
 from finai_rl.holdout import HoldoutReport
 from finai_rl.tracking import Tracker, data_tags, note_tag, provenance_tags
 
+RUIN_TAG = "validation.ruined_on"
+"""The day on which the agent's account was ruined; a run without the tag was not."""
+
 
 def chosen(group: str, cfg: DictConfig) -> str:
     """Return which option of a config group a run was composed with."""
@@ -45,7 +48,13 @@ def describe(tracker: Tracker, cfg: DictConfig, split: Split) -> None:
 def record_backtest(
     tracker: Tracker, cfg: DictConfig, report: HoldoutReport, step: int, folder: Path
 ) -> None:
-    """Record the numbers, tables and pictures of the validation backtest."""
+    """Record the numbers, tables and pictures of the validation backtest.
+
+    A run whose account was ruined, and only such a run, gets the tag ``validation.ruined_on``
+    with the date.
+    """
+    if report.ruined_on is not None:
+        tracker.set_tags({RUIN_TAG: report.ruined_on})
     for name, values in report.metrics.items():
         prefix = "validation" if name == "agent" else f"validation_{name}"
         tracker.log_metrics({f"{prefix}/{key}": value for key, value in values.items()}, step)
@@ -62,7 +71,8 @@ def print_summary(
 
     console = Console(soft_wrap=True, markup=False, highlight=False)
     days = split.validation.day_names
-    table = Table(title=f"Validation backtest, {days[0]} to {days[-1]}")
+    last_day = report.ruined_on or days[-1]
+    table = Table(title=f"Validation backtest, {days[0]} to {last_day}")
     table.add_column("metric")
     for name in report.metrics:
         heading = chosen("agent", cfg) if name == "agent" else name.replace("_", " ")
@@ -70,6 +80,12 @@ def print_summary(
     for metric in report.metrics["agent"]:
         table.add_row(metric, *(_shown(values, metric) for values in report.metrics.values()))
     console.print(table)
+    if report.ruined_on is not None:
+        worth = report.metrics["agent"]["final_account_value"]
+        console.print(
+            f"Ruined on {report.ruined_on}: the account was worth {worth:,.2f} at that close. "
+            f"Every column ends that day, the block on {days[-1]}."
+        )
     console.print(
         f"Simple returns net of costs, {cfg.evaluation.periods_per_year} periods a year, risk-free "
         f"rate {cfg.evaluation.risk_free:.2%}; cost_drag and break_even_cost in basis points, "

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from omegaconf import DictConfig
 
 from finai_rl.assembly import new_agent, training_env
 from finai_rl.config import ConfigError
+from finai_rl.data.market import MarketData
+from finai_rl.evaluation.result import BacktestResult
 from finai_rl.holdout import Holdout
+from tests.evaluation.accounts import HMAX, RecordingMarket, ScriptedPolicy
 from tests.markets import generated_market
 from tests.test_config import composed
 
@@ -84,3 +91,133 @@ def test_the_baseline_pays_slippage_and_costs_by_ticker() -> None:
     slipping = Holdout(composed(costs, "env.slippage_bps=50"), MARKET).baseline
     assert plain.costs[0] == pytest.approx(0.002 * 1e6, rel=0.02)
     assert slipping.costs[0] == pytest.approx(0.007 * 1e6, rel=0.02)
+
+
+def short_market(
+    data: MarketData, *, initial_amount: float, buy_cost_pct: float, record: bool, mood: str = ""
+) -> RecordingMarket:
+    """An environment with settings, and a way to ruin, that the baselines' has not."""
+    return RecordingMarket(data, cash=initial_amount, cost=buy_cost_pct, short=True, record=record)
+
+
+class WeightsMarket(RecordingMarket):
+    """Takes one target weight a stock and one for cash; zeros are equal weights."""
+
+    def __init__(
+        self, data: MarketData, *, initial_amount: float, buy_cost_pct: float, record: bool
+    ) -> None:
+        super().__init__(data, cash=initial_amount, cost=buy_cost_pct, record=record)
+        self.action_space = gym.spaces.Box(-1, 1, (data.n_stocks + 1,))
+
+    def _orders(self) -> list[float]:
+        price = self.data.close[self.day]
+        weights = np.exp(self.actions[0]) / np.exp(self.actions[0]).sum()
+        worth = self.cash + self.shares @ price
+        return [float(int(order)) for order in weights[:-1] * worth / price - self.shares]
+
+
+def with_env(target: str, **settings: Any) -> DictConfig:
+    cfg = composed()
+    cfg.env = {
+        "_target_": f"tests.test_holdout.{target}",
+        "initial_amount": 1e6,
+        "buy_cost_pct": 0.001,
+        "record": False,
+        **settings,
+    }
+    return cfg
+
+
+@pytest.fixture(scope="module")
+def plain_baseline() -> BacktestResult:
+    return Holdout(composed(), MARKET).baseline
+
+
+@pytest.mark.parametrize("n_stocks", [1, 3])
+def test_the_baseline_does_not_depend_on_what_an_action_means(n_stocks: int) -> None:
+    data = generated_market(n_days=60, n_stocks=n_stocks, seed=1, drift=0.001)
+    expected = Holdout(composed(), data).baseline
+    for cfg in (with_env("WeightsMarket"), with_env("short_market", mood="bullish")):
+        baseline = Holdout(cfg, data).baseline
+        np.testing.assert_array_equal(baseline.account_value, expected.account_value)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("env=finrl",),
+        ("env=finrl", "env.hmax=1", "env.turbulence_threshold=0"),
+        ("env.finrl_compat=true", "env.sentiment=true"),
+        ("env.hmax=1", "env.turbulence_threshold=0", "env.reward_scaling=1"),
+    ],
+)
+def test_the_baseline_is_the_same_in_every_environment(
+    overrides: tuple[str, ...], plain_baseline: BacktestResult
+) -> None:
+    baseline = Holdout(composed(*overrides), MARKET).baseline
+    np.testing.assert_array_equal(baseline.account_value, plain_baseline.account_value)
+    np.testing.assert_array_equal(baseline.trades, plain_baseline.trades)
+
+
+def test_an_environment_without_the_cost_of_buying_is_refused() -> None:
+    cfg = with_env("short_market")
+    del cfg.env["buy_cost_pct"]
+    with pytest.raises(ConfigError, match=r"needs the settings \['buy_cost_pct'\]"):
+        Holdout(cfg, MARKET)
+
+
+def test_a_ruined_agent_is_reported_up_to_its_ruin(tmp_path: Path) -> None:
+    close = MARKET.close.copy()
+    close[:, 0] = np.geomspace(10, 100, MARKET.n_days)
+    data = replace(MARKET, close=close)
+    cfg = with_env("short_market")
+    holdout = Holdout(cfg, data)
+    actions = np.zeros((data.n_days, 3))
+    actions[0, 0] = -40_000 / HMAX
+    # 400,000 come in and 1,000,000 are there: lost when the stock costs more than 35.
+    ruin = int(np.argmax(1e6 * (1 + 0.4 * 0.999) - 40_000 * close[:, 0] <= 0))
+    report = holdout.backtest(
+        ScriptedPolicy(actions), training_env(cfg, data), "short seller", tmp_path
+    )
+    assert report.ruined_on == str(data.dates[ruin])
+    agent, equal_weight = report.metrics["agent"], report.metrics["equal_weight"]
+    assert agent["total_return"] <= -1
+    assert agent["cagr"] == -1
+    assert {"alpha", "beta", "break_even_cost"} <= set(agent)
+    until = holdout.baseline.account_value[ruin] / holdout.baseline.account_value[0] - 1
+    assert equal_weight["total_return"] == pytest.approx(until)
+    assert data.benchmark is not None
+    rise = data.benchmark[ruin] / data.benchmark[0] - 1
+    assert report.metrics["index"]["total_return"] == pytest.approx(rise)
+    rows = (tmp_path / "account_value.csv").read_text().splitlines()
+    assert len(rows) == 1 + ruin + 1
+    assert all(file.stat().st_size for file in report.files)
+
+
+def test_an_agent_that_is_not_ruined_is_not_said_to_be(tmp_path: Path) -> None:
+    cfg = with_env("short_market")
+    idle = ScriptedPolicy(np.zeros((MARKET.n_days, 3)))
+    report = Holdout(cfg, MARKET).backtest(idle, training_env(cfg, MARKET), "idle", tmp_path)
+    assert report.ruined_on is None
+    assert report.metrics["agent"]["total_return"] == 0
+
+
+class GivesUp(RecordingMarket):
+    """Ends on the tenth day once anything was bought."""
+
+    def __init__(
+        self, data: MarketData, *, initial_amount: float, buy_cost_pct: float, record: bool
+    ) -> None:
+        super().__init__(data, cash=initial_amount, cost=buy_cost_pct, record=record)
+
+    def step_wait(self) -> Any:
+        self.last = 9 if any(self.shares) else self.data.n_days - 1
+        return super().step_wait()
+
+
+def test_an_early_end_without_ruin_is_an_error(tmp_path: Path) -> None:
+    cfg = with_env("GivesUp")
+    holdout = Holdout(cfg, MARKET)
+    buyer = ScriptedPolicy(np.full((MARKET.n_days, 3), 1 / HMAX))
+    with pytest.raises(ConfigError, match=r"covers its whole block.*'buyer' covers 10 of 60 days"):
+        holdout.backtest(buyer, training_env(cfg, MARKET), "buyer", tmp_path)

@@ -43,12 +43,13 @@ def backtest(policy: Policy, env: VecEnv, data: MarketData, name: str) -> Backte
         policy: Decides on each day; its recurrent state and the episode's start are passed on.
         env: Exactly one environment on ``data``, built with ``record=True``. Its ledger holds
             ``days`` (n_days,) indices into ``data`` and ``account_value``, ``cash``, ``shares``,
-            ``trades`` and ``costs`` as in `BacktestResult`.
+            ``trades``, ``costs``, ``fill_price`` and ``financing`` as in `BacktestResult`; without
+            the last two, trades fill at the close they are decided at and nothing is financed.
         data: The market that ``env`` trades.
         name: What the result is called.
 
     Returns:
-        The account on every day of the episode.
+        The account on every day of the episode, which ends early where the account is ruined.
 
     Raises:
         ValueError: If ``env`` holds more than one environment, does not record, does not end, or
@@ -104,14 +105,17 @@ def _result(ledger: Mapping[str, Any], data: MarketData, name: str) -> BacktestR
         # An array of its own: the environment is free to reuse its buffers in the next episode.
         return np.array(ledger[key], dtype=np.float64)
 
+    close = data.close[days]
     return BacktestResult(
         name=name,
         dates=data.dates[days],
         tickers=data.tickers,
-        close=data.close[days],
+        close=close,
         account_value=amounts("account_value"),
         cash=amounts("cash"),
         shares=amounts("shares"),
         trades=amounts("trades"),
+        fill_price=amounts("fill_price") if "fill_price" in ledger else close[:-1].copy(),
         costs=amounts("costs"),
+        financing=amounts("financing") if "financing" in ledger else np.zeros(len(close[:-1])),
     )

@@ -9,9 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from finai_rl.data.market import FloatArray, MarketData
 
+# Relative: a float32 is within 2^-24 of its number, and so is its product with hmax.
+_FLOAT32_ROUNDING = 5e-7
+
 
 def equal_weight_shares(data: MarketData, initial_amount: float, buy_cost: ArrayLike) -> FloatArray:
     """Return the whole shares of each stock that equal money buys at the first close.
+
+    Where orders fill later, at another price or with market impact, the money may buy fewer.
 
     Args:
         data: The market.
@@ -47,12 +52,17 @@ def equal_weight_shares(data: MarketData, initial_amount: float, buy_cost: Array
 class EqualWeightBuyAndHold:
     """Buys whole shares for equal money in each stock on the first day, then never trades.
 
-    A `Policy` for an environment with the agent's costs and calendar. Money that does not buy a
-    whole share stays in cash. The environment's own rules hold: a liquidation at a high risk
-    index sells the shares for good.
+    A `Policy` for an environment with the agent's costs and calendar whose actions are share
+    orders in units of ``hmax``. Money that does not buy a whole share stays in cash. The
+    environment's own rules hold: a liquidation at a high risk index sells the shares for good.
+
+    Orders are sized when they are decided, at the first close and with ``buy_cost``. Where the
+    environment fills them later, or at a price that they move themselves, they stay what they
+    are: what cash no longer pays for is cut by the environment, in its own order of serving, and
+    what is left over stays in cash.
 
     Args:
-        data: The market to be traded; orders are sized at its first close.
+        data: The market to be traded.
         initial_amount: Cash at the start, in the currency of the data.
         buy_cost: Proportional cost of buying, one fraction or one a stock.
         hmax: The environment's: shares that an action of 1 asks for, and the most that it
@@ -73,8 +83,10 @@ class EqualWeightBuyAndHold:
                 f"{data.tickers[int(self.shares.argmax())]}: build this baseline and its "
                 f"environment with hmax={self.shares.max():.0f} or more"
             )
-        # The environment truncates action * hmax: half a share more survives any rounding.
-        self._orders = np.where(self.shares > 0, (self.shares + 0.5) / hmax, 0.0)
+        # An environment of whole shares truncates action * hmax, after rounding it to float32;
+        # one of fractional shares buys what is asked for. This little more is right in both.
+        excess = np.minimum(_FLOAT32_ROUNDING * self.shares, 0.5)
+        self._orders = (self.shares + excess) / hmax
 
     def predict(
         self,
@@ -120,15 +132,18 @@ def index_account_value(data: MarketData, initial_amount: float) -> FloatArray |
     return value
 
 
-class DoNothing:
-    """Never trades: what is held at the start stays held. A `Policy`.
+class ConstantAction:
+    """Takes the same action every day. A `Policy`.
+
+    What an action does is the environment's: zeros trade nothing where actions are orders, and
+    are a portfolio of some weights where they are target weights.
 
     Args:
-        n_stocks: Number of stocks.
+        action: One environment's action, in the shape of its action space.
     """
 
-    def __init__(self, n_stocks: int) -> None:
-        self._n_stocks = n_stocks
+    def __init__(self, action: ArrayLike) -> None:
+        self._action = np.asarray(action)
 
     def predict(
         self,
@@ -136,6 +151,7 @@ class DoNothing:
         state: tuple[NDArray[Any], ...] | None = None,
         episode_start: NDArray[Any] | None = None,
         deterministic: bool = False,
-    ) -> tuple[FloatArray, tuple[NDArray[Any], ...] | None]:
-        """Return zero orders, (n_envs, n_stocks)."""
-        return np.zeros((*np.asarray(observation).shape[:-1], self._n_stocks)), state
+    ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
+        """Return the action for every environment, n_envs of them on axis 0, and ``state``."""
+        batch = np.asarray(observation).shape[:-1]
+        return np.broadcast_to(self._action, (*batch, *self._action.shape)).copy(), state

@@ -38,6 +38,10 @@ _STOCK_COLOURS = (
 )
 _OTHER_COLOUR = "#9A9A9A"
 _CASH_COLOUR = "#E3E3E3"
+# A weight this small is a difference in the last bits, not a short position.
+_ROUNDING = 1e-9
+# Just before ruin a position is any multiple of the account; it would hide all other days.
+_MOST_DRAWN = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,17 +141,28 @@ def holdings_figure(
         n_largest: How many stocks, by average weight, have an area of their own (at most 8).
 
     Returns:
-        A figure 10 inches wide; it grows in height with the footnote.
+        A figure 10 inches wide; it grows in height with the footnote. Short positions are
+        stacked below zero, what their sale brought in as cash above it; the axis ends at -300 %
+        and 400 % of the account. Nothing is drawn for the last day of a ruined account, which
+        has no weights.
     """
-    weights, names, colours = _areas(result, min(n_largest, len(_STOCK_COLOURS)))
+    (above, below), names, colours = _areas(result, min(n_largest, len(_STOCK_COLOURS)))
+    lowest = float(below.sum(axis=0).min())
+    short = lowest < -_ROUNDING
     figure, axes = canvas(
         "Holdings",
-        f"{_short(result.name, 60)}: share of the account value{_period(result)}",
+        f"{_short(result.name, 60)}: share of the account value"
+        f"{', short positions below zero' if short else ''}{_period(result)}",
         caveats,
     )
     # Between two closes the account is made of what the later one finds before its trades.
-    areas = axes.stackplot(result.dates, weights, colors=colours, lw=0, step="pre")
+    areas = axes.stackplot(result.dates, above, colors=colours, lw=0, step="pre")
     axes.set_ylim(0, 1)
+    if short:
+        axes.stackplot(result.dates, below, colors=colours, lw=0, step="pre")
+        axes.set_ylim(
+            max(lowest, -_MOST_DRAWN), min(float(above.sum(axis=0).max()), 1 + _MOST_DRAWN)
+        )
     axes.margins(x=0)
     axes.yaxis.set_major_formatter(_percent)
     axes.grid(visible=False)
@@ -196,18 +211,27 @@ def _draw(axes: Axes, lines: Sequence[_Line]) -> list[Line2D]:
     return handles
 
 
-def _areas(result: BacktestResult, n_largest: int) -> tuple[FloatArray, list[str], list[str]]:
-    stocks, cash = result.weights[:, :-1], result.weights[:, -1]
-    order = np.argsort(-stocks.mean(axis=0), kind="stable")
+def _areas(
+    result: BacktestResult, n_largest: int
+) -> tuple[tuple[FloatArray, FloatArray], list[str], list[str]]:
+    """Return long and short weights, (n_areas, n_days) each, and the areas' names and colours."""
+    weights = np.nan_to_num(result.weights)
+    cash = len(result.tickers)
+    order = np.argsort(-np.abs(weights[:, :cash]).mean(axis=0), kind="stable")
     largest, others = order[:n_largest], order[n_largest:]
-    areas = [stocks[:, stock] for stock in largest]
+    groups = [[stock] for stock in largest]
     names = [result.tickers[stock] for stock in largest]
     colours = list(_STOCK_COLOURS[: len(largest)])
     if len(others):
-        areas.append(stocks[:, others].sum(axis=1))
+        groups.append(list(others))
         names.append(f"{len(others)} other stocks" if len(others) > 1 else "1 other stock")
         colours.append(_OTHER_COLOUR)
-    return np.vstack([*areas, cash]), [*names, "cash"], [*colours, _CASH_COLOUR]
+    groups.append([cash])
+    above, below = (
+        np.vstack([np.clip(weights[:, group], *side).sum(axis=1) for group in groups])
+        for side in ((0, None), (None, 0))
+    )
+    return (above, below), [*names, "cash"], [*colours, _CASH_COLOUR]
 
 
 def _short(name: str, width: int = 26) -> str:
@@ -216,7 +240,7 @@ def _short(name: str, width: int = 26) -> str:
 
 def _period(result: BacktestResult) -> str:
     first, last = np.datetime_as_string(result.dates[[0, -1]], unit="D")
-    return f", {first} to {last}"
+    return f", {first} to {last}{', when it was ruined' if result.ruined else ''}"
 
 
 def _percent(fraction: float, _: float) -> str:

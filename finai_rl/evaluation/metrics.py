@@ -70,8 +70,13 @@ def metrics(
         `finai_rl.evaluation.returns` (VaR, CVaR and tail ratio at 5 %, autocorrelation at lag
         1); measures of the trading are the functions below; ``n_trades`` counts the orders
         filled, ``total_costs`` and ``final_account_value`` are in the currency of the data.
-        `benchmark_metrics` are added where a benchmark is given. An undefined value is NaN,
-        none is infinite.
+        `benchmark_metrics` are added where a benchmark is given, ``net_exposure`` where the
+        account was ever short, and ``financing_drag`` and ``total_financing`` where it paid
+        borrow fees. An undefined value is NaN, none is infinite.
+
+        Of a ruined account they measure the days up to its ruin, that day included: its
+        ``cagr`` is -1, ``total_return`` and ``max_drawdown`` are -1 or less, and the ratios are
+        those of its simple returns, none of which is left out. None takes a logarithm.
     """
     returns = result.returns
     values = {
@@ -85,6 +90,11 @@ def metrics(
         "total_costs": float(result.costs.sum()),
         "final_account_value": float(result.account_value[-1]),
     }
+    if (result.shares < 0).any():
+        values["net_exposure"] = net_exposure(result)
+    if result.financing.any():
+        values["financing_drag"] = financing_drag(result, periods_per_year)
+        values["total_financing"] = float(result.financing.sum())
     if benchmark_returns is not None:
         values |= benchmark_metrics(returns, benchmark_returns, periods_per_year, risk_free)
     return values
@@ -128,27 +138,49 @@ def return_metrics(
 def annual_turnover(result: BacktestResult, periods_per_year: float = 252) -> float:
     """One-way turnover a year, ``mean(0.5 * sum|w_traded - w_drifted|) * periods_per_year``.
 
-    Cash is one of the weights, so that moving the whole account from cash into stocks is a
-    turnover of 1. A day's turnover lies in [0, 1].
+    The weights are those just before and just after each row's trades, at the prices these
+    filled at. Cash is one of them, so that moving the whole account from cash into stocks is a
+    turnover of 1, and so is selling its whole value short. A day's turnover lies in [0, 1] where
+    there are no short positions; with them it has no bound (from fully long to fully short is 2).
+    A row in which the account was worth nothing at the fill prices is left out.
     """
-    traded = np.abs(result.traded_weights - result.weights[:-1]).sum(axis=1) / 2
-    return float(traded.mean() * periods_per_year)
+    traded = np.abs(result.traded_weights - result.drifted_weights).sum(axis=1) / 2
+    return _mean_of_defined(traded) * periods_per_year
 
 
 def cost_drag(result: BacktestResult, periods_per_year: float = 252) -> float:
-    """Costs in basis points of the account a year, ``mean(cost / value) * ppy * 10_000``."""
+    """Costs of trading in basis points of the account a year, ``mean(cost / value) * ppy * 1e4``.
+
+    Over the account value at the close of the decision. Borrow fees are not in it: see
+    `financing_drag`.
+    """
     return float((result.costs / result.account_value[:-1]).mean() * periods_per_year * 1e4)
 
 
+def financing_drag(result: BacktestResult, periods_per_year: float = 252) -> float:
+    """Borrow fees in basis points of the account a year, ``mean(fee / value) * ppy * 1e4``."""
+    return float((result.financing / result.account_value[:-1]).mean() * periods_per_year * 1e4)
+
+
 def average_exposure(result: BacktestResult) -> float:
-    """Mean share of the account in stocks after each day's trades (gross; long only)."""
-    return float(result.traded_weights[:, :-1].sum(axis=1).mean())
+    """Mean gross exposure after each row's trades, ``mean(sum|w_i|)`` over the stocks.
+
+    In [0, 1] where there are no short positions, whose size counts as that of long ones.
+    """
+    return _mean_of_defined(np.abs(result.traded_weights[:, :-1]).sum(axis=1))
+
+
+def net_exposure(result: BacktestResult) -> float:
+    """Mean net exposure after each row's trades, ``mean(sum w_i)``: long less short positions."""
+    return _mean_of_defined(result.traded_weights[:, :-1].sum(axis=1))
 
 
 def holding_period(result: BacktestResult) -> float:
     """Mean number of periods that money stays in a stock: mean exposure over mean turnover.
 
-    ``mean_t(invested weight) / mean_t(one-way turnover)``; NaN for an account that never trades.
+    ``mean_t(gross exposure) / mean_t(one-way turnover)``; NaN for an account that never trades.
+    Opening a short position counts as opening a long one of its size; turning one into the
+    other is two trades, its closing and its opening.
     """
     turnover = annual_turnover(result, periods_per_year=1)
     return average_exposure(result) / turnover if turnover > 0 else float("nan")
@@ -159,10 +191,20 @@ def break_even_cost(result: BacktestResult, baseline: BacktestResult) -> float:
 
     .. math:: c^* = 10^4 \, \frac{G - G_b}{T - T_b}
 
-    with G the final account value before costs and T the value traded, both of the same opening
-    account; the trades are held fixed and costs are not reinvested (first order). Negative where
-    the baseline wins even without costs, NaN where the backtest trades no more than its baseline.
+    with G the final account value before costs of trading and T the value traded at the fill
+    prices, short sales included, both of the same opening account; the trades are held fixed and
+    costs are not reinvested (first order). Borrow fees are a price of holding, not of trading,
+    and stay paid. Negative where the baseline wins even without costs, NaN where the backtest
+    trades no more than its baseline.
+
+    A baseline that goes on after the backtest was ruined is taken up to that day.
+
+    Raises:
+        ValueError: If the baseline lacks a day of the backtest.
     """
+    baseline = baseline.head(len(result.dates))
+    if not np.array_equal(baseline.dates, result.dates):
+        raise ValueError(f"{baseline.name!r} does not cover the days of {result.name!r}")
     gross, traded = _gross_and_traded(result)
     baseline_gross, baseline_traded = _gross_and_traded(baseline)
     if traded <= baseline_traded:
@@ -172,21 +214,27 @@ def break_even_cost(result: BacktestResult, baseline: BacktestResult) -> float:
 
 def _gross_and_traded(result: BacktestResult) -> tuple[float, float]:
     gross = result.account_value[-1] + result.costs.sum()
-    return float(gross), float(np.abs(result.trades * result.close[:-1]).sum())
+    return float(gross), float(np.abs(result.trades * result.fill_price).sum())
 
 
 def concentration(result: BacktestResult) -> float:
     """Mean Herfindahl-Hirschman index of the stock weights over the days with stocks.
 
-    ``sum((w_i / sum(w))^2)``, cash left out: 1 / n_stocks for equal weights, 1 for a single
-    stock, NaN if no stock was ever held.
+    ``sum((|w_i| / sum|w|)^2)``, cash left out: 1 / n_stocks for equal weights, 1 for a single
+    stock, NaN if no stock was ever held. A short position counts as a long one of its size.
     """
-    stocks = result.traded_weights[:, :-1]
+    stocks = np.abs(result.traded_weights[:, :-1])
     invested = stocks[stocks.sum(axis=1) > 0]
     if not len(invested):
         return float("nan")
     shares = invested / invested.sum(axis=1, keepdims=True)
     return float((shares**2).sum(axis=1).mean())
+
+
+def _mean_of_defined(values: FloatArray) -> float:
+    """Mean without the NaN of days that a ruined account has no weights on."""
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def objective(metrics: Mapping[str, float], name: str) -> float:

@@ -32,7 +32,7 @@ def save_report(
 
     Returns:
         The files written: ``account_value.png``, ``drawdown.png``, ``holdings.png`` (1,500
-        pixels wide), ``account_value.csv``, ``holdings.csv``, ``trades.csv``.
+        pixels wide) and the tables of `save_tables`.
 
     Raises:
         ValueError: If ``index`` does not cover the agent's days.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +16,21 @@ if TYPE_CHECKING:
 
 # A ledger adds up thousands of float64 amounts; a misplaced day or cost is far larger than this.
 _RECONCILIATION_TOLERANCE = 1e-6
+# Shares are added up one trade at a time: only the last bits may differ.
+_SHARES_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class BacktestResult:
     """The account of one policy on every day of one episode.
 
-    Amounts are in the currency of the data. Day t's trades happen at the close of day t, after
-    ``account_value[t]`` is taken, so the last day has no trades.
+    Amounts are in the currency of the data. Row t of the trades is decided at the close of day t,
+    after ``account_value[t]`` is taken, and executed at ``fill_price[t]``: that same close, or a
+    later price, at the latest the close of day t + 1. The last day has no trades.
+
+    Shares may be fractional, and negative where a stock is sold short: ``cash`` then holds the
+    proceeds, and the account value falls as the stock rises. An account may end ruined, worth
+    nothing or less on its last day, which may be before the data ends; on no other day.
 
     Attributes:
         name: What was backtested, as it should read in a table or a legend.
@@ -31,15 +38,19 @@ class BacktestResult:
         tickers: n_stocks names, the order of every stock axis.
         close: (n_days, n_stocks) closing prices.
         account_value: (n_days,) ``cash[t] + shares[t] @ close[t]``.
-        cash: (n_days,) carried into day t, before its trades.
-        shares: (n_days, n_stocks) carried into day t.
-        trades: (n_days - 1, n_stocks) shares bought (+) or sold (-) at the close of day t.
-        costs: (n_days - 1,) paid on day t's trades, so that
-            ``cash[t + 1] = cash[t] - trades[t] @ close[t] - costs[t]``.
+        cash: (n_days,) at the close of day t, before the trades decided then.
+        shares: (n_days, n_stocks) held at the close of day t, negative where short;
+            ``shares[t + 1] = shares[t] + trades[t]``.
+        trades: (n_days - 1, n_stocks) shares bought (+) or sold (-), decided at the close of day t.
+        fill_price: (n_days - 1, n_stocks) price at which the trades of row t are executed.
+        costs: (n_days - 1,) commission, slippage and market impact of the trades of row t.
+        financing: (n_days - 1,) borrow fees paid between day t and day t + 1, so that
+            ``cash[t + 1] = cash[t] - trades[t] @ fill_price[t] - costs[t] - financing[t]``.
 
     Raises:
         ValueError: If shapes disagree, a value is not finite, the account does not reconcile with
-            the two identities above, or it is worth nothing (returns are undefined then).
+            the three identities above, or it is worth nothing on a day before the last (returns
+            are undefined then).
     """
 
     name: str
@@ -50,7 +61,9 @@ class BacktestResult:
     cash: FloatArray
     shares: FloatArray
     trades: FloatArray
+    fill_price: FloatArray
     costs: FloatArray
+    financing: FloatArray
 
     def __post_init__(self) -> None:
         problem = self._shape_problem() or self._account_problem()
@@ -58,28 +71,54 @@ class BacktestResult:
             raise ValueError(f"backtest {self.name!r}: {problem}")
 
     @property
+    def ruined(self) -> bool:
+        """Whether the account ends worth nothing, or less."""
+        return bool(self.account_value[-1] <= 0)
+
+    @property
     def returns(self) -> FloatArray:
-        """(n_days - 1,) simple returns of the account value, net of costs."""
+        """(n_days - 1,) simple returns of the account value, net of costs and financing.
+
+        Only the last may be -1 or less: that of a ruined account.
+        """
         return simple_returns(self.account_value)
 
     @property
     def weights(self) -> FloatArray:
-        """(n_days, n_stocks + 1) shares of the account value before trading, cash last."""
+        """(n_days, n_stocks + 1) shares of the account value at each close, cash last.
+
+        A short position has a negative weight and its proceeds are in cash, whose weight may
+        exceed 1; every row adds up to 1. The row of the day of ruin is NaN.
+        """
         return _weights(self.shares * self.close, self.cash)
 
     @property
+    def drifted_weights(self) -> FloatArray:
+        """(n_days - 1, n_stocks + 1) as `weights`, just before each row's trades.
+
+        At the fill prices, so that they are ``weights[:-1]`` where trades fill at the close they
+        are decided at. A row in which the account is worth nothing at the fill prices is NaN.
+        """
+        return _weights(self.shares[:-1] * self.fill_price, self.cash[:-1])
+
+    @property
     def traded_weights(self) -> FloatArray:
-        """(n_days - 1, n_stocks + 1) shares of the account value after trading, cash last."""
-        return _weights(self.shares[1:] * self.close[:-1], self.cash[1:])
+        """(n_days - 1, n_stocks + 1) as `drifted_weights`, just after the trades and their costs.
+
+        Financing is not taken off: it is no part of a trade.
+        """
+        return _weights(self.shares[1:] * self.fill_price, self.cash[1:] + self.financing)
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """The account as tables indexed by date.
 
         Returns:
-            ``account_value`` (n_days rows: account_value, cash, daily_return, costs; the first
-            return and the last cost are missing), ``holdings`` (n_days rows, shares of each
-            ticker before trading), ``trades`` (n_days - 1 rows, shares of each ticker).
+            ``account_value`` (n_days rows: account_value, cash, daily_return, costs, and
+            financing where any was paid; the first return and the last cost and financing are
+            missing), ``holdings`` (n_days rows, shares of each ticker before trading), ``trades``
+            (n_days - 1 rows, shares of each ticker, by the day of the decision), and
+            ``fill_price`` (as trades) where it is not the close of that day.
         """
         import pandas as pd
 
@@ -90,11 +129,36 @@ class BacktestResult:
             "daily_return": np.append(np.nan, self.returns),
             "costs": np.append(self.costs, np.nan),
         }
-        return {
-            "account_value": pd.DataFrame(account, index=dates),
-            "holdings": pd.DataFrame(self.shares, index=dates, columns=list(self.tickers)),
-            "trades": pd.DataFrame(self.trades, index=dates[:-1], columns=list(self.tickers)),
-        }
+        if self.financing.any():
+            account["financing"] = np.append(self.financing, np.nan)
+        by_ticker = {"holdings": self.shares, "trades": self.trades}
+        if (self.fill_price != self.close[:-1]).any():
+            by_ticker["fill_price"] = self.fill_price
+        tables = {"account_value": pd.DataFrame(account, index=dates)}
+        for name, values in by_ticker.items():
+            days = dates[: len(values)]
+            tables[name] = pd.DataFrame(values, index=days, columns=list(self.tickers))
+        return tables
+
+    def head(self, n_days: int) -> BacktestResult:
+        """Return the first days of the account, all of them if there are no more.
+
+        Args:
+            n_days: How many, at least 2.
+        """
+        days, steps = slice(n_days), slice(max(n_days - 1, 0))
+        return replace(
+            self,
+            dates=self.dates[days],
+            close=self.close[days],
+            account_value=self.account_value[days],
+            cash=self.cash[days],
+            shares=self.shares[days],
+            trades=self.trades[steps],
+            fill_price=self.fill_price[steps],
+            costs=self.costs[steps],
+            financing=self.financing[steps],
+        )
 
     def _shape_problem(self) -> str | None:
         n_days, n_stocks = len(self.dates), len(self.tickers)
@@ -106,7 +170,9 @@ class BacktestResult:
             "cash": (n_days,),
             "shares": (n_days, n_stocks),
             "trades": (n_days - 1, n_stocks),
+            "fill_price": (n_days - 1, n_stocks),
             "costs": (n_days - 1,),
+            "financing": (n_days - 1,),
         }
         for name, shape in expected.items():
             array = getattr(self, name)
@@ -118,21 +184,29 @@ class BacktestResult:
         return None
 
     def _account_problem(self) -> str | None:
-        if (self.account_value <= 0).any():
+        if (self.account_value[:-1] <= 0).any():
             day = int(np.argmax(self.account_value <= 0))
-            return f"the account is worth {self.account_value[day]} on {self.dates[day]}"
-        held = self.cash + (self.shares * self.close).sum(axis=1)
-        spent = (self.trades * self.close[:-1]).sum(axis=1) + self.costs
-        allowed = _RECONCILIATION_TOLERANCE * self.account_value
+            return (
+                f"the account is worth {self.account_value[day]} on {self.dates[day]}, and the "
+                "episode goes on"
+            )
+        values = self.shares * self.close
+        held = self.cash + values.sum(axis=1)
+        spent = (self.trades * self.fill_price).sum(axis=1) + self.costs + self.financing
+        # Near ruin the account is a small difference of large amounts, and these are rounded.
+        allowed = _RECONCILIATION_TOLERANCE * (np.abs(self.cash) + np.abs(values).sum(axis=1))
+        moved = np.abs(np.diff(self.shares, axis=0) - self.trades)
+        held_before_and_after = np.abs(self.shares[:-1]) + np.abs(self.shares[1:])
         gaps = {
             "account_value is not cash + shares @ close": np.abs(self.account_value - held)
             > allowed,
-            "cash does not follow from trades and costs": np.abs(np.diff(self.cash) + spent)
-            > allowed[:-1],
-            "shares do not follow from trades": np.abs(
-                np.diff(self.shares, axis=0) - self.trades
-            ).max(axis=1)
-            > _RECONCILIATION_TOLERANCE,
+            "cash does not follow from trades, fill prices, costs and financing": np.abs(
+                np.diff(self.cash) + spent
+            )
+            > np.maximum(allowed[:-1], allowed[1:]),
+            "shares do not follow from trades": (
+                moved > _SHARES_TOLERANCE * (1 + held_before_and_after)
+            ).any(axis=1),
         }
         for text, days in gaps.items():
             if days.any():
@@ -148,8 +222,9 @@ def save_tables(result: BacktestResult, folder: str | Path) -> list[Path]:
         folder: Where to write; made if it is not there.
 
     Returns:
-        The files written: ``account_value.csv``, ``holdings.csv``, ``trades.csv``. Numbers are
-        written in full, so that reading them gives the same float64.
+        The files written: ``account_value.csv``, ``holdings.csv``, ``trades.csv``, and
+        ``fill_price.csv`` where trades did not fill at the close they were decided at. Numbers
+        are written in full, so that reading them gives the same float64.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -163,5 +238,7 @@ def save_tables(result: BacktestResult, folder: str | Path) -> list[Path]:
 
 def _weights(values: FloatArray, cash: FloatArray) -> FloatArray:
     amounts = np.column_stack([values, cash])
-    weights: FloatArray = amounts / amounts.sum(axis=1, keepdims=True)
+    worth = amounts.sum(axis=1, keepdims=True)
+    undefined = np.full_like(amounts, np.nan)
+    weights: FloatArray = np.divide(amounts, worth, out=undefined, where=worth > 0)
     return weights

@@ -8,6 +8,10 @@ A ratio whose denominator is zero is 0 where its numerator is zero too (an accou
 and NaN otherwise; none is ever infinite. A statistic that is not defined on a series (the
 skewness of a constant, the volatility of one return) is NaN. All of them raise ValueError on
 returns that are empty, not finite or not one-dimensional.
+
+The last return of a ruined account is -1 or less: it counts in every statistic as any other.
+Nothing compounds after it, so those that compound raise ValueError on a return below -1 before
+the last.
 """
 
 from __future__ import annotations
@@ -42,13 +46,15 @@ def simple_returns(values: FloatArray) -> FloatArray:
 
 
 def total_return(returns: FloatArray) -> float:
-    """``prod(1 + r) - 1``."""
+    """``prod(1 + r) - 1``; -1 or less for a ruined account, which may owe money."""
     return float(_wealth(returns)[-1] - 1)
 
 
 def cagr(returns: FloatArray, periods_per_year: float = 252) -> float:
-    """Compound annual growth rate, ``prod(1 + r)^(periods_per_year / n) - 1``."""
+    """Compound annual growth rate, ``prod(1 + r)^(periods_per_year / n) - 1``; -1 if ruined."""
     wealth = _wealth(returns)
+    if wealth[-1] <= 0:
+        return -1.0
     with np.errstate(over="ignore"):
         growth = wealth[-1] ** (periods_per_year / (len(wealth) - 1))
     return float(growth - 1) if np.isfinite(growth) else float("nan")
@@ -66,14 +72,17 @@ def downside_deviation(returns: FloatArray, periods_per_year: float = 252) -> fl
 
 
 def drawdown(returns: FloatArray) -> FloatArray:
-    """``wealth_t / max(wealth_0..t) - 1``, (n + 1,) in [-1, 0], start capital included."""
+    """``wealth_t / max(wealth_0..t) - 1``, (n + 1,), start capital included.
+
+    In [-1, 0]; the last is below -1 where a ruined account owes money.
+    """
     wealth = _wealth(returns)
     depth: FloatArray = wealth / np.maximum.accumulate(wealth) - 1
     return depth
 
 
 def max_drawdown(returns: FloatArray) -> float:
-    """Deepest `drawdown`, in [-1, 0]; the peak may be the start capital."""
+    """Deepest `drawdown`, -1 or less if ruined; the peak may be the start capital."""
     return float(drawdown(returns).min())
 
 
@@ -132,7 +141,7 @@ def sortino_ratio(
 
 
 def calmar_ratio(returns: FloatArray, periods_per_year: float = 252) -> float:
-    """``cagr / |max_drawdown|`` over the whole series."""
+    """``cagr / |max_drawdown|`` over the whole series; in [-1, 0) for a ruined account."""
     return ratio(cagr(returns, periods_per_year), abs(max_drawdown(returns)))
 
 
@@ -186,9 +195,11 @@ def _deviation(returns: FloatArray) -> float:
 
 
 def _wealth(returns: FloatArray) -> FloatArray:
-    """(n + 1,) value of one unit of money, from 1."""
-    if (_checked(returns) < -1).any():
-        raise ValueError("a return is below -1: more than the whole account was lost")
+    """(n + 1,) value of one unit of money, from 1; only the last may be negative."""
+    if (_checked(returns)[:-1] < -1).any():
+        raise ValueError(
+            "a return before the last is below -1: more than the whole account was lost"
+        )
     return np.cumprod(np.append(1.0, 1.0 + returns))
 
 

@@ -7,7 +7,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from finai_rl.evaluation.backtest import backtest, save_tables
-from tests.evaluation.accounts import HMAX, RecordingMarket, ScriptedPolicy, traded
+from tests.evaluation.accounts import (
+    HMAX,
+    RecordingMarket,
+    ScriptedPolicy,
+    sold_short,
+    traded,
+)
 from tests.markets import generated_market
 
 
@@ -48,6 +54,111 @@ def test_one_trade_by_hand(data):
     np.testing.assert_allclose(result.returns[0], 0.095)
     np.testing.assert_allclose(result.weights[1], [600 / 1095, 0, 495 / 1095])
     np.testing.assert_allclose(result.traded_weights[1], [360 / 1092.6, 0, 732.6 / 1092.6])
+
+
+def traded_later(seed, n_days=12, n_stocks=3):
+    """Random fractional orders, short ones too, that fill off the close and pay borrow fees."""
+    data = generated_market(n_days, n_stocks, seed=seed)
+    rng = np.random.default_rng(seed)
+    fill_price = data.close[:-1] * np.exp(rng.normal(0, 0.02, (n_days - 1, n_stocks)))
+    env = RecordingMarket(data, short=True, borrow_fee=0.001, fill_price=fill_price)
+    actions = rng.uniform(-0.5, 0.5, (n_days, n_stocks))
+    return backtest(ScriptedPolicy(actions), env, data, "later fills"), fill_price
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=40, deadline=None)
+def test_an_account_of_later_fills_can_be_rebuilt_from_its_trades(seed):
+    result, fill_price = traded_later(seed)
+    steps = len(result.trades)
+    spent = (result.trades * fill_price[:steps]).sum(axis=1) + result.costs + result.financing
+    value = 1e6 - np.append(0, spent.cumsum())
+    value[1:] += (result.trades.cumsum(axis=0) * result.close[1:]).sum(axis=1)
+    np.testing.assert_allclose(result.account_value, value, rtol=1e-9)
+
+
+@given(seed=st.integers(0, 10_000), field=st.sampled_from(["trades", "costs", "financing"]))
+@settings(max_examples=60, deadline=None)
+def test_one_wrong_sign_is_refused(seed, field):
+    result, _ = traded_later(seed)
+    amounts = getattr(result, field).copy()
+    place = np.unravel_index(np.abs(amounts).argmax(), amounts.shape)
+    gross = (np.abs(result.cash) + np.abs(result.shares * result.close).sum(axis=1)).max()
+    assume(np.abs(amounts[place]) > 1e-5 * gross or field == "trades")
+    amounts[place] *= -1
+    with pytest.raises(ValueError, match=r"do(es)? not follow"):
+        replace(result, **{field: amounts})
+
+
+def test_trades_that_filled_at_another_price_are_refused():
+    result, _ = traded_later(seed=1)
+    with pytest.raises(ValueError, match="cash does not follow from trades, fill prices"):
+        replace(result, fill_price=result.close[:-1])
+
+
+def test_a_ledger_without_fill_prices_fills_at_the_close_and_finances_nothing():
+    result = traded()
+    assert result.fill_price.tolist() == result.close[:-1].tolist()
+    assert result.financing.tolist() == [0.0] * 59
+    np.testing.assert_array_equal(result.drifted_weights, result.weights[:-1])
+
+
+def test_the_fill_prices_of_a_ledger_are_kept():
+    result, fill_price = traded_later(seed=2)
+    assert result.fill_price.tolist() == fill_price.tolist()
+    assert result.financing.any()
+
+
+def test_weights_of_a_short_position_are_negative_and_its_proceeds_are_cash():
+    result = sold_short([10.0, 12.0, 11.0], shares=50)
+    assert result.account_value.tolist() == [1000, 900, 950]
+    np.testing.assert_allclose(result.weights[1], [-600 / 900, 1500 / 900])
+    np.testing.assert_allclose(result.traded_weights[0], [-0.5, 1.5])
+    assert not result.ruined
+
+
+def test_a_ruined_account_is_kept_up_to_its_last_day():
+    result = sold_short([10.0, 12.0, 25.0, 11.0, 11.0], shares=100)
+    assert result.ruined
+    assert result.account_value.tolist() == [1000, 800, -500]
+    np.testing.assert_allclose(result.returns, [-0.2, -1.625])
+    np.testing.assert_allclose(result.weights[1], [-1200 / 800, 2000 / 800])
+    assert np.isnan(result.weights[2]).all()
+    assert np.isfinite(result.traded_weights).all()
+
+
+def test_an_account_worth_exactly_nothing_is_ruined():
+    result = sold_short([10.0, 20.0, 10.0], shares=100)
+    assert result.ruined
+    assert result.returns.tolist() == [-1.0]
+
+
+def test_nothing_goes_on_after_ruin():
+    result = sold_short([10.0, 12.0, 25.0], shares=100)
+    more = {
+        "dates": np.append(result.dates, result.dates[-1] + 1),
+        "close": np.vstack([result.close, [[11.0]]]),
+        "account_value": np.append(result.account_value, 900.0),
+        "cash": np.append(result.cash, 2000.0),
+        "shares": np.vstack([result.shares, [[-100.0]]]),
+        "trades": np.vstack([result.trades, [[0.0]]]),
+        "fill_price": np.vstack([result.fill_price, [[25.0]]]),
+        "costs": np.append(result.costs, 0.0),
+        "financing": np.append(result.financing, 0.0),
+    }
+    with pytest.raises(ValueError, match=r"worth -500\.0 on 2020-01-03, and the episode goes on"):
+        replace(result, **more)
+
+
+def test_head_is_the_account_of_the_first_days():
+    result = traded()
+    first = result.head(10)
+    assert len(first.dates) == 10
+    assert first.trades.tolist() == result.trades[:9].tolist()
+    np.testing.assert_array_equal(first.returns, result.returns[:9])
+    assert result.head(1000).account_value.tolist() == result.account_value.tolist()
+    with pytest.raises(ValueError, match="at least 2 are needed"):
+        result.head(1)
 
 
 def test_policy_is_deterministic_and_gets_its_state_and_the_start_of_the_episode(data):
@@ -132,6 +243,10 @@ def test_refuses_a_ledger_about_other_prices(data):
     [
         ("cash", lambda array: array[:-1], r"cash has shape \(59,\), expected \(60,\)"),
         ("costs", lambda array: array + 500.0, "cash does not follow"),
+        ("financing", lambda array: array + 500.0, "cash does not follow"),
+        ("financing", lambda array: array[:-1], r"financing has shape \(58,\), expected \(59,\)"),
+        ("fill_price", lambda array: array * np.nan, "fill_price is not finite"),
+        ("fill_price", lambda array: array * 1.01, "cash does not follow"),
         ("trades", lambda array: array + np.eye(59, 4), "cash does not follow"),
         ("trades", lambda array: array * np.nan, "trades is not finite"),
         ("account_value", lambda array: array - array.max(), "worth"),
@@ -185,3 +300,24 @@ def test_tables_read_back_as_the_same_numbers(tmp_path, hourly):
     assert tuple(holdings.columns) == tuple(trades.columns) == result.tickers
     assert holdings.to_numpy().tolist() == result.shares.tolist()
     assert trades.to_numpy().tolist() == result.trades.tolist()
+
+
+def test_fill_prices_and_financing_join_the_tables_where_they_tell_something(tmp_path):
+    result, fill_price = traded_later(seed=3)
+    assert [path.name for path in save_tables(result, tmp_path)] == [
+        "account_value.csv",
+        "holdings.csv",
+        "trades.csv",
+        "fill_price.csv",
+    ]
+    account = pd.read_csv(tmp_path / "account_value.csv")
+    assert account["financing"].tolist()[:-1] == result.financing.tolist()
+    fills = pd.read_csv(tmp_path / "fill_price.csv", index_col="date")
+    assert fills.to_numpy().tolist() == fill_price.tolist()
+    assert len(fills) == len(result.dates) - 1
+
+
+def test_the_tables_of_a_ruined_account_end_with_it(tmp_path):
+    account = sold_short([10.0, 12.0, 25.0, 11.0], shares=100).tables["account_value"]
+    assert account["account_value"].tolist() == [1000, 800, -500]
+    assert account["daily_return"].tolist()[1:] == pytest.approx([-0.2, -1.625])

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.evaluation.baselines import (
+    ConstantAction,
     EqualWeightBuyAndHold,
     equal_weight_shares,
     index_account_value,
@@ -72,6 +73,46 @@ def test_orders_survive_float32_and_any_hmax():
         cut = np.clip(actions.astype(np.float32), -1, 1)
         assert (actions[0] * hmax).astype(int).tolist() == shares.tolist()
         assert (cut[0] * hmax).astype(int).tolist() == shares.tolist()
+
+
+def test_fractional_orders_are_the_whole_shares_too():
+    data = generated_market(n_stocks=5)
+    shares = equal_weight_shares(data, 1e6, 0.001)
+    actions, _ = EqualWeightBuyAndHold(data, 1e6, 0.001, 700_001).predict(np.zeros((1, 3)))
+    np.testing.assert_allclose(actions[0] * 700_001, shares, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_filled_a_day_later_it_is_close_to_equal_weight_and_overdraws_nothing(seed):
+    data = generated_market(n_days=8, n_stocks=5, seed=seed)
+    policy = EqualWeightBuyAndHold(data, 50_000.0, 0.001, HMAX * 100)
+    env = RecordingMarket(data, cash=50_000.0, cost=0.001, fill_price=data.close[1:])
+    env._orders = lambda: [float(int(order * HMAX * 100)) for order in env.actions[0]]
+    result = backtest(policy, env, data, "hold")
+    filled = result.traded_weights[0]
+    assert (result.trades[0] <= policy.shares).all()
+    assert not result.trades[1:].any()
+    assert result.cash.min() >= 0
+    np.testing.assert_allclose(filled[:-1], 0.2, atol=0.02)
+
+
+def test_orders_do_not_look_at_the_prices_they_fill_at():
+    data = generated_market(n_stocks=3)
+    close = data.close.copy()
+    close[1:] *= 2
+    later = EqualWeightBuyAndHold(replace(data, close=close), 10_000.0, 0.0, HMAX)
+    assert later.shares.tolist() == equal_weight_shares(data, 10_000.0, 0.0).tolist()
+
+
+def test_a_constant_action_is_taken_every_day():
+    data = generated_market(n_days=5, n_stocks=2)
+    action = np.array([0.003, 0.0], dtype=np.float32)
+    result = backtest(ConstantAction(action), RecordingMarket(data), data, "constant")
+    assert result.trades.tolist() == [[3.0, 0.0]] * 4
+    taken, _ = ConstantAction(np.zeros(4, dtype=np.float32)).predict(np.zeros((6, 9)))
+    assert (taken.shape, taken.dtype) == ((6, 4), np.float32)
+    taken, _ = ConstantAction(np.int64(0)).predict(np.zeros((6, 9)))
+    assert taken.shape == (6,)
 
 
 def test_buys_again_only_where_an_episode_starts():

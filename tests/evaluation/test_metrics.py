@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from finai_rl.evaluation import metrics as m
 from finai_rl.evaluation.benchmark import market_model, newey_west_covariance
 from finai_rl.evaluation.result import BacktestResult
-from tests.evaluation.accounts import traded
+from tests.evaluation.accounts import sold_short, traded
 
 BENCHMARK_NAMES = {
     "excess_return",
@@ -38,7 +38,9 @@ def by_hand():
         cash=cash,
         shares=shares,
         trades=trades,
+        fill_price=close[:-1],
         costs=costs,
+        financing=np.zeros(2),
     )
 
 
@@ -232,7 +234,9 @@ def test_break_even_cost_by_hand(by_hand):
         cash=np.array([1000.0, 445.0, 445.0]),
         shares=np.array([[0.0, 0.0], [0.0, 30.0], [0.0, 30.0]]),
         trades=np.array([[0.0, 30.0], [0.0, 0.0]]),
+        fill_price=by_hand.fill_price,
         costs=np.array([-45.0, 0.0]),
+        financing=np.zeros(2),
     )
     gross, traded_value = 1090 + 10, 500 + 200 + 300
     expected = 1e4 * (gross - (1045 - 45)) / (traded_value - 600)
@@ -250,7 +254,135 @@ def test_at_its_break_even_cost_a_backtest_ends_where_its_baseline_does(by_hand)
         cash=np.full(3, 1000.0),
         shares=np.zeros((3, 2)),
         trades=np.zeros((2, 2)),
+        fill_price=by_hand.fill_price,
         costs=np.zeros(2),
+        financing=np.zeros(2),
     )
     rate = m.break_even_cost(by_hand, idle) / 1e4
     assert 1100 - rate * 1000 == pytest.approx(1000)
+
+
+@pytest.fixture
+def later_fills():
+    """A fraction of A sold short and ten of B, filled after the close; then some of A back."""
+    close = np.array([[10.0, 20.0], [12.0, 20.0], [8.0, 25.0]])
+    cash = np.array([1000.0, 1350.0, 1160.0])
+    shares = np.array([[0.0, 0.0], [-50.5, 10.0], [-30.0, 10.0]])
+    return BacktestResult(
+        name="later fills",
+        dates=np.arange("2020-01-01", "2020-01-04", dtype="datetime64[D]"),
+        tickers=("A", "B"),
+        close=close,
+        account_value=np.array([1000.0, 944.0, 1170.0]),
+        cash=cash,
+        shares=shares,
+        trades=np.array([[-50.5, 10.0], [20.5, 0.0]]),
+        fill_price=np.array([[11.0, 20.0], [9.0, 24.0]]),
+        costs=np.array([5.5, 1.5]),
+        financing=np.array([0.0, 4.0]),
+    )
+
+
+def test_trading_measures_of_later_fills_and_short_positions_by_hand(later_fills):
+    values = m.metrics(later_fills)
+    # Before the second row's trades: -454.5 of A, 240 of B, 1350 cash; after: -270, 240, 1164.
+    before, after = np.array([-454.5, 240, 1350]) / 1135.5, np.array([-270, 240, 1164]) / 1134
+    turnover = (555.5 / 994.5 + np.abs(after - before).sum() / 2) / 2
+    assert values["annual_turnover"] == pytest.approx(turnover * 252)
+    assert values["average_exposure"] == pytest.approx((755.5 / 994.5 + 510 / 1134) / 2)
+    assert values["net_exposure"] == pytest.approx((-355.5 / 994.5 - 30 / 1134) / 2)
+    concentration = (555.5**2 + 200**2) / 755.5**2 + (270**2 + 240**2) / 510**2
+    assert values["concentration"] == pytest.approx(concentration / 2)
+    assert values["holding_period"] == pytest.approx(values["average_exposure"] / turnover)
+    assert values["cost_drag"] == pytest.approx((5.5 / 1000 + 1.5 / 944) / 2 * 252 * 1e4)
+    assert values["financing_drag"] == pytest.approx(4 / 944 / 2 * 252 * 1e4)
+    assert (values["total_costs"], values["total_financing"]) == (7.0, 4.0)
+    assert values["n_trades"] == 3
+    assert values["total_return"] == pytest.approx(0.17)
+
+
+def test_break_even_cost_of_later_fills_by_hand(later_fills, by_hand):
+    idle = replace(
+        later_fills.head(3),
+        account_value=np.full(3, 1000.0),
+        cash=np.full(3, 1000.0),
+        shares=np.zeros((3, 2)),
+        trades=np.zeros((2, 2)),
+        costs=np.zeros(2),
+        financing=np.zeros(2),
+    )
+    # 1177 before costs, borrow fees paid, with 555.5 + 200 + 184.5 traded.
+    assert m.break_even_cost(later_fills, idle) == pytest.approx(1e4 * 177 / 940)
+    elsewhere = replace(idle, dates=idle.dates + 1)
+    with pytest.raises(ValueError, match="'later fills' does not cover the days of 'by hand'"):
+        m.break_even_cost(by_hand, replace(elsewhere, name="later fills"))
+
+
+def test_measures_of_short_positions_and_financing_are_added_only_where_there_are_any():
+    extra = {"net_exposure", "financing_drag", "total_financing"}
+    assert not extra & set(m.metrics(traded()))
+    values = m.metrics(sold_short([10.0, 11.0, 10.0], shares=10))
+    assert extra & set(values) == {"net_exposure"}
+    assert values["net_exposure"] < 0 < values["average_exposure"]
+
+
+def test_selling_the_whole_account_short_is_a_turnover_of_one():
+    result = sold_short([10.0, 10.0], shares=100)
+    assert m.annual_turnover(result, 1) == 1
+    assert m.average_exposure(result) == 1
+    assert m.net_exposure(result) == -1
+
+
+def test_a_ruined_account_by_hand():
+    result = sold_short([10.0, 12.0, 25.0, 11.0, 11.0], shares=100)
+    index = np.array([0.01, 0.02])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values = m.metrics(result, benchmark_returns=index)
+    returns = np.array([-0.2, -1.625])
+    assert values["total_return"] == pytest.approx(-1.5)
+    assert values["cagr"] == -1
+    assert values["max_drawdown"] == pytest.approx(-1.5)
+    assert values["calmar_ratio"] == pytest.approx(-1 / 1.5)
+    assert values["sharpe_ratio"] == pytest.approx(returns.mean() / returns.std(ddof=1) * 252**0.5)
+    assert values["excess_return"] == pytest.approx((returns - index).mean() * 252)
+    assert values["final_account_value"] == -500
+    assert not any(np.isinf(list(values.values())))
+    assert m.objective(values, "sharpe_ratio") < 0
+
+
+def test_ruin_on_the_first_day_gives_numbers_or_nan_without_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values = m.metrics(sold_short([10.0, 30.0], shares=100), benchmark_returns=np.array([0.1]))
+    assert values["total_return"] == -2
+    assert values["cagr"] == -1
+    assert not any(np.isinf(list(values.values())))
+
+
+def test_a_baseline_is_compared_up_to_the_day_of_ruin():
+    ruined = sold_short([10.0, 12.0, 25.0, 11.0, 11.0], shares=100)
+    # Holds nothing: the account of a seller of no shares goes on to the fifth day.
+    idle = sold_short([10.0, 12.0, 25.0, 11.0, 11.0], shares=0)
+    assert len(idle.dates) > len(ruined.dates)
+    assert m.break_even_cost(ruined, idle) == pytest.approx(1e4 * (-500 - 1000) / 1000)
+
+
+def test_a_row_without_worth_at_its_fill_prices_is_left_out_of_the_trading_measures():
+    # Short 100 of a stock that opens at 25 and closes at 12: worth -500 at the fill of row 2.
+    result = BacktestResult(
+        name="scare at the open",
+        dates=np.arange("2020-01-01", "2020-01-04", dtype="datetime64[D]"),
+        tickers=("A",),
+        close=np.array([[10.0], [10.0], [12.0]]),
+        account_value=np.array([1000.0, 1000.0, 150.0]),
+        cash=np.array([1000.0, 2000.0, 750.0]),
+        shares=np.array([[0.0], [-100.0], [-50.0]]),
+        trades=np.array([[-100.0], [50.0]]),
+        fill_price=np.array([[10.0], [25.0]]),
+        costs=np.zeros(2),
+        financing=np.zeros(2),
+    )
+    assert np.isnan(result.drifted_weights[1]).all()
+    assert m.annual_turnover(result, 1) == 1
+    assert m.average_exposure(result) == 1

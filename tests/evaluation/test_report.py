@@ -17,7 +17,7 @@ from finai_rl.evaluation.report import (
     holdings_figure,
     save_report,
 )
-from tests.evaluation.accounts import traded
+from tests.evaluation.accounts import sold_short, traded
 
 CAVEATS = (
     "The sample's 20 stocks are survivors, which flatters every strategy that buys them.",
@@ -140,6 +140,40 @@ def test_holdings_between_two_closes_are_those_the_later_one_finds():
     stock, cash = (area.get_paths()[0] for area in axes.collections)
     assert stock.contains_point((noon, 0.5))
     assert not cash.contains_point((noon, 0.5))
+
+
+@pytest.mark.parametrize("close", [[10.0, 30.0, 10.0], [10.0, 12.0, 25.0, 10.0]])
+def test_a_ruined_account_is_drawn_up_to_its_ruin(tmp_path, close):
+    result = sold_short(close, shares=100)
+    n_days = len(result.dates)
+    assert n_days < len(close)
+    baseline = sold_short(close, shares=0).head(n_days)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        paths = save_report(result, [baseline], np.full(n_days, 1000.0), "index", (), tmp_path)
+        axes = drawdown_figure(result, [baseline]).axes[0]
+    assert all(path.stat().st_size for path in paths)
+    assert axes.get_lines()[0].get_ydata()[-1] < -1
+    subtitle = account_value_figure(result).texts[1].get_text()
+    assert subtitle.endswith(f"to {result.dates[-1]}, when it was ruined")
+
+
+def test_short_positions_are_drawn_below_zero():
+    result = sold_short([10.0, 12.0, 11.0], shares=50)
+    figure = holdings_figure(result)
+    axes = figure.axes[0]
+    assert "short positions below zero" in figure.texts[1].get_text()
+    low, high = axes.get_ylim()
+    assert low == pytest.approx(-600 / 900)
+    assert high == pytest.approx(1500 / 900)
+    stock, cash, *_ = (area.get_paths()[0].vertices[:, 1] for area in axes.collections)
+    assert stock.max() == 0
+    assert cash.max() == pytest.approx(1500 / 900)
+
+
+def test_leverage_just_before_ruin_does_not_hide_the_other_days():
+    axes = holdings_figure(sold_short([10.0, 19.9, 18.0], shares=100)).axes[0]
+    assert axes.get_ylim() == (-3, 4)
 
 
 def test_holdings_show_the_largest_stocks_the_others_and_cash(agent):

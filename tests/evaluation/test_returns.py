@@ -132,7 +132,18 @@ def test_gains_only_have_no_ratio_to_losses():
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize(
-    "x", [[0.0], [0.05], [0.01] * 5, [0.0] * 5, [-1.0, 0.0], [100.0], [1e-300, -1e-300]]
+    "x",
+    [
+        [0.0],
+        [0.05],
+        [0.01] * 5,
+        [0.0] * 5,
+        [-1.0, 0.0],
+        [-1.5],
+        [0.1, -3.0],
+        [100.0],
+        [1e-300, -1e-300],
+    ],
 )
 def test_neither_warns_nor_is_infinite_on_degenerate_series(function, x):
     with warnings.catch_warnings():
@@ -150,8 +161,23 @@ def test_refuses_what_is_not_a_series_of_returns(function, x):
 
 
 def test_refuses_to_compound_more_than_a_total_loss():
-    with pytest.raises(ValueError, match="below -1"):
-        r.total_return(np.array([0.1, -1.5]))
+    for function in (r.total_return, r.cagr, r.max_drawdown, r.calmar_ratio):
+        with pytest.raises(ValueError, match="before the last is below -1"):
+            function(np.array([0.1, -1.5, 0.2]))
+
+
+def test_a_ruined_account_may_lose_more_than_everything_on_its_last_day():
+    x = np.array([0.1, -0.2, -1.5])
+    wealth = np.array([1, 1.1, 0.88, -0.44])
+    assert r.total_return(x) == pytest.approx(-1.44)
+    assert r.cagr(x) == -1
+    np.testing.assert_allclose(r.drawdown(x), wealth / np.array([1, 1.1, 1.1, 1.1]) - 1)
+    assert r.max_drawdown(x) == pytest.approx(-1.4)
+    assert r.max_drawdown_duration(x) == 2
+    assert r.calmar_ratio(x) == pytest.approx(-1 / 1.4)
+    assert r.sharpe_ratio(x, 1) == pytest.approx(x.mean() / x.std(ddof=1))
+    assert r.conditional_value_at_risk(x) == -1.5
+    assert r.downside_deviation(x, 1) == pytest.approx(np.sqrt((0.04 + 2.25) / 3))
 
 
 @given(series)
