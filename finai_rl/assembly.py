@@ -30,6 +30,7 @@ BASELINE_RULES: dict[str, Any] = {
     "num_stock_shares": None,
     "previous_state": None,
     "allow_short": False,
+    "fractional_shares": False,
     "turbulence_threshold": None,
     "sentiment": False,
     "sentiment_modulation": None,

@@ -96,29 +96,44 @@ class SplitByDates:
 
 
 @dataclass
-class StockTrading:
-    """``env=stock_trading``, the settings of its normalization included."""
+class Portfolio:
+    """``env=portfolio``, the settings of its normalization included."""
 
     n_envs: int
-    hmax: int
     initial_amount: float
     buy_cost_pct: Any
     sell_cost_pct: Any
     slippage_bps: float
+    impact: float
+    fill: str
+    fractional_shares: bool
+    allow_short: bool
+    borrow_rate: Any
+    initial_margin: float
+    maintenance_margin: float
     reward_scaling: float
     num_stock_shares: Any
-    previous_state: Any
     indicators: list[str] | None
     sentiment: bool
     turbulence_threshold: float | None
     episode_days: int | None
     random_start: bool
-    finrl_compat: bool
     record: bool
+    threads: int
     normalize: bool
     norm_reward: bool
     clip_obs: float
     clip_reward: float
+
+
+@dataclass
+class StockTrading(Portfolio):
+    """``env=stock_trading``: the same terms of trade, and what orders in shares need."""
+
+    hmax: int
+    previous_state: Any
+    sentiment_modulation: str | None
+    finrl_compat: bool
 
 
 @dataclass
@@ -176,6 +191,7 @@ BY_TARGET: dict[str, type] = {
     "finai_rl.data.split.split_by_fraction": SplitByFraction,
     "finai_rl.data.split.split_by_dates": SplitByDates,
     "finai_rl.envs.stock_trading.StockTradingVecEnv": StockTrading,
+    "finai_rl.envs.portfolio.PortfolioVecEnv": Portfolio,
     "finai_rl.envs.finrl.finrl_vec_env": FinRLStockTrading,
     "finai_rl.tracking.NoTracker": NoTracking,
     "finai_rl.tracking.MLflowTracker": MLflow,

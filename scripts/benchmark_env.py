@@ -19,7 +19,8 @@ from finai_rl.data.market import MarketData
 from finai_rl.data.processed_csv import load_processed_csv
 from finai_rl.data.sp500 import load_sp500
 from finai_rl.envs.finrl import finrl_frame, load_finrl_class
-from finai_rl.envs.stock_trading import StockTradingEnv, StockTradingVecEnv
+from finai_rl.envs.gymnasium_api import StockTradingEnv
+from finai_rl.envs.stock_trading import StockTradingVecEnv
 
 SECONDS = 1.0
 """How long each measurement runs."""

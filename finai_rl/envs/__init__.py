@@ -2,7 +2,9 @@
 
 import gymnasium
 
-gymnasium.register(
-    id="finai_rl/StockTrading-v0",
-    entry_point="finai_rl.envs.stock_trading:StockTradingEnv",
-)
+for _name in ("StockTrading", "Portfolio"):
+    gymnasium.register(
+        id=f"finai_rl/{_name}-v0",
+        entry_point=f"finai_rl.envs.gymnasium_api:{_name}Env",
+        vector_entry_point=f"finai_rl.envs.gymnasium_api:{_name}VectorEnv",
+    )

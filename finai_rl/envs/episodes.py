@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
-IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
 
@@ -65,15 +64,18 @@ class Ledger:
     Args:
         n_envs: Number of environments.
         length: Days in an episode.
-        n_stocks: Number of stocks.
+        fill_price: (n_days - 1, n_stocks) prices at which a day's orders are executed.
     """
 
-    def __init__(self, n_envs: int, length: int, n_stocks: int) -> None:
+    def __init__(self, n_envs: int, length: int, fill_price: FloatArray) -> None:
+        n_stocks = fill_price.shape[1]
+        self._fill_price = fill_price
         self._account_value = np.zeros((n_envs, length))
         self._cash = np.zeros((n_envs, length))
         self._shares = np.zeros((n_envs, length, n_stocks))
         self._trades = np.zeros((n_envs, length, n_stocks))
         self._costs = np.zeros((n_envs, length))
+        self._financing = np.zeros((n_envs, length))
 
     def open(self, env: int, account_value: float, cash: float, shares: FloatArray) -> None:
         """Start an episode's books with what the account holds on its first day."""
@@ -83,27 +85,37 @@ class Ledger:
 
     def enter(
         self,
-        envs: IntArray,
-        position: IntArray,
-        account_value: FloatArray,
-        cash: FloatArray,
+        before: NDArray[np.void],
+        after: NDArray[np.void],
         shares: FloatArray,
         executed: FloatArray,
-        costs: FloatArray,
     ) -> None:
-        """Enter a step: what was traded the day before, and what is held on day ``position``."""
-        self._account_value[envs, position] = account_value[envs]
-        self._cash[envs, position] = cash[envs]
+        """Enter a step: what was traded the day before, and what is held on the day after.
+
+        Args:
+            before: (n_envs,) accounts before, with ``first_day``, ``day``, ``cost``, ``financing``.
+            after: (n_envs,) accounts after, with ``value`` and ``cash`` too; those whose day has
+                not moved are left out.
+            shares: (n_envs, n_stocks) holdings after.
+            executed: (n_envs, n_stocks) shares traded.
+        """
+        envs = np.flatnonzero(after["day"] > before["day"])
+        position = (after["day"] - after["first_day"])[envs]
+        self._account_value[envs, position] = after["value"][envs]
+        self._cash[envs, position] = after["cash"][envs]
         self._shares[envs, position] = shares[envs]
         self._trades[envs, position - 1] = executed[envs]
-        self._costs[envs, position - 1] = costs[envs]
+        self._costs[envs, position - 1] = (after["cost"] - before["cost"])[envs]
+        self._financing[envs, position - 1] = (after["financing"] - before["financing"])[envs]
 
     def close(self, env: int, first_day: int, last_day: int) -> dict[str, Any]:
         """Return copies of an episode's books, with the days they are about.
 
         Returns:
             ``days`` (n,), ``account_value`` (n,), ``cash`` (n,), ``shares`` (n, n_stocks),
-            ``trades`` (n-1, n_stocks) and ``costs`` (n-1,).
+            ``trades`` (n-1, n_stocks), the prices they were executed at as ``fill_price``
+            (n-1, n_stocks), what they cost as ``costs`` (n-1,), and borrow fees as ``financing``
+            (n-1,).
         """
         n = last_day - first_day + 1
         return {
@@ -112,5 +124,7 @@ class Ledger:
             "cash": self._cash[env, :n].copy(),
             "shares": self._shares[env, :n].copy(),
             "trades": self._trades[env, : n - 1].copy(),
+            "fill_price": self._fill_price[first_day:last_day].copy(),
             "costs": self._costs[env, : n - 1].copy(),
+            "financing": self._financing[env, : n - 1].copy(),
         }

@@ -27,6 +27,7 @@ from finai_rl.envs.settings import (
     per_stock,
     state_features,
 )
+from finai_rl.envs.stepping import ACCOUNT
 
 
 def import_finrl_module(name: str) -> types.ModuleType:
@@ -136,7 +137,8 @@ class FinRLStockTradingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
         self.observation_space = self._env.observation_space
         self.action_space = self._env.action_space
         self.episode_steps = data.n_days
-        self._ledger = Ledger(1, data.n_days, n) if record else None
+        self._ledger = Ledger(1, data.n_days, data.close[:-1]) if record else None
+        self._books = np.zeros((2, 1), dtype=ACCOUNT)
         self._turnover = 0.0
 
     def reset(
@@ -169,11 +171,11 @@ class FinRLStockTradingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
             self._turnover += max(bought, sold) / value
             if self._ledger is not None:
                 cash, shares = self._account()
-                self._ledger.enter(
-                    np.zeros(1, dtype=np.int64), np.array([env.day]),
-                    np.array([env.asset_memory[-1]]), np.array([cash]), shares[np.newaxis],
-                    executed[np.newaxis], np.array([env.cost - cost]),
-                )  # fmt: skip
+                before, after = self._books
+                before["day"], before["cost"] = env.day - 1, cost
+                after["day"], after["cost"] = env.day, env.cost
+                after["cash"], after["value"] = cash, env.asset_memory[-1]
+                self._ledger.enter(before, after, shares[np.newaxis], executed[np.newaxis])
         return np.array(state, dtype=np.float32), float(reward), bool(terminal), truncated, info
 
     def _account(self) -> tuple[float, NDArray[np.float64]]:

@@ -12,8 +12,6 @@ from finai_rl.data.market import MarketData
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-NOTHING_BLOCKED = np.zeros((0, 0), dtype=np.bool_)
-
 
 def check_range(name: str, value: float, least: float) -> None:
     """Refuse a setting below its least value, infinite, or not a number."""
@@ -114,9 +112,13 @@ def state_features(
     return np.concatenate([chosen, data.sentiment], axis=1)
 
 
-def finrl_blocked(features: FloatArray) -> BoolArray:
-    """Mark the (n_days, n_stocks) where FinRL takes a first feature of 1.0 for "do not trade"."""
+def finrl_blocked(features: FloatArray) -> BoolArray | None:
+    """Mark the (n_days, n_stocks) where FinRL takes a first feature of 1.0 for "do not trade".
+
+    Returns:
+        None where there is no such value.
+    """
     if features.shape[1] == 0:
         raise ValueError("finrl_compat needs at least one indicator: FinRL fails without")
     blocked: BoolArray = features[:, 0, :] == 1.0
-    return blocked if blocked.any() else NOTHING_BLOCKED
+    return blocked if blocked.any() else None

@@ -1,40 +1,31 @@
-"""FinRL's stock trading market, batched and compiled, for Stable-Baselines3 and Gymnasium."""
+"""FinRL's stock trading market, batched and compiled, for Stable-Baselines3."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv
 
 from finai_rl.data.market import MarketData
-from finai_rl.envs.accounting import (
-    account_value,
-    step_accounts,
-    write_observations,
-    write_orders,
-)
-from finai_rl.envs.episodes import EpisodeWindows, Ledger
+from finai_rl.envs.finrl_accounting import account_value, step_finrl_accounts, write_finrl_orders
+from finai_rl.envs.market_env import Float32Array, MarketVecEnv
+from finai_rl.envs.sentiment import SentimentModulation
 from finai_rl.envs.settings import (
-    NOTHING_BLOCKED,
+    BoolArray,
+    FloatArray,
     account_in_state,
     check_range,
-    check_risk,
-    cost_of_trading,
     finrl_blocked,
     per_stock,
     state_features,
 )
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+from finai_rl.envs.terms import PerStock, refuse_beside_finrl, terms_of_trade
 
 
-class StockTradingVecEnv(VecEnv):
-    """Many accounts trading the same stocks, one array operation per step.
+class StockTradingVecEnv(MarketVecEnv):
+    """Many accounts trading the same stocks, one compiled call per step.
 
     The Markov decision process is that of FinRL 0.3.7's ``StockTradingEnv``. A state is
     ``[cash, close.., shares.., feature_1.., .., feature_K.., sentiment..]``, float32, features
@@ -46,7 +37,8 @@ class StockTradingVecEnv(VecEnv):
     What the default corrects in FinRL's class, and ``finrl_compat=True`` keeps:
 
     * the step after the last day, which pays the previous reward again, does not exist;
-    * the end of the data (or window) truncates an episode instead of terminating it;
+    * the end of the data (or window) truncates an episode instead of terminating it, and an
+      account worth nothing terminates;
     * equal buy orders are served in ticker order, where FinRL's order depends on NumPy and the CPU;
     * actions outside [-1, 1] are clipped, so that ``hmax`` holds;
     * the risk index counts from the first day of an episode on, where FinRL takes it as 0;
@@ -64,8 +56,22 @@ class StockTradingVecEnv(VecEnv):
         buy_cost_pct: Proportional cost of buying as a fraction (0.001 is 10 basis points), one
             for all stocks, one per stock, or by ticker.
         sell_cost_pct: The same for selling.
-        slippage_bps: How much worse than the close every order fills, in basis points; booked as
-            a cost on top of the others. FinRL knows none.
+        slippage_bps: How much worse than the fill price every order is executed, in basis
+            points; booked as a cost on top of the others.
+        impact: Y of the square-root law: an order of q shares costs the fraction
+            Y * volatility * sqrt(q / volume) of its value, at most one half (see
+            :func:`~finai_rl.envs.terms.impact_coefficients`). Needs the data's volume.
+        fill: When orders are executed: ``same_close``, the close the agent has just seen, as
+            FinRL does; ``next_open``, which needs the data's opening prices; or ``next_close``.
+            What cash pays for is known only then.
+        fractional_shares: Whether orders are not truncated to whole shares.
+        allow_short: Whether more may be sold than is held. Selling short leaves the proceeds in
+            cash, and needs as much again times ``initial_margin``; only cash beyond that buys.
+        borrow_rate: Annual fee on the value held short, a fraction, for actual days over 360;
+            one for all stocks, one per stock, or by ticker.
+        initial_margin: Margin on what is sold short, a fraction (US Regulation T: 0.5).
+        maintenance_margin: Where an account is worth less than this fraction of what it is short
+            (FINRA Rule 4210: 0.3), every position is closed instead of the agent's orders.
         reward_scaling: Factor on rewards.
         num_stock_shares: Shares held at the start of an episode, one per stock or by ticker;
             none by default.
@@ -73,20 +79,22 @@ class StockTradingVecEnv(VecEnv):
             of ``initial_amount`` and ``num_stock_shares`` (FinRL's ``initial=False``).
         indicators: Names of the data's features in the state, in this order; all by default.
         sentiment: Whether the data's sentiment columns end the state.
-        turbulence_threshold: At or above this value of the data's risk index everything is sold
-            and nothing bought; None ignores the risk index.
+        sentiment_modulation: Scale actions by sentiment before they become shares:
+            ``finrl_deepseek`` (by up to 10 %), ``finrl_deepseek_1`` (1 %), ``finrl_deepseek_01``
+            (0.1 %), see :class:`~finai_rl.envs.sentiment.SentimentModulation`; None for not.
+        turbulence_threshold: At or above this value of the data's risk index every position is
+            closed and none opened; None ignores the risk index.
         episode_days: Most days in an episode; None for all days of the data.
         random_start: Whether each episode's window starts on a random day.
         finrl_compat: Whether to behave exactly as FinRL 0.3.7, its defects included.
         record: Whether the ``info`` at an episode's end carries its day-by-day ``ledger``.
         seed: Seed of the random starts; None takes fresh entropy.
+        threads: How many parts of the batch are stepped at the same time; pays from some hundred
+            environments on.
 
     Raises:
         ValueError: If a setting is out of range, or the data lacks a column it asks for.
     """
-
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by VecEnv
-    render_mode: str | None = None
 
     def __init__(
         self,
@@ -95,289 +103,144 @@ class StockTradingVecEnv(VecEnv):
         n_envs: int = 1,
         hmax: int = 100,
         initial_amount: float = 1_000_000.0,
-        buy_cost_pct: float | Sequence[float] | Mapping[str, float] = 0.001,
-        sell_cost_pct: float | Sequence[float] | Mapping[str, float] = 0.001,
+        buy_cost_pct: PerStock = 0.001,
+        sell_cost_pct: PerStock = 0.001,
         slippage_bps: float = 0.0,
+        impact: float = 0.0,
+        fill: str = "same_close",
+        fractional_shares: bool = False,
+        allow_short: bool = False,
+        borrow_rate: PerStock = 0.01,
+        initial_margin: float = 0.5,
+        maintenance_margin: float = 0.3,
         reward_scaling: float = 1e-4,
-        num_stock_shares: Sequence[float] | Mapping[str, float] | None = None,
+        num_stock_shares: PerStock | None = None,
         previous_state: Sequence[float] | None = None,
         indicators: Sequence[str] | None = None,
         sentiment: bool = False,
+        sentiment_modulation: str | None = None,
         turbulence_threshold: float | None = None,
         episode_days: int | None = None,
         random_start: bool = False,
         finrl_compat: bool = False,
         record: bool = False,
         seed: int | None = None,
+        threads: int = 1,
     ) -> None:
-        check_range("n_envs", n_envs, least=1)
         check_range("hmax", hmax, least=1)
-        check_range("initial_amount", initial_amount, least=0.0)
-        check_range("reward_scaling", reward_scaling, least=0.0)
         if hmax != int(hmax):
             raise ValueError(f"hmax is a number of shares and must be whole, got {hmax}")
-        self.data = data
+        if finrl_compat:
+            refuse_beside_finrl(
+                fill="" if fill == "same_close" else fill,
+                slippage_bps=slippage_bps,
+                impact=impact,
+                fractional_shares=fractional_shares,
+                allow_short=allow_short,
+            )
         self.hmax = int(hmax)
-        self.initial_amount = float(initial_amount)
-        self.reward_scaling = reward_scaling
-        self.turbulence_threshold = turbulence_threshold
         self.finrl_compat = finrl_compat
-        check_range("slippage_bps", slippage_bps, least=0.0)
-        if finrl_compat and slippage_bps:
-            raise ValueError("slippage_bps must be 0 with finrl_compat: FinRL knows no slippage")
-        self.buy_cost_pct = cost_of_trading("buy_cost_pct", buy_cost_pct, slippage_bps, data)
-        self.sell_cost_pct = cost_of_trading("sell_cost_pct", sell_cost_pct, slippage_bps, data)
         self.num_stock_shares = per_stock("num_stock_shares", num_stock_shares or 0.0, data)
         self._carried_on = previous_state is not None
         if previous_state is not None:
-            self.initial_amount, self.num_stock_shares = account_in_state(previous_state, data)
-        check_risk(data, turbulence_threshold)
-        features = state_features(data, indicators, sentiment)
-        self._blocked = finrl_blocked(features) if finrl_compat else NOTHING_BLOCKED
-        self._market_rows = np.hstack(
-            [data.close, features.reshape(data.n_days, -1)], dtype=np.float32
+            initial_amount, self.num_stock_shares = account_in_state(previous_state, data)
+        terms = terms_of_trade(
+            data,
+            buy_cost_pct=buy_cost_pct,
+            sell_cost_pct=sell_cost_pct,
+            slippage_bps=slippage_bps,
+            impact=impact,
+            fill=fill,
+            fractional_shares=fractional_shares,
+            allow_short=allow_short,
+            borrow_rate=borrow_rate,
+            initial_margin=initial_margin,
+            maintenance_margin=maintenance_margin,
+            turbulence_threshold=turbulence_threshold,
+            reward_scaling=reward_scaling,
         )
-        self._windows = EpisodeWindows(data.n_days, n_envs, episode_days, random_start)
-        self._windows.seed(seed)
-        n_stocks = data.n_stocks
-        self._ledger = Ledger(n_envs, self._windows.length, n_stocks) if record else None
-        self._first_day = np.zeros(n_envs, dtype=np.int64)
-        self._last_day = np.zeros(n_envs, dtype=np.int64)
-        self._day = np.zeros(n_envs, dtype=np.int64)
-        self._cash = np.zeros(n_envs)
-        self._shares = np.zeros((n_envs, n_stocks))
-        self._value = np.zeros(n_envs)
-        self._cost = np.zeros(n_envs)
-        self._trades = np.zeros(n_envs, dtype=np.int64)
-        self._turnover = np.zeros(n_envs)
-        self._reward = np.zeros(n_envs)
-        self._n_observations = 1 + n_stocks + self._market_rows.shape[1]
+        features = state_features(data, indicators, sentiment)
+        self._blocked = finrl_blocked(features) if finrl_compat else None
+        self._modulation = (
+            None
+            if sentiment_modulation is None
+            else SentimentModulation(data, sentiment_modulation)
+        )
         super().__init__(
-            n_envs,
-            gym.spaces.Box(-np.inf, np.inf, (self._n_observations,), dtype=np.float32),
-            gym.spaces.Box(-1.0, 1.0, (n_stocks,), dtype=np.float32),
+            data,
+            terms,
+            features,
+            n_actions=data.n_stocks,
+            n_envs=n_envs,
+            opening_cash=initial_amount,
+            opening_shares=self._opening(data.n_stocks),
+            episode_days=episode_days,
+            random_start=random_start,
+            record=record,
+            seed=seed,
+            threads=threads,
         )
 
     @property
     def episode_steps(self) -> int:
         """Steps in an episode; FinRL's mode ends each by one more, in which nothing happens."""
-        return self._windows.length - (0 if self.finrl_compat else 1)
+        return super().episode_steps + int(self.finrl_compat)
 
-    def reset(self) -> NDArray[np.float32]:
-        """Start a new episode in every environment.
+    def action_name(self, position: int) -> str:
+        """Return the stock that an entry of an action is about."""
+        return self.data.tickers[position]
 
-        Returns:
-            (n_envs, 1 + 2 * n_stocks + n_features * n_stocks) float32 observations.
-        """
-        if self._seeds[0] is not None:
-            self._windows.seed(self._seeds[0])
-        self._reset_seeds()
-        for env in range(self.num_envs):
-            self._begin_episode(env)
-        return self.observe()
+    def _checked(self, actions: NDArray[Any]) -> NDArray[Any]:
+        actions = super()._checked(actions)
+        if self._modulation is None:
+            return actions
+        return self._modulation.scaled(actions, self.accounts["day"])
 
-    def step_async(self, actions: NDArray[Any]) -> None:
-        """Take (n_envs, n_stocks) actions in [-1, 1] for the next :meth:`step_wait`."""
-        self._actions = actions
+    def _action_unit(self, dtype: np.dtype[Any]) -> np.floating[Any]:
+        hmax: np.floating[Any] = dtype.type(self.hmax)
+        return hmax
 
-    def step_wait(
+    def _step(
         self,
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32], BoolArray, list[dict[str, Any]]]:
-        """Advance a day; an environment whose episode ended starts its next one.
-
-        Returns:
-            Observations, rewards (n_envs,) float32, dones (n_envs,), and infos. At an episode's
-            end the info holds ``terminal_observation``, ``TimeLimit.truncated``, ``account``
-            (account_value, mean daily turnover, cost, trades) and, when recording, ``ledger``.
-        """
-        rewards, terminated, truncated = self.advance(self._actions)
-        observations = self.observe()
-        dones = terminated | truncated
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        ended = np.flatnonzero(dones)
-        for env in map(int, ended):
-            infos[env] = self.episode_info(env)
-            infos[env]["terminal_observation"] = observations[env].copy()
-            infos[env]["TimeLimit.truncated"] = bool(truncated[env])
-            self._begin_episode(env)
-        if len(ended):
-            observations = self.observe()
-        return observations, rewards.astype(np.float32), dones, infos
-
-    def advance(self, actions: NDArray[Any]) -> tuple[FloatArray, BoolArray, BoolArray]:
-        """Trade at the day's close and move on to the next day, without starting new episodes.
-
-        Args:
-            actions: (n_envs, n_stocks) in [-1, 1].
-
-        Returns:
-            Rewards (n_envs,) float64, and which environments terminated or were truncated.
-
-        Raises:
-            ValueError: If an action is NaN or infinite; names the environment and the stock.
-        """
-        orders, ranking, liquidate = self._orders(np.asarray(actions))
-        active = self._day < self._last_day
-        executed, gain = np.empty_like(self._shares), np.empty(self.num_envs)
-        cost_before = self._cost.copy()
-        step_accounts(
-            active, self._day, self.data.close, orders, ranking,
-            self.buy_cost_pct, self.sell_cost_pct, liquidate, self._blocked, self.finrl_compat,
-            self._cash, self._shares, self._value, self._cost, self._trades, self._turnover,
-            executed, gain,
+        actions: NDArray[Any],
+        observations: Float32Array,
+        rewards: Float32Array,
+        dones: BoolArray,
+    ) -> int:
+        if not self.finrl_compat:
+            return super()._step(actions, observations, rewards, dones)
+        rule = self.terms.rules[0]
+        orders = np.empty(actions.shape, dtype=np.int64)
+        liquidate = np.empty(self.num_envs, dtype=np.bool_)
+        write_finrl_orders(
+            actions, self._action_unit(actions.dtype), self.accounts, self.terms.risk,
+            float(rule["risk_threshold"]), orders, liquidate,
         )  # fmt: skip
-        if self._ledger is not None:
-            envs = np.flatnonzero(active)
-            self._ledger.enter(
-                envs, self._day[envs] - self._first_day[envs],
-                self._value, self._cash, self._shares, executed, self._cost - cost_before,
-            )  # fmt: skip
-        nobody = np.zeros(self.num_envs, dtype=np.bool_)
-        if self.finrl_compat:
-            # FinRL ends an episode by one more step, in which the last reward is paid again.
-            self._reward = np.where(active, gain * self.reward_scaling, self._reward)
-            return self._reward, ~active, nobody
-        self._reward = gain * self.reward_scaling
-        return self._reward, nobody, self._day >= self._last_day
-
-    def observe(self) -> NDArray[np.float32]:
-        """Return (n_envs, n_observations) float32 copies of the current states."""
-        out = np.empty((self.num_envs, self._n_observations), dtype=np.float32)
-        write_observations(self._day, self._cash, self._shares, self._market_rows, out)
-        return out
-
-    def episode_info(self, env: int) -> dict[str, Any]:
-        """Return the account statistics of an environment's episode, and its ledger if recorded."""
-        days = max(int(self._day[env] - self._first_day[env]), 1)
-        info: dict[str, Any] = {
-            "account": {
-                "account_value": float(self._value[env]),
-                "turnover": float(self._turnover[env]) / days,
-                "cost": float(self._cost[env]),
-                "trades": int(self._trades[env]),
-            }
-        }
-        if self._ledger is not None:
-            first, last = int(self._first_day[env]), int(self._day[env])
-            info["ledger"] = self._ledger.close(env, first, last)
-        return info
-
-    def _orders(
-        self, actions: NDArray[Any]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], BoolArray]:
-        expected = (self.num_envs, self.data.n_stocks)
-        if actions.shape != expected:
-            raise ValueError(f"actions must have shape {expected}, got {actions.shape}")
-        if actions.dtype not in (np.float32, np.float64):
-            actions = actions.astype(np.float64)
-        orders = np.empty(expected, dtype=np.int64)
-        hmax = actions.dtype.type(self.hmax)
-        broken = write_orders(actions, hmax, not self.finrl_compat, orders)
-        if broken >= 0:
-            env, stock = divmod(broken, self.data.n_stocks)
-            raise ValueError(
-                f"action {actions[env, stock]} for {self.data.tickers[stock]} in environment {env} "
-                "is not a finite number: the agent's network has diverged"
+        return int(
+            step_finrl_accounts(
+                orders, np.argsort(orders, axis=1), liquidate, self.accounts, self.shares,
+                self._executed, self.data.close, self.terms.rates, self._blocked,
+                float(rule["reward_scaling"]), self._market_rows, observations, rewards, dones,
             )
-        liquidate = self._liquidate()
-        if liquidate.any():
-            orders[liquidate] = -self.hmax
+        )  # fmt: skip
+
+    @property
+    def _finrl_opening(self) -> bool:
+        return self.finrl_compat and not self._carried_on
+
+    def _opening(self, n_stocks: int) -> FloatArray:
+        # FinRL ignores the initial shares of a single stock, here, but not in its asset memory.
+        ignored = self._finrl_opening and n_stocks == 1
+        return np.zeros(n_stocks) if ignored else self.num_stock_shares
+
+    def _opening_value(self, price: FloatArray) -> float:
         if self.finrl_compat:
-            return orders, np.argsort(orders, axis=1), liquidate
-        return orders, np.empty_like(orders), liquidate
+            return float(account_value(self._opening_cash, price, self._opening_shares))
+        return super()._opening_value(price)
 
-    def _liquidate(self) -> BoolArray:
-        if self.turbulence_threshold is None or self.data.risk is None:
-            return np.zeros(self.num_envs, dtype=np.bool_)
-        risk = self.data.risk[self._day]
-        if self.finrl_compat:
-            risk = np.where(self._day == self._first_day, 0.0, risk)
-        at_risk: BoolArray = risk >= self.turbulence_threshold
-        return at_risk
-
-    def _begin_episode(self, env: int) -> None:
-        start, self._last_day[env] = self._windows.draw(env)
-        self._first_day[env] = self._day[env] = start
-        self._cash[env] = self.initial_amount
-        finrl_opening = self.finrl_compat and not self._carried_on
-        single = finrl_opening and self.data.n_stocks == 1
-        self._shares[env] = 0.0 if single else self.num_stock_shares
-        price = self.data.close[start]
-        self._value[env] = account_value(self._cash[env], price, self._shares[env])
-        self._cost[env] = self._turnover[env] = 0.0
-        self._trades[env] = 0
-        if self._ledger is not None:
-            value = self._value[env]
-            if finrl_opening:
-                value = self.initial_amount + np.sum(self.num_stock_shares * price)
-            self._ledger.open(env, value, self._cash[env], self._shares[env])
-
-    def close(self) -> None:
-        """Nothing to release."""
-
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """Return an attribute once per environment; all environments share it."""
-        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
-
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Set an attribute of the whole batch; there is none of a single environment.
-
-        Raises:
-            ValueError: If ``indices`` names fewer than all environments.
-        """
-        if len(list(self._get_indices(indices))) != self.num_envs:
-            raise ValueError(f"{attr_name} belongs to the whole batch: leave indices=None")
-        setattr(self, attr_name, value)
-
-    def env_method(
-        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
-    ) -> list[Any]:
-        """Call a method of the batch once; every environment gets the same answer."""
-        answer = getattr(self, method_name)(*method_args, **method_kwargs)
-        return [answer for _ in self._get_indices(indices)]
-
-    def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: Any = None) -> list[bool]:
-        """Say that no single environment is wrapped: there are none, only the batch."""
-        return [False for _ in self._get_indices(indices)]
-
-
-class StockTradingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
-    """The same market as a Gymnasium environment, registered as ``finai_rl/StockTrading-v0``.
-
-    Args:
-        data: The market; by default the training block of the offline sample.
-        **settings: Settings of :class:`StockTradingVecEnv`, except ``n_envs``.
-    """
-
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by Env
-
-    def __init__(self, data: MarketData | None = None, **settings: Any) -> None:
-        self._batch = StockTradingVecEnv(data or _default_market(), n_envs=1, **settings)
-        self.observation_space = self._batch.observation_space
-        self.action_space = self._batch.action_space
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Start a new episode; a seed makes its window, and those after it, repeatable."""
-        super().reset(seed=seed)
-        if seed is not None:
-            self._batch.seed(seed)
-        return self._batch.reset()[0], {}
-
-    def step(
-        self, action: NDArray[Any]
-    ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Trade (n_stocks,) actions in [-1, 1] at the day's close and move on to the next."""
-        reward, terminated, truncated = self._batch.advance(np.asarray(action)[np.newaxis])
-        done = bool(terminated[0] or truncated[0])
-        info = self._batch.episode_info(0) if done else {}
-        observation = self._batch.observe()[0]
-        return observation, float(reward[0]), bool(terminated[0]), bool(truncated[0]), info
-
-
-def _default_market() -> MarketData:
-    from finai_rl.data.sp500 import load_sp500
-    from finai_rl.data.split import split_by_fraction
-
-    return split_by_fraction(load_sp500()).train
+    def _recorded_opening(self, value: float, start: int) -> float:
+        if self._finrl_opening:
+            return float(
+                self._opening_cash + np.sum(self.num_stock_shares * self.data.close[start])
+            )
+        return value

@@ -175,7 +175,7 @@ def test_an_action_that_is_no_number_names_its_place(value: float) -> None:
         ({"buy_cost_pct": {"S00": 0.1}}, "none for ['S01', 'S02', 'S03']"),
         ({"slippage_bps": -1}, "slippage_bps must be at least"),
         ({"slippage_bps": 9_995}, "add up to all of a trade's value"),
-        ({"slippage_bps": 1, "finrl_compat": True}, "FinRL knows no slippage"),
+        ({"slippage_bps": 1, "finrl_compat": True}, "knows no slippage_bps=1"),
         ({"reward_scaling": float("nan")}, "reward_scaling must be at least"),
         ({"turbulence_threshold": float("nan")}, "turbulence_threshold must be a number"),
         ({"buy_cost_pct": 1.0}, "buy_cost_pct is a fraction"),
@@ -269,7 +269,7 @@ def test_normalization_is_frozen_in_evaluation() -> None:
         evaluation.step(rng.uniform(-1, 1, (1, 4)))
     np.testing.assert_array_equal(evaluation.obs_rms.mean, mean)
     rewards = evaluation.step(np.zeros((1, 4)))[1]
-    assert rewards[0] == evaluation.venv.venv._reward[0].astype(np.float32)
+    assert rewards[0] == np.float32(evaluation.venv.venv.accounts[0]["reward"])
 
 
 def test_without_normalization_nothing_is_wrapped() -> None:

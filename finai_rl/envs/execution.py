@@ -1,0 +1,242 @@
+"""Executing one account's orders at given prices: reduce, then cover, then open what money allows.
+
+Compiled. Each order is served in up to two parts: first the part that brings a position closer to
+zero (a sale of shares held, a purchase that covers a short), then what is left of it, which opens
+a position and needs money: a purchase its full price, a short sale its initial margin.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+from finai_rl.envs.accounting import (
+    FloatArray,
+    IntArray,
+    impact_of_more,
+    limit_to_budget,
+    total_claimed,
+    value_and_cost,
+)
+
+
+@numba.njit(cache=True, nogil=True, forceinline=True)
+def execute_orders(
+    orders: FloatArray,
+    price: FloatArray,
+    shares: FloatArray,
+    buy_rate: FloatArray,
+    sell_rate: FloatArray,
+    impact: FloatArray | None,
+    cash: float,
+    initial_margin: float | None,
+    whole: bool,
+    pro_rata: bool,
+    buys: FloatArray,
+    sells: FloatArray,
+    scratch: FloatArray,
+    keys: IntArray,
+    ranking: IntArray,
+) -> tuple[float, float, float, float]:
+    """Execute one account's orders.
+
+    Args:
+        orders: (n_stocks,) shares wanted, positive to buy.
+        price: (n_stocks,) execution prices.
+        shares: (n_stocks,) holdings before, negative where short; not changed.
+        buy_rate: (n_stocks,) proportional cost of buying, as a fraction of the value traded.
+        sell_rate: (n_stocks,) the same for selling.
+        impact: (n_stocks,) coefficients of :func:`~finai_rl.envs.accounting.impact_cost`, or None.
+        cash: Cash before.
+        initial_margin: Fraction of the value sold short that must be in the account beside the
+            proceeds; None if no more may be sold than is held.
+        whole: Whether shares are whole.
+        pro_rata: Whether scarce money cuts all orders by one factor; else the largest goes first.
+        buys: (n_stocks,) receives the shares bought.
+        sells: (n_stocks,) receives the shares sold.
+        scratch: (4, n_stocks), whose first row must be zero, and stays so.
+        keys: (n_stocks,) scratch.
+        ranking: (n_stocks,) scratch.
+
+    Returns:
+        Cash after, value bought, value sold, and what the trades cost.
+    """
+    for i in range(orders.shape[0]):
+        buys[i] = max(orders[i], 0.0)
+        sells[i] = min(max(-orders[i], 0.0), max(shares[i], 0.0))
+    sold, paid = value_and_cost(sells, price, sell_rate, impact)
+    cash += sold - paid
+    if initial_margin is None:
+        bought, due = value_and_cost(buys, price, buy_rate, impact)
+        if bought + due <= cash:
+            return cash - (bought + due), bought, sold, paid + due
+    nothing, claim = scratch[0], scratch[1]
+    for i in range(orders.shape[0]):
+        claim[i] = 1.0 + buy_rate[i]
+    if initial_margin is None:
+        cash = limit_to_budget(
+            buys, price, claim, impact, nothing, bought + due, cash, whole, pro_rata, keys, ranking
+        )
+        bought, due = value_and_cost(buys, price, buy_rate, impact)
+        return cash, bought, sold, paid + due
+    opening, done = scratch[2], scratch[3]
+    for i in range(orders.shape[0]):
+        short = max(-shares[i], 0.0)
+        opening[i] = max(buys[i] - short, 0.0)
+        buys[i] = min(buys[i], short)
+        done[i] = buys[i]
+    total = total_claimed(buys, price, claim, impact, nothing)
+    cash = limit_to_budget(
+        buys, price, claim, impact, nothing, total, cash, whole, pro_rata, keys, ranking
+    )
+    for i in range(orders.shape[0]):
+        if buys[i] < done[i]:
+            opening[i] = 0.0
+    cash = _open_positions(
+        orders, price, shares, buy_rate, sell_rate, impact, cash, initial_margin, whole, pro_rata,
+        buys, sells, claim, opening, done, keys, ranking,
+    )  # fmt: skip
+    bought, due = value_and_cost(buys, price, buy_rate, impact)
+    sold, paid = value_and_cost(sells, price, sell_rate, impact)
+    return cash, bought, sold, paid + due
+
+
+@numba.njit(cache=True, nogil=True, forceinline=True)
+def _open_positions(
+    orders: FloatArray,
+    price: FloatArray,
+    shares: FloatArray,
+    buy_rate: FloatArray,
+    sell_rate: FloatArray,
+    impact: FloatArray | None,
+    cash: float,
+    initial_margin: float,
+    whole: bool,
+    pro_rata: bool,
+    buys: FloatArray,
+    sells: FloatArray,
+    claim: FloatArray,
+    opening: FloatArray,
+    done: FloatArray,
+    keys: IntArray,
+    ranking: IntArray,
+) -> float:
+    short_value = 0.0
+    for i in range(orders.shape[0]):
+        short_value += price[i] * (max(-shares[i], 0.0) - buys[i])
+        done[i] = buys[i]
+        if orders[i] < 0.0:
+            opening[i] = -orders[i] - sells[i]
+            claim[i] = initial_margin + sell_rate[i]
+            done[i] = sells[i]
+    free = cash - (1.0 + initial_margin) * short_value
+    total = total_claimed(opening, price, claim, impact, done)
+    limit_to_budget(
+        opening, price, claim, impact, done, total, free, whole, pro_rata, keys, ranking
+    )
+    for i in range(orders.shape[0]):
+        if opening[i] == 0.0:
+            continue
+        value = price[i] * opening[i]
+        coefficient = 0.0 if impact is None else impact[i]
+        extra = impact_of_more(price[i], done[i], opening[i], coefficient)
+        if orders[i] < 0.0:
+            cash += value * (1.0 - sell_rate[i]) - extra
+            sells[i] += opening[i]
+        else:
+            cash -= value * (1.0 + buy_rate[i]) + extra
+            buys[i] += opening[i]
+    return cash
+
+
+@numba.njit(cache=True, nogil=True, forceinline=True)
+def close_out(
+    price: FloatArray,
+    shares: FloatArray,
+    buy_rate: FloatArray,
+    sell_rate: FloatArray,
+    impact: FloatArray | None,
+    cash: float,
+    buys: FloatArray,
+    sells: FloatArray,
+) -> tuple[float, float, float, float]:
+    """Close every position of one account, whatever that leaves in cash.
+
+    Args:
+        price: (n_stocks,) execution prices.
+        shares: (n_stocks,) holdings before; not changed.
+        buy_rate: (n_stocks,) proportional cost of buying.
+        sell_rate: (n_stocks,) proportional cost of selling.
+        impact: (n_stocks,) impact coefficients, or None.
+        cash: Cash before.
+        buys: (n_stocks,) receives the shares bought.
+        sells: (n_stocks,) receives the shares sold.
+
+    Returns:
+        Cash after (negative where covering costs more than the account has), value bought, value
+        sold, and what the trades cost.
+    """
+    for i in range(shares.shape[0]):
+        buys[i] = max(-shares[i], 0.0)
+        sells[i] = max(shares[i], 0.0)
+    sold, paid = value_and_cost(sells, price, sell_rate, impact)
+    bought, due = value_and_cost(buys, price, buy_rate, impact)
+    return cash + (sold - paid) - (bought + due), bought, sold, paid + due
+
+
+@numba.njit(cache=True, nogil=True, forceinline=True)
+def borrow_fee(price: FloatArray, shares: FloatArray, rate: FloatArray) -> float:
+    """Return the fee for what an account is short, at ``rate`` (n_stocks,) of its value."""
+    fee = 0.0
+    for i in range(shares.shape[0]):
+        fee += max(-shares[i], 0.0) * price[i] * rate[i]
+    return fee
+
+
+@numba.njit(cache=True, nogil=True, forceinline=True)
+def margin_call(
+    price: FloatArray, shares: FloatArray, value: float, maintenance_margin: float
+) -> bool:
+    """Say whether an account is worth less than the margin on what it is short."""
+    short_value = 0.0
+    for i in range(shares.shape[0]):
+        short_value += max(-shares[i], 0.0) * price[i]
+    return short_value > 0.0 and value < maintenance_margin * short_value
+
+
+@numba.njit(cache=True, nogil=True, forceinline=True)
+def weights_to_orders(
+    action: FloatArray,
+    value: float,
+    price: FloatArray,
+    shares: FloatArray,
+    allow_short: bool,
+    whole: bool,
+    orders: FloatArray,
+) -> None:
+    """Turn target weights into the orders that lead there from the present, drifted, holdings.
+
+    Args:
+        action: (n_stocks + 1,) in [-1, 1], cash last. Mapped to [0, 1] and divided by their sum;
+            with ``allow_short`` stocks keep their sign and the sum is that of absolute values.
+            All zero means all cash.
+        value: Account value.
+        price: (n_stocks,) prices at which the account is valued.
+        shares: (n_stocks,) holdings.
+        allow_short: Whether weights may be negative.
+        whole: Whether target holdings are truncated to whole shares.
+        orders: (n_stocks,) receives the shares to buy or sell; differences worth less than a
+            millionth of the account are rounding, and are not traded.
+    """
+    n = price.shape[0]
+    total = 0.5 * (min(max(float(action[n]), -1.0), 1.0) + 1.0)
+    for i in range(n):
+        weight = min(max(float(action[i]), -1.0), 1.0)
+        orders[i] = weight if allow_short else 0.5 * (weight + 1.0)
+        total += abs(orders[i])
+    for i in range(n):
+        target = orders[i] / total * value / price[i] if total > 0.0 else 0.0
+        target = np.trunc(target) if whole else target
+        orders[i] = target - shares[i]
+        if abs(orders[i]) * price[i] < 1e-6 * value:
+            orders[i] = 0.0

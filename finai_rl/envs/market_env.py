@@ -1,0 +1,309 @@
+"""What every batched market shares: episodes, accounts, observations, books."""
+
+from __future__ import annotations
+
+import itertools
+from abc import abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv
+
+from finai_rl.data.market import MarketData
+from finai_rl.envs.accounting import inner
+from finai_rl.envs.episodes import EpisodeWindows, Ledger
+from finai_rl.envs.settings import BoolArray, FloatArray, check_range
+from finai_rl.envs.stepping import ACCOUNT, first_not_finite, step_accounts, write_observations
+from finai_rl.envs.terms import Terms
+
+Float32Array = NDArray[np.float32]
+
+
+class MarketVecEnv(VecEnv):
+    """A batch of accounts that trade one market, which they share and which is stored once.
+
+    Subclasses say what an action means. All state of the accounts is in two arrays:
+    ``accounts`` (n_envs,) of :data:`~finai_rl.envs.stepping.ACCOUNT` and ``shares``
+    (n_envs, n_stocks).
+
+    Args:
+        data: The market.
+        terms: On what terms orders are executed.
+        features: (n_days, n_features, n_stocks) what of the data a state holds.
+        n_actions: Length of an action.
+        n_envs: Number of accounts.
+        opening_cash: Cash at the start of an episode.
+        opening_shares: (n_stocks,) shares at the start of an episode.
+        episode_days: Most days in an episode; None for all days of the data.
+        random_start: Whether each episode's window starts on a random day.
+        record: Whether the ``info`` at an episode's end carries its ``ledger``.
+        seed: Seed of the random starts; None takes fresh entropy.
+        threads: How many parts of the batch are stepped at the same time.
+
+    Raises:
+        ValueError: If a setting is out of range.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by VecEnv
+    render_mode: str | None = None
+
+    def __init__(
+        self,
+        data: MarketData,
+        terms: Terms,
+        features: FloatArray,
+        *,
+        n_actions: int,
+        n_envs: int,
+        opening_cash: float,
+        opening_shares: FloatArray,
+        episode_days: int | None,
+        random_start: bool,
+        record: bool,
+        seed: int | None,
+        threads: int,
+    ) -> None:
+        check_range("n_envs", n_envs, least=1)
+        check_range("threads", threads, least=1)
+        check_range("initial_amount", opening_cash, least=0.0)
+        self.data = data
+        self.terms = terms
+        self.threads = min(int(threads), int(n_envs))
+        self._pool: ThreadPoolExecutor | None = None
+        self._opening_cash, self._opening_shares = float(opening_cash), opening_shares
+        gap = np.zeros((data.n_days, 1))
+        self._market_rows = np.hstack(
+            [gap, data.close, np.zeros_like(data.close), features.reshape(data.n_days, -1)],
+            dtype=np.float32,
+        )
+        self._windows = EpisodeWindows(data.n_days, n_envs, episode_days, random_start)
+        self._windows.seed(seed)
+        self._ledger = Ledger(n_envs, self._windows.length, terms.fill_price) if record else None
+        self.accounts = np.zeros(n_envs, dtype=ACCOUNT)
+        self.shares = np.zeros((n_envs, data.n_stocks))
+        self._executed = np.zeros((n_envs, data.n_stocks))
+        self._n_observations = self._market_rows.shape[1]
+        super().__init__(
+            n_envs,
+            gym.spaces.Box(-np.inf, np.inf, (self._n_observations,), dtype=np.float32),
+            gym.spaces.Box(-1.0, 1.0, (n_actions,), dtype=np.float32),
+        )
+
+    @property
+    def episode_steps(self) -> int:
+        """Steps in an episode that is not cut short."""
+        return self._windows.length - 1
+
+    @abstractmethod
+    def action_name(self, position: int) -> str:
+        """Say which stock an entry of an action is about, for messages."""
+
+    def reset(self) -> Float32Array:
+        """Start a new episode in every environment.
+
+        Returns:
+            (n_envs, n_observations) float32 observations.
+        """
+        if self._seeds[0] is not None:
+            self._windows.seed(self._seeds[0])
+        self._reset_seeds()
+        for env in range(self.num_envs):
+            self._begin_episode(env)
+        return self.observe()
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Take (n_envs, n_actions) actions in [-1, 1] for the next :meth:`step_wait`."""
+        self._actions = actions
+
+    def step_wait(self) -> tuple[Float32Array, Float32Array, BoolArray, list[dict[str, Any]]]:
+        """Advance a day; an environment whose episode ended starts its next one.
+
+        Returns:
+            Observations, rewards (n_envs,) float32, dones (n_envs,), and infos. At an episode's
+            end the info holds ``terminal_observation``, ``TimeLimit.truncated``, ``account``
+            (see :meth:`episode_info`) and, when recording, ``ledger``.
+        """
+        observations, rewards, dones, ended = self.advance(self._actions)
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        if not ended:
+            return observations, rewards, dones, infos
+        for env in map(int, np.flatnonzero(dones)):
+            infos[env] = self.episode_info(env)
+            infos[env]["terminal_observation"] = observations[env].copy()
+            infos[env]["TimeLimit.truncated"] = not self.accounts[env]["terminated"]
+            self._begin_episode(env)
+            self._write_observations(env, env + 1, observations)
+        return observations, rewards, dones, infos
+
+    def advance(self, actions: NDArray[Any]) -> tuple[Float32Array, Float32Array, BoolArray, int]:
+        """Trade and move on to the next day, without starting new episodes.
+
+        Args:
+            actions: (n_envs, n_actions) in [-1, 1].
+
+        Returns:
+            Observations (n_envs, n_observations), rewards (n_envs,) and dones (n_envs,), of which
+            ``accounts["terminated"]`` says which were not truncated; and how many are done.
+
+        Raises:
+            ValueError: If an action is NaN or infinite; names the environment and the stock.
+        """
+        actions = self._checked(np.asarray(actions))
+        observations = np.empty((self.num_envs, self._n_observations), dtype=np.float32)
+        rewards = np.empty(self.num_envs, dtype=np.float32)
+        dones = np.empty(self.num_envs, dtype=np.bool_)
+        if self._ledger is None:
+            return observations, rewards, dones, self._step(actions, observations, rewards, dones)
+        before = self.accounts.copy()
+        ended = self._step(actions, observations, rewards, dones)
+        self._ledger.enter(before, self.accounts, self.shares, self._executed)
+        return observations, rewards, dones, ended
+
+    def _step(
+        self,
+        actions: NDArray[Any],
+        observations: Float32Array,
+        rewards: Float32Array,
+        dones: BoolArray,
+    ) -> int:
+        if self.threads == 1:
+            return self._step_part(0, self.num_envs, actions, observations, rewards, dones)
+        # Made here and not before, so that the batch can be pickled and survives a fork.
+        self._pool = self._pool or ThreadPoolExecutor(self.threads)
+        bounds = [part * self.num_envs // self.threads for part in range(self.threads + 1)]
+        parts = [
+            self._pool.submit(self._step_part, first, last, actions, observations, rewards, dones)
+            for first, last in itertools.pairwise(bounds)
+        ]
+        return sum(part.result() for part in parts)
+
+    def _step_part(
+        self,
+        first: int,
+        last: int,
+        actions: NDArray[Any],
+        observations: Float32Array,
+        rewards: Float32Array,
+        dones: BoolArray,
+    ) -> int:
+        terms = self.terms
+        return int(
+            step_accounts(
+                first, last, actions, self._action_unit(actions.dtype), self.accounts, self.shares,
+                self._executed, self.data.close, terms.fill_price, terms.risk, terms.rates,
+                terms.impact, terms.borrow, terms.initial_margin, terms.maintenance_margin,
+                terms.rules, self._market_rows, observations, rewards, dones,
+            )
+        )  # fmt: skip
+
+    def _action_unit(self, dtype: np.dtype[Any]) -> np.floating[Any]:
+        """Return what an action of 1 asks for, in the actions' own type."""
+        one: np.floating[Any] = dtype.type(1)
+        return one
+
+    def _checked(self, actions: NDArray[Any]) -> NDArray[Any]:
+        expected = (self.num_envs, *self.action_space.shape)  # type: ignore[misc]
+        if actions.shape != expected:
+            raise ValueError(f"actions must have shape {expected}, got {actions.shape}")
+        if actions.dtype not in (np.float32, np.float64):
+            actions = actions.astype(np.float64)
+        actions = np.ascontiguousarray(actions)
+        broken = first_not_finite(actions)
+        if broken >= 0:
+            env, position = divmod(broken, expected[1])
+            raise ValueError(
+                f"action {actions[env, position]} for {self.action_name(position)} in environment "
+                f"{env} is not a finite number: the agent's network has diverged"
+            )
+        return actions
+
+    def observe(self) -> Float32Array:
+        """Return (n_envs, n_observations) float32 copies of the current states."""
+        out = np.empty((self.num_envs, self._n_observations), dtype=np.float32)
+        self._write_observations(0, self.num_envs, out)
+        return out
+
+    def _write_observations(self, first: int, last: int, out: Float32Array) -> None:
+        weights = bool(self.terms.rules["target_weights"][0])
+        write_observations(first, last, self.accounts, self.shares, self._market_rows, weights, out)
+
+    def episode_info(self, env: int) -> dict[str, Any]:
+        """Return the account statistics of an environment's episode, and its ledger if recorded.
+
+        Returns:
+            ``account``: account_value, turnover (mean daily one-way, a fraction of account
+            value), cost, trades, and where short selling is allowed financing (borrow fees) and
+            margin_calls; ``ledger`` as :meth:`finai_rl.envs.episodes.Ledger.close` has it.
+        """
+        account = self.accounts[env]
+        days = max(int(account["day"] - account["first_day"]), 1)
+        statistics: dict[str, float] = {
+            "account_value": float(account["value"]),
+            "turnover": float(account["turnover"]) / days,
+            "cost": float(account["cost"]),
+            "trades": int(account["trades"]),
+        }
+        if self.terms.borrow is not None:
+            statistics["financing"] = float(account["financing"])
+            statistics["margin_calls"] = int(account["margin_calls"])
+        info: dict[str, Any] = {"account": statistics}
+        if self._ledger is not None:
+            info["ledger"] = self._ledger.close(env, int(account["first_day"]), int(account["day"]))
+        return info
+
+    def _opening_value(self, price: FloatArray) -> float:
+        return self._opening_cash + float(inner(self._opening_shares, price))
+
+    def _begin_episode(self, env: int) -> None:
+        start, end = self._windows.draw(env)
+        self.shares[env] = self._opening_shares
+        value = self._opening_value(self.data.close[start])
+        account = self.accounts[env : env + 1]
+        reward = account["reward"][0]
+        account[:] = np.zeros(1, dtype=ACCOUNT)
+        account["first_day"], account["day"], account["last_day"] = start, start, end
+        account["cash"], account["value"], account["reward"] = self._opening_cash, value, reward
+        if self._ledger is not None:
+            opening = self._recorded_opening(value, start)
+            self._ledger.open(env, opening, self._opening_cash, self.shares[env])
+
+    def _recorded_opening(self, value: float, start: int) -> float:
+        """Return the account value that the books open with."""
+        return value
+
+    def close(self) -> None:
+        """Let the threads go."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pool": None}
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """Return an attribute once per environment; all environments share it."""
+        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Set an attribute of the whole batch; there is none of a single environment.
+
+        Raises:
+            ValueError: If ``indices`` names fewer than all environments.
+        """
+        if len(list(self._get_indices(indices))) != self.num_envs:
+            raise ValueError(f"{attr_name} belongs to the whole batch: leave indices=None")
+        setattr(self, attr_name, value)
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Call a method of the batch once; every environment gets the same answer."""
+        answer = getattr(self, method_name)(*method_args, **method_kwargs)
+        return [answer for _ in self._get_indices(indices)]
+
+    def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: Any = None) -> list[bool]:
+        """Say that no single environment is wrapped: there are none, only the batch."""
+        return [False for _ in self._get_indices(indices)]

@@ -1,0 +1,122 @@
+"""Target weights instead of shares, on the same accounts, costs and calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from finai_rl.data.market import MarketData
+from finai_rl.envs.market_env import MarketVecEnv
+from finai_rl.envs.settings import per_stock, state_features
+from finai_rl.envs.terms import PerStock, terms_of_trade
+
+
+class PortfolioVecEnv(MarketVecEnv):
+    r"""Many portfolios of the same stocks, rebalanced to the weights that an action asks for.
+
+    An action has one entry in [-1, 1] per stock and one, the last, for cash. Weights are
+
+    .. math:: w_i = \frac{(a_i + 1)/2}{\sum_j (a_j + 1)/2}
+
+    or all cash where every entry is -1; with ``allow_short`` a stock's weight keeps its sign,
+    :math:`w_i = a_i / (\sum_j |a_j| + (a_{cash} + 1)/2)`. Orders lead from the present holdings,
+    which prices have moved since the last day, to the target, at the value of the account at the
+    close the agent is looking at; asking for the weights one has trades nothing. Costs come out
+    of cash; where cash does not pay for all purchases, all are cut by the same factor.
+
+    A state is ``[cash, close.., holdings.., feature_1.., .., feature_K.., sentiment..]``, float32,
+    with cash and holdings as fractions of the account value. The reward is the change of account
+    value until the next close, net of costs, times ``reward_scaling``. The end of the data (or
+    window) truncates an episode; an account worth nothing terminates it.
+
+    Args:
+        data: The market, shared by all environments.
+        n_envs: Number of environments.
+        initial_amount: Cash at the start of an episode, in the currency of the prices.
+        buy_cost_pct: As for :class:`~finai_rl.envs.stock_trading.StockTradingVecEnv`.
+        sell_cost_pct: The same for selling.
+        slippage_bps: See there.
+        impact: See there.
+        fill: See there.
+        fractional_shares: Whether holdings are not truncated to whole shares.
+        allow_short: Whether weights may be negative; see there.
+        borrow_rate: See there.
+        initial_margin: See there.
+        maintenance_margin: See there.
+        reward_scaling: Factor on rewards.
+        num_stock_shares: Shares held at the start of an episode, one per stock or by ticker;
+            none by default.
+        indicators: Names of the data's features in the state, in this order; all by default.
+        sentiment: Whether the data's sentiment columns end the state.
+        turbulence_threshold: At or above this value of the data's risk index every position is
+            closed and none opened; None ignores the risk index.
+        episode_days: Most days in an episode; None for all days of the data.
+        random_start: Whether each episode's window starts on a random day.
+        record: Whether the ``info`` at an episode's end carries its day-by-day ``ledger``.
+        seed: Seed of the random starts; None takes fresh entropy.
+        threads: How many parts of the batch are stepped at the same time.
+
+    Raises:
+        ValueError: If a setting is out of range, or the data lacks a column it asks for.
+    """
+
+    def __init__(
+        self,
+        data: MarketData,
+        *,
+        n_envs: int = 1,
+        initial_amount: float = 1_000_000.0,
+        buy_cost_pct: PerStock = 0.001,
+        sell_cost_pct: PerStock = 0.001,
+        slippage_bps: float = 0.0,
+        impact: float = 0.0,
+        fill: str = "same_close",
+        fractional_shares: bool = True,
+        allow_short: bool = False,
+        borrow_rate: PerStock = 0.01,
+        initial_margin: float = 0.5,
+        maintenance_margin: float = 0.3,
+        reward_scaling: float = 1e-4,
+        num_stock_shares: PerStock | None = None,
+        indicators: Sequence[str] | None = None,
+        sentiment: bool = False,
+        turbulence_threshold: float | None = None,
+        episode_days: int | None = None,
+        random_start: bool = False,
+        record: bool = False,
+        seed: int | None = None,
+        threads: int = 1,
+    ) -> None:
+        terms = terms_of_trade(
+            data,
+            buy_cost_pct=buy_cost_pct,
+            sell_cost_pct=sell_cost_pct,
+            slippage_bps=slippage_bps,
+            impact=impact,
+            fill=fill,
+            fractional_shares=fractional_shares,
+            allow_short=allow_short,
+            borrow_rate=borrow_rate,
+            initial_margin=initial_margin,
+            maintenance_margin=maintenance_margin,
+            turbulence_threshold=turbulence_threshold,
+            reward_scaling=reward_scaling,
+            target_weights=True,
+        )
+        super().__init__(
+            data,
+            terms,
+            state_features(data, indicators, sentiment),
+            n_actions=data.n_stocks + 1,
+            n_envs=n_envs,
+            opening_cash=initial_amount,
+            opening_shares=per_stock("num_stock_shares", num_stock_shares or 0.0, data),
+            episode_days=episode_days,
+            random_start=random_start,
+            record=record,
+            seed=seed,
+            threads=threads,
+        )
+
+    def action_name(self, position: int) -> str:
+        """Return the stock that an entry of an action is about, or cash."""
+        return [*self.data.tickers, "cash"][position]

@@ -1,0 +1,246 @@
+"""A day in the life of a batch of accounts: orders, execution, valuation, observation. Compiled."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from finai_rl.envs.accounting import FloatArray, inner
+from finai_rl.envs.execution import (
+    borrow_fee,
+    close_out,
+    execute_orders,
+    margin_call,
+    weights_to_orders,
+)
+
+ACCOUNT = np.dtype(
+    [
+        ("first_day", np.int64),
+        ("day", np.int64),
+        ("last_day", np.int64),
+        ("trades", np.int64),
+        ("margin_calls", np.int64),
+        ("terminated", np.int64),
+        ("cash", np.float64),
+        ("value", np.float64),
+        ("cost", np.float64),
+        ("financing", np.float64),
+        ("turnover", np.float64),
+        ("reward", np.float64),
+    ]
+)
+"""One account: its episode's days, what it has, and what the episode has cost so far."""
+
+RULES = np.dtype(
+    [
+        ("whole_shares", np.int64),
+        ("target_weights", np.int64),
+        ("fills_later", np.int64),
+        ("risk_threshold", np.float64),
+        ("reward_scaling", np.float64),
+    ]
+)
+"""What holds for all accounts and days."""
+
+
+@numba.njit(cache=True, nogil=True)
+def first_not_finite(actions: NDArray[np.floating]) -> int:
+    """Return the flat position of the first action that is NaN or infinite, -1 if none is."""
+    n = actions.shape[1]
+    for env in range(actions.shape[0]):
+        finite = True
+        for i in range(n):
+            finite &= abs(actions[env, i]) < np.inf
+        if not finite:
+            for i in range(n):
+                if not np.isfinite(actions[env, i]):
+                    return int(env * n + i)
+    return -1
+
+
+@numba.njit(cache=True, nogil=True)
+def step_accounts(
+    first: int,
+    last: int,
+    actions: NDArray[np.floating],
+    hmax: np.floating,
+    accounts: NDArray[np.void],
+    shares: FloatArray,
+    executed: FloatArray,
+    close: FloatArray,
+    fills: FloatArray,
+    risk: FloatArray | None,
+    rates: FloatArray,
+    impact: FloatArray | None,
+    borrow: FloatArray | None,
+    initial_margin: float | None,
+    maintenance_margin: float,
+    rules: NDArray[np.void],
+    market_rows: NDArray[np.float32],
+    observations: NDArray[np.float32],
+    rewards: NDArray[np.float32],
+    dones: NDArray[np.bool_],
+) -> int:
+    """Let the accounts ``first`` to ``last - 1`` trade, move on a day, value and show them.
+
+    Args:
+        first: First account.
+        last: One beyond the last account.
+        actions: (n_envs, n_actions) finite, float32 or float64.
+        hmax: Shares that an action of 1 asks for, in the actions' type: the product is taken in
+            their precision, as FinRL does (0.29 of 100 is 29 shares in float32, 28 in float64).
+        accounts: (n_envs,) of ``ACCOUNT``, in place.
+        shares: (n_envs, n_stocks) in place.
+        executed: (n_envs, n_stocks) receives the shares traded.
+        close: (n_days, n_stocks).
+        fills: (n_days - 1, n_stocks) prices at which a day's orders are executed.
+        risk: (n_days,) risk index, or None.
+        rates: (2, n_stocks) cost of buying and of selling, fractions of the value traded.
+        impact: (n_days, n_stocks) impact coefficients, or None.
+        borrow: (n_days - 1, n_stocks) fee for being short until the next day, a fraction of the
+            value; None if no more may be sold than is held.
+        initial_margin: As for :func:`~finai_rl.envs.execution.execute_orders`.
+        maintenance_margin: Every position is closed when the account is worth less than this
+            fraction of what it is short.
+        rules: (1,) of ``RULES``.
+        market_rows: (n_days, n_observations) float32 with gaps for what belongs to the account.
+        observations: (n_envs, n_observations) receives the states.
+        rewards: (n_envs,) receives the rewards.
+        dones: (n_envs,) receives whether the episode has ended.
+
+    Returns:
+        How many episodes have ended.
+    """
+    n = shares.shape[1]
+    whole, weights = rules[0].whole_shares != 0, rules[0].target_weights != 0
+    later = rules[0].fills_later != 0
+    buy_rate, sell_rate = rates[0], rates[1]
+    orders, price, now, held = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    buys, sells, scratch = np.empty(n), np.empty(n), np.zeros((4, n))
+    keys, ranking = np.empty(n, np.int64), np.empty(n, np.int64)
+    coefficients = None if impact is None else np.empty(n)
+    ended = 0
+    for env in range(first, last):
+        account = accounts[env]
+        today = account.day
+        if today >= account.last_day or account.terminated:
+            account.reward = 0.0
+            rewards[env], dones[env] = 0.0, True
+            executed[env] = 0.0
+            ended += 1
+            continue
+        for i in range(n):
+            price[i], now[i], held[i] = fills[today, i], close[today, i], shares[env, i]
+        if impact is not None:
+            for i in range(n):
+                coefficients[i] = impact[today, i]  # type: ignore[index]
+        called = borrow is not None and margin_call(now, held, account.value, maintenance_margin)
+        account.margin_calls += called
+        fee = 0.0 if borrow is None or not later else borrow_fee(now, held, borrow[today])
+        if called or (risk is not None and risk[today] >= rules[0].risk_threshold):
+            cash, bought, sold, cost = close_out(
+                price, held, buy_rate, sell_rate, coefficients, account.cash, buys, sells
+            )
+        else:
+            if weights:
+                weights_to_orders(
+                    actions[env], account.value, now, held, borrow is not None, whole, orders
+                )
+            else:
+                write_orders(actions, env, hmax, whole, orders)
+            cash, bought, sold, cost = execute_orders(
+                orders, price, held, buy_rate, sell_rate, coefficients, account.cash,
+                initial_margin, whole, weights, buys, sells, scratch, keys, ranking,
+            )  # fmt: skip
+        account.trades += _book(env, buys, sells, held, shares, executed)
+        if borrow is not None and not later:
+            fee = borrow_fee(price, held, borrow[today])
+        account.cost += cost
+        account.financing += fee
+        account.turnover += max(bought, sold) / account.value
+        for i in range(n):
+            now[i] = close[today + 1, i]
+        account.cash, account.day = cash - fee, today + 1
+        rewards[env] = _value(accounts, env, held, now, rules[0].reward_scaling)
+        dones[env] = account.terminated or today + 1 >= account.last_day
+        ended += dones[env]
+    write_observations(first, last, accounts, shares, market_rows, weights, observations)
+    return ended
+
+
+@numba.njit(cache=True, nogil=True, forceinline=True)
+def _book(
+    env: int,
+    buys: FloatArray,
+    sells: FloatArray,
+    held: FloatArray,
+    shares: FloatArray,
+    executed: FloatArray,
+) -> int:
+    count = 0
+    for i in range(held.shape[0]):
+        traded = buys[i] - sells[i]
+        executed[env, i] = traded
+        held[i] += traded
+        shares[env, i] = held[i]
+        count += traded != 0.0
+    return count
+
+
+@numba.njit(cache=True, nogil=True, forceinline=True)
+def _value(
+    accounts: NDArray[np.void], env: int, held: FloatArray, close: FloatArray, scaling: float
+) -> float:
+    value = accounts[env].cash + inner(held, close)
+    reward = (value - accounts[env].value) * scaling
+    accounts[env].reward, accounts[env].value = reward, value
+    accounts[env].terminated = value <= 0.0
+    return float(reward)
+
+
+@numba.njit(cache=True, nogil=True, forceinline=True)
+def write_orders(
+    actions: NDArray[np.floating], env: int, hmax: np.floating, whole: bool, orders: FloatArray
+) -> None:
+    """Turn one account's actions, clipped to [-1, 1], into shares; whole ones toward zero."""
+    one = hmax / hmax
+    for i in range(orders.shape[0]):
+        wanted = min(max(actions[env, i], -one), one) * hmax
+        orders[i] = np.trunc(wanted) if whole else wanted
+
+
+@numba.njit(cache=True, nogil=True, forceinline=True)
+def write_observations(
+    first: int,
+    last: int,
+    accounts: NDArray[np.void],
+    shares: FloatArray,
+    market_rows: NDArray[np.float32],
+    weights: bool,
+    out: NDArray[np.float32],
+) -> None:
+    """Write ``[cash, close.., shares.., features..]``, one row per account.
+
+    Args:
+        first: First account.
+        last: One beyond the last account.
+        accounts: (n_envs,) of ``ACCOUNT``.
+        shares: (n_envs, n_stocks).
+        market_rows: (n_days, n_observations) float32 with gaps for cash and shares.
+        weights: Whether cash and shares are shown as fractions of the account value.
+        out: (n_envs, n_observations) float32, receives the rows.
+    """
+    n = shares.shape[1]
+    for env in range(first, last):
+        day = accounts[env].day
+        for i in range(market_rows.shape[1]):
+            out[env, i] = market_rows[day, i]
+        unit = accounts[env].value if weights and accounts[env].value > 0.0 else 1.0
+        out[env, 0] = accounts[env].cash / unit
+        for i in range(n):
+            out[env, 1 + n + i] = shares[env, i]
+        if weights:
+            for i in range(n):
+                out[env, 1 + n + i] = shares[env, i] * market_rows[day, 1 + i] / unit

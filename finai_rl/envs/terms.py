@@ -1,0 +1,194 @@
+"""The terms on which orders are executed: prices, costs and margins, laid out to be compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finai_rl.data.market import MarketData
+from finai_rl.envs.settings import FloatArray, check_range, check_risk, cost_of_trading, per_stock
+from finai_rl.envs.stepping import RULES
+
+FILLS = ("same_close", "next_open", "next_close")
+"""When an order decided at a day's close is executed."""
+
+PerStock = float | Sequence[float] | Mapping[str, float]
+
+DAYS_IN_A_YEAR_OF_INTEREST = 360.0
+VOLATILITY_DECAY = 0.94
+VOLATILITY_AT_FIRST = 0.02
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Terms:
+    """The terms of a market's trades.
+
+    Attributes:
+        fill: One of ``FILLS``.
+        fill_price: (n_days - 1, n_stocks) prices at which a day's orders are executed.
+        rates: (2, n_stocks) proportional cost of buying and of selling, slippage included.
+        impact: (n_days, n_stocks) impact coefficients, or None.
+        borrow: (n_days - 1, n_stocks) fee for being short until the next day, or None if no more
+            may be sold than is held.
+        initial_margin: Margin on what is sold short, or None likewise.
+        maintenance_margin: Every position is closed below it.
+        risk: (n_days,) risk index, or None if there is no threshold.
+        rules: (1,) of ``RULES``.
+    """
+
+    fill: str
+    fill_price: FloatArray
+    rates: FloatArray
+    impact: FloatArray | None
+    borrow: FloatArray | None
+    initial_margin: float | None
+    maintenance_margin: float
+    risk: FloatArray | None
+    rules: NDArray[np.void]
+
+
+def terms_of_trade(
+    data: MarketData,
+    *,
+    buy_cost_pct: PerStock,
+    sell_cost_pct: PerStock,
+    slippage_bps: float,
+    impact: float,
+    fill: str,
+    fractional_shares: bool,
+    allow_short: bool,
+    borrow_rate: PerStock,
+    initial_margin: float,
+    maintenance_margin: float,
+    turbulence_threshold: float | None,
+    reward_scaling: float,
+    target_weights: bool = False,
+) -> Terms:
+    """Check settings against a market and lay them out for compiled functions.
+
+    Args:
+        data: The market.
+        buy_cost_pct: As for :class:`~finai_rl.envs.stock_trading.StockTradingVecEnv`, like all
+            that follow.
+        sell_cost_pct: See there.
+        slippage_bps: See there.
+        impact: See there.
+        fill: See there.
+        fractional_shares: See there.
+        allow_short: See there.
+        borrow_rate: See there.
+        initial_margin: See there.
+        maintenance_margin: See there.
+        turbulence_threshold: See there.
+        reward_scaling: See there.
+        target_weights: Whether actions are weights rather than shares.
+
+    Raises:
+        ValueError: If a setting is out of range, or the data lacks a column it asks for.
+    """
+    for name, value in {
+        "reward_scaling": reward_scaling,
+        "slippage_bps": slippage_bps,
+        "impact": impact,
+        "initial_margin": initial_margin,
+        "maintenance_margin": maintenance_margin,
+    }.items():
+        check_range(name, value, least=0.0)
+    if maintenance_margin > initial_margin:
+        raise ValueError(
+            f"maintenance_margin={maintenance_margin} must not exceed initial_margin="
+            f"{initial_margin}: every short sale would be closed the next day"
+        )
+    check_risk(data, turbulence_threshold)
+    rules = np.zeros(1, dtype=RULES)
+    rules["whole_shares"] = not fractional_shares
+    rules["target_weights"] = target_weights
+    rules["fills_later"] = fill != "same_close"
+    rules["risk_threshold"] = np.inf if turbulence_threshold is None else turbulence_threshold
+    rules["reward_scaling"] = reward_scaling
+    return Terms(
+        fill=fill,
+        fill_price=_fill_price(data, fill),
+        rates=np.stack(
+            [
+                cost_of_trading("buy_cost_pct", buy_cost_pct, slippage_bps, data),
+                cost_of_trading("sell_cost_pct", sell_cost_pct, slippage_bps, data),
+            ]
+        ),
+        impact=impact_coefficients(data, impact) if impact else None,
+        borrow=_borrow_fees(data, borrow_rate) if allow_short else None,
+        initial_margin=float(initial_margin) if allow_short else None,
+        maintenance_margin=float(maintenance_margin),
+        risk=None if turbulence_threshold is None else data.risk,
+        rules=rules,
+    )
+
+
+def refuse_beside_finrl(**settings: Any) -> None:
+    """Refuse settings that FinRL's class does not know, unless they are off.
+
+    Raises:
+        ValueError: Names them.
+    """
+    asked = [f"{name}={value}" for name, value in settings.items() if value]
+    if asked:
+        raise ValueError(f"finrl_compat=true is FinRL's market, which knows no {', '.join(asked)}")
+
+
+def impact_coefficients(data: MarketData, impact: float) -> FloatArray:
+    r"""Return what the square root of a traded quantity is multiplied by: :math:`Y\sigma/\sqrt V`.
+
+    Volatility is RiskMetrics' (1996): variance of simple returns weighted exponentially with decay
+    0.94, starting from 2 % a day where there is no past yet. Volume is weighted likewise, starting
+    from the first day's. Both use the past up to the day of the decision only.
+
+    Args:
+        data: The market, with volume.
+        impact: The Y of the square-root law; empirically near 1 (Almgren et al., 2005).
+
+    Returns:
+        (n_days, n_stocks) float64.
+
+    Raises:
+        ValueError: If the data has no volume.
+    """
+    if data.volume is None:
+        raise ValueError(
+            "impact needs traded volume, and this data has none: name its column in data.volume, "
+            "or set impact=0"
+        )
+    variance = np.full(data.n_stocks, VOLATILITY_AT_FIRST**2)
+    volume = data.volume[0].copy()
+    coefficients = np.empty_like(data.close)
+    for day in range(data.n_days):
+        if day:
+            squared = (data.close[day] / data.close[day - 1] - 1.0) ** 2
+            variance = VOLATILITY_DECAY * variance + (1 - VOLATILITY_DECAY) * squared
+            volume = VOLATILITY_DECAY * volume + (1 - VOLATILITY_DECAY) * data.volume[day]
+        coefficients[day] = impact * np.sqrt(variance / volume)
+    return coefficients
+
+
+def _fill_price(data: MarketData, fill: str) -> FloatArray:
+    if fill not in FILLS:
+        raise ValueError(f"fill must be one of {', '.join(FILLS)}, got {fill!r}")
+    if fill == "next_close":
+        return data.close[1:]
+    if fill == "same_close":
+        return data.close[:-1]
+    if data.open is None:
+        raise ValueError(
+            "fill=next_open needs opening prices, and this data has none: name their column in "
+            "data.open, or use fill=next_close"
+        )
+    return data.open[1:]
+
+
+def _borrow_fees(data: MarketData, borrow_rate: PerStock) -> FloatArray:
+    days = np.diff(data.dates) / np.timedelta64(1, "D")
+    rate = per_stock("borrow_rate", borrow_rate, data)
+    return np.outer(days / DAYS_IN_A_YEAR_OF_INTEREST, rate)
