@@ -149,6 +149,9 @@ def test_the_baseline_does_not_depend_on_what_an_action_means(n_stocks: int) -> 
         ("env=finrl", "env.hmax=1", "env.turbulence_threshold=0"),
         ("env.finrl_compat=true", "env.sentiment=true"),
         ("env.hmax=1", "env.turbulence_threshold=0", "env.reward_scaling=1"),
+        ("env=portfolio",),
+        ("env=portfolio", "env.allow_short=true", "env.turbulence_threshold=0"),
+        ("env.fractional_shares=true", "env.allow_short=true", "env.threads=2"),
     ],
 )
 def test_the_baseline_is_the_same_in_every_environment(
@@ -157,6 +160,38 @@ def test_the_baseline_is_the_same_in_every_environment(
     baseline = Holdout(composed(*overrides), MARKET).baseline
     np.testing.assert_array_equal(baseline.account_value, plain_baseline.account_value)
     np.testing.assert_array_equal(baseline.trades, plain_baseline.trades)
+
+
+@pytest.mark.parametrize("fill", ["next_open", "next_close"])
+@pytest.mark.parametrize("env", ["stock_trading", "portfolio"])
+def test_the_baseline_of_later_fills_is_near_equal_weights(env: str, fill: str) -> None:
+    baseline = Holdout(composed(f"env={env}", f"env.fill={fill}"), MARKET).baseline
+    np.testing.assert_allclose(baseline.traded_weights[0][:-1], 1 / 3, atol=0.02)
+    assert (baseline.cash >= 0).all()
+    price = MARKET.open if fill == "next_open" else MARKET.close
+    assert price is not None
+    np.testing.assert_array_equal(baseline.fill_price, price[1:])
+
+
+def test_the_baseline_pays_for_its_impact(plain_baseline: BacktestResult) -> None:
+    moving = Holdout(composed("env.impact=1"), MARKET).baseline
+    np.testing.assert_allclose(moving.traded_weights[0][:-1], 1 / 3, atol=0.02)
+    assert moving.costs[0] > 1.01 * plain_baseline.costs[0]
+    assert (moving.cash >= 0).all()
+
+
+def test_a_short_seller_is_ruined_by_a_gap(tmp_path: Path) -> None:
+    close = MARKET.close.copy()
+    close[10:, 0] *= 3
+    data = replace(MARKET, close=close)
+    cfg = composed("env.allow_short=true", "env.hmax=1000000")
+    actions = np.zeros((data.n_days, 3))
+    actions[0, 0] = -1.0
+    report = Holdout(cfg, data).backtest(
+        ScriptedPolicy(actions), training_env(cfg, data), "short seller", tmp_path
+    )
+    assert report.ruined_on == str(data.dates[10])
+    assert report.metrics["agent"]["total_return"] < -1
 
 
 def test_an_environment_without_the_cost_of_buying_is_refused() -> None:

@@ -261,6 +261,46 @@ def test_finrls_exact_environment_trains(command: Command) -> None:
     )
 
 
+@pytest.mark.parametrize("agent", ["ppo", "sac"])
+def test_target_weights_train_and_are_backtested(
+    agent: str, command: Command, tmp_path: Path
+) -> None:
+    command("finai_rl.train", *tiny(agent), "env=portfolio", "tracking=none")
+    trades = pd.read_csv(run_folder(tmp_path) / "backtest" / "trades.csv", index_col=0)
+    assert (trades.to_numpy() % 1 != 0).any()
+
+
+def test_shorts_at_the_next_open_with_impact_and_modulated_sentiment(
+    command: Command, tmp_path: Path
+) -> None:
+    write_processed_csv(tmp_path / "my.csv", n_days=400)
+    rows = pd.read_csv(tmp_path / "my.csv", index_col=0)
+    rows["llm_sentiment"] = np.random.default_rng(0).integers(0, 6, len(rows))
+    rows.to_csv(tmp_path / "my.csv")
+    command(
+        "finai_rl.train",
+        "debug=fast",
+        "data=processed_csv",
+        "data.path=my.csv",
+        "data.open=open",
+        "data.volume=volume",
+        "data.sentiment.columns=[llm_sentiment]",
+        "data.sentiment.lag=1",
+        "env.sentiment=true",
+        "env.sentiment_modulation=finrl_deepseek",
+        "env.allow_short=true",
+        "env.borrow_rate={AAA:0.003,BBB:0.01,CCC:0.3}",
+        "env.fill=next_open",
+        "env.impact=1.0",
+        "evaluation.periods_per_year=365",
+        "tracking=none",
+    )
+    backtest = run_folder(tmp_path) / "backtest"
+    fills = pd.read_csv(backtest / "fill_price.csv", index_col=0)
+    opens = rows.pivot(index="date", columns="tic", values="open").loc[fills.index[1] :]
+    np.testing.assert_allclose(fills.iloc[:-1], opens.iloc[: len(fills) - 1])
+
+
 def test_finrls_own_class_trains_in_processes_and_is_backtested(
     command: Command, tmp_path: Path
 ) -> None:
