@@ -69,6 +69,10 @@ class MarketVecEnv(VecEnv):
         check_range("n_envs", n_envs, least=1)
         check_range("threads", threads, least=1)
         check_range("initial_amount", opening_cash, least=0.0)
+        if opening_cash == 0 and not opening_shares.any():
+            raise ValueError(
+                "initial_amount must be positive where no shares are held at the start"
+            )
         self.data = data
         self.terms = terms
         self.threads = min(int(threads), int(n_envs))
@@ -127,6 +131,7 @@ class MarketVecEnv(VecEnv):
             (see :meth:`episode_info`) and, when recording, ``ledger``.
         """
         observations, rewards, dones, ended = self.advance(self._actions)
+        # A dict each: wrappers may write to them.
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if not ended:
             return observations, rewards, dones, infos
