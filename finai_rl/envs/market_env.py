@@ -20,6 +20,8 @@ from finai_rl.envs.stepping import ACCOUNT, first_not_finite, step_accounts, wri
 from finai_rl.envs.terms import Terms
 
 Float32Array = NDArray[np.float32]
+NEW_ACCOUNT = np.zeros((), dtype=ACCOUNT)
+FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 class MarketVecEnv(VecEnv):
@@ -90,6 +92,8 @@ class MarketVecEnv(VecEnv):
         self.shares = np.zeros((n_envs, data.n_stocks))
         self._executed = np.zeros((n_envs, data.n_stocks))
         self._n_observations = self._market_rows.shape[1]
+        self._actions_shape = (int(n_envs), n_actions)
+        self._unit = {dtype: self._action_unit(dtype) for dtype in (FLOAT32, FLOAT64)}
         super().__init__(
             n_envs,
             gym.spaces.Box(-np.inf, np.inf, (self._n_observations,), dtype=np.float32),
@@ -177,13 +181,14 @@ class MarketVecEnv(VecEnv):
         if self.threads == 1:
             return self._step_part(0, self.num_envs, actions, observations, rewards, dones)
         # Made here and not before, so that the batch can be pickled and survives a fork.
-        self._pool = self._pool or ThreadPoolExecutor(self.threads)
+        self._pool = self._pool or ThreadPoolExecutor(self.threads - 1)
         bounds = [part * self.num_envs // self.threads for part in range(self.threads + 1)]
         parts = [
             self._pool.submit(self._step_part, first, last, actions, observations, rewards, dones)
-            for first, last in itertools.pairwise(bounds)
+            for first, last in itertools.pairwise(bounds[1:])
         ]
-        return sum(part.result() for part in parts)
+        ended = self._step_part(0, bounds[1], actions, observations, rewards, dones)
+        return ended + sum(part.result() for part in parts)
 
     def _step_part(
         self,
@@ -197,7 +202,7 @@ class MarketVecEnv(VecEnv):
         terms = self.terms
         return int(
             step_accounts(
-                first, last, actions, self._action_unit(actions.dtype), self.accounts, self.shares,
+                first, last, actions, self._unit[actions.dtype], self.accounts, self.shares,
                 self._executed, self.data.close, terms.fill_price, terms.risk, terms.rates,
                 terms.impact, terms.borrow, terms.initial_margin, terms.maintenance_margin,
                 terms.rules, self._market_rows, observations, rewards, dones,
@@ -210,10 +215,10 @@ class MarketVecEnv(VecEnv):
         return one
 
     def _checked(self, actions: NDArray[Any]) -> NDArray[Any]:
-        expected = (self.num_envs, *self.action_space.shape)  # type: ignore[misc]
+        expected = self._actions_shape
         if actions.shape != expected:
             raise ValueError(f"actions must have shape {expected}, got {actions.shape}")
-        if actions.dtype not in (np.float32, np.float64):
+        if actions.dtype != FLOAT32 and actions.dtype != FLOAT64:
             actions = actions.astype(np.float64)
         actions = np.ascontiguousarray(actions)
         broken = first_not_finite(actions)
@@ -266,9 +271,9 @@ class MarketVecEnv(VecEnv):
         start, end = self._windows.draw(env)
         self.shares[env] = self._opening_shares
         value = self._opening_value(self.data.close[start])
-        account = self.accounts[env : env + 1]
-        reward = account["reward"][0]
-        account[:] = np.zeros(1, dtype=ACCOUNT)
+        account = self.accounts[env]
+        reward = account["reward"]
+        self.accounts[env] = NEW_ACCOUNT
         account["first_day"], account["day"], account["last_day"] = start, start, end
         account["cash"], account["value"], account["reward"] = self._opening_cash, value, reward
         if self._ledger is not None:

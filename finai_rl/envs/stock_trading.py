@@ -213,7 +213,7 @@ class StockTradingVecEnv(MarketVecEnv):
         orders = np.empty(actions.shape, dtype=np.int64)
         liquidate = np.empty(self.num_envs, dtype=np.bool_)
         write_finrl_orders(
-            actions, self._action_unit(actions.dtype), self.accounts, self.terms.risk,
+            actions, self._unit[actions.dtype], self.accounts, self.terms.risk,
             float(rule["risk_threshold"]), orders, liquidate,
         )  # fmt: skip
         return int(

@@ -1,0 +1,60 @@
+"""Compilation of the trading arithmetic, cached on disk until any of it changes.
+
+numba caches each function by its own file, and would not notice that a function compiled into it,
+from another file, has changed. The cache is therefore kept in a folder named after the source of
+all compiled modules together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+COMPILED_MODULES = ("accounting", "execution", "stepping", "finrl_accounting")
+"""Modules of this package whose functions are compiled, into one another."""
+
+
+def _cache_folder() -> str:
+    here = Path(__file__).parent
+    sources = [Path(__file__), *(here / f"{name}.py" for name in COMPILED_MODULES)]
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    base = Path(chosen) if chosen else here / "__pycache__"
+    if not os.access(base if base.is_dir() else base.parent, os.W_OK):
+        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "finai_rl"
+        if not os.access(Path.home(), os.W_OK):
+            base = Path(tempfile.gettempdir()) / f"finai_rl-{os.getuid()}"
+    return str(base / f"compiled-{digest}")
+
+
+_FOLDER = _cache_folder()
+
+
+def compiled(function: Function) -> Function:
+    """Compile a function without the interpreter lock, and cache it on disk."""
+    return _compiled(function, inline=False)
+
+
+def inlined(function: Function) -> Function:
+    """Compile a function into its callers, so that loops over its arrays can be vectorized."""
+    return _compiled(function, inline=True)
+
+
+def _compiled(function: Function, inline: bool) -> Function:
+    # numba reads its cache folder where a function is declared.
+    config: Any = numba.config
+    others = config.CACHE_DIR
+    config.CACHE_DIR = _FOLDER
+    try:
+        made: Any = numba.njit(cache=True, nogil=True, forceinline=inline)(function)
+    finally:
+        config.CACHE_DIR = others
+    return cast(Function, made)
