@@ -209,6 +209,31 @@ def total_claimed(
 
 
 @numba.njit(cache=True, nogil=True, forceinline=True)
+def _scale_down(
+    want: FloatArray,
+    price: FloatArray,
+    claim: FloatArray,
+    impact: FloatArray | None,
+    done: FloatArray,
+    total: float,
+    budget: float,
+    whole: bool,
+) -> float:
+    # Mostly once: impact grows faster than an order. But the rest of one that reaches MAX_IMPACT
+    # on its way claims more than its part when it is cut.
+    while total > budget:
+        scale = budget / total * JUST_BELOW
+        for i in range(want.shape[0]):
+            want[i] *= scale
+        total = total_claimed(want, price, claim, impact, done)
+    if not whole:
+        return total
+    for i in range(want.shape[0]):
+        want[i] = np.floor(want[i])
+    return total_claimed(want, price, claim, impact, done)
+
+
+@numba.njit(cache=True, nogil=True, forceinline=True)
 def limit_to_budget(
     want: FloatArray,
     price: FloatArray,
@@ -217,6 +242,7 @@ def limit_to_budget(
     done: FloatArray,
     total: float,
     budget: float,
+    least: float,
     whole: bool,
     pro_rata: bool,
     keys: IntArray,
@@ -232,34 +258,31 @@ def limit_to_budget(
         done: (n_stocks,) shares of the same orders that have been traded already.
         total: What the orders claim together.
         budget: Money.
+        least: No order is cut to less money than this: what rounding leaves buys nothing.
         whole: Whether shares are whole.
-        pro_rata: Whether all orders are cut by the same factor; else the largest (in shares) is
-            served first, equal ones in ticker order.
+        pro_rata: Whether all orders are cut by the same factor, to what there is over what they
+            claim; else the largest (in shares, whole ones where shares are whole) is served
+            first, equal ones in ticker order.
         keys: (n_stocks,) scratch.
         ranking: (n_stocks,) scratch.
 
     Returns:
         What is left of the budget: not negative, unless it was before.
     """
-    n = want.shape[0]
     if total <= budget:
         return budget - total
-    if budget <= 0.0:
+    if budget <= least:
         want[:] = 0.0
         return budget
     if pro_rata:
-        # Impact grows faster than the order: what is scaled down costs less than its part.
-        scale = budget / total * JUST_BELOW
-        for i in range(n):
-            want[i] = np.floor(want[i] * scale) if whole else want[i] * scale
-            coefficient = 0.0 if impact is None else impact[i]
-            budget -= claimed(want[i], price[i], claim[i], coefficient, done[i])
-        return max(budget, 0.0)
+        return budget - _scale_down(want, price, claim, impact, done, total, budget, whole)
     for place in range(rank_largest_first(want, whole, keys, ranking)):
         i = ranking[place]
         coefficient = 0.0 if impact is None else impact[i]
         due = claimed(want[i], price[i], claim[i], coefficient, done[i])
-        if due > budget:
+        if due > budget and budget <= least:
+            want[i] = due = 0.0
+        elif due > budget:
             want[i] = affordable(budget, price[i], claim[i], coefficient, done[i], want[i], whole)
             due = claimed(want[i], price[i], claim[i], coefficient, done[i])
         budget -= due

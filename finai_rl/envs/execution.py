@@ -30,6 +30,7 @@ def execute_orders(
     impact: FloatArray | None,
     cash: float,
     initial_margin: float | None,
+    least: float,
     whole: bool,
     pro_rata: bool,
     buys: FloatArray,
@@ -50,6 +51,7 @@ def execute_orders(
         cash: Cash before.
         initial_margin: Fraction of the value sold short that must be in the account beside the
             proceeds; None if no more may be sold than is held.
+        least: Money that pays for less than this pays for nothing; not negative.
         whole: Whether shares are whole.
         pro_rata: Whether scarce money cuts all orders by one factor; else the largest goes first.
         buys: (n_stocks,) receives the shares bought.
@@ -75,8 +77,9 @@ def execute_orders(
         claim[i] = 1.0 + buy_rate[i]
     if initial_margin is None:
         cash = limit_to_budget(
-            buys, price, claim, impact, nothing, bought + due, cash, whole, pro_rata, keys, ranking
-        )
+            buys, price, claim, impact, nothing, bought + due, cash, least, whole, pro_rata, keys,
+            ranking,
+        )  # fmt: skip
         bought, due = value_and_cost(buys, price, buy_rate, impact)
         return cash, bought, sold, paid + due
     opening, done = scratch[2], scratch[3]
@@ -87,14 +90,14 @@ def execute_orders(
         done[i] = buys[i]
     total = total_claimed(buys, price, claim, impact, nothing)
     cash = limit_to_budget(
-        buys, price, claim, impact, nothing, total, cash, whole, pro_rata, keys, ranking
+        buys, price, claim, impact, nothing, total, cash, least, whole, pro_rata, keys, ranking
     )
     for i in range(orders.shape[0]):
         if buys[i] < done[i]:
             opening[i] = 0.0
     cash = _open_positions(
-        orders, price, shares, buy_rate, sell_rate, impact, cash, initial_margin, whole, pro_rata,
-        buys, sells, claim, opening, done, keys, ranking,
+        orders, price, shares, buy_rate, sell_rate, impact, cash, initial_margin, least, whole,
+        pro_rata, buys, sells, claim, opening, done, keys, ranking,
     )  # fmt: skip
     bought, due = value_and_cost(buys, price, buy_rate, impact)
     sold, paid = value_and_cost(sells, price, sell_rate, impact)
@@ -111,6 +114,7 @@ def _open_positions(
     impact: FloatArray | None,
     cash: float,
     initial_margin: float,
+    least: float,
     whole: bool,
     pro_rata: bool,
     buys: FloatArray,
@@ -132,7 +136,7 @@ def _open_positions(
     free = cash - (1.0 + initial_margin) * short_value
     total = total_claimed(opening, price, claim, impact, done)
     limit_to_budget(
-        opening, price, claim, impact, done, total, free, whole, pro_rata, keys, ranking
+        opening, price, claim, impact, done, total, free, least, whole, pro_rata, keys, ranking
     )
     for i in range(orders.shape[0]):
         if opening[i] == 0.0:

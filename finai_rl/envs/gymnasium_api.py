@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import gymnasium as gym
@@ -61,7 +62,8 @@ class MarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArra
 
     An environment whose episode has ended starts its next one in the same step; the last
     observation is then in ``info["final_obs"]`` and what :meth:`MarketEnv.step` would say in
-    ``info["final_info"]``, where ``info["_final_obs"]`` is true.
+    ``info["final_info"]``, arrays over the environments as in Gymnasium's own vectors, where
+    ``info["_final_obs"]`` is true.
 
     Args:
         num_envs: Number of environments.
@@ -103,22 +105,19 @@ class MarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArra
         self, actions: NDArray[Any]
     ) -> tuple[NDArray[np.float32], NDArray[np.float64], BoolArray, BoolArray, dict[str, Any]]:
         """Trade on (num_envs, n_actions) actions in [-1, 1] and move on to the next day."""
-        terminated = np.zeros(self.num_envs, dtype=np.bool_)
         truncated = np.zeros(self.num_envs, dtype=np.bool_)
         self.batch.step_async(actions)
         observations, rewards, dones, infos = self.batch.step_wait()
         info: dict[str, Any] = {}
-        if dones.any():
-            final_obs = np.full(self.num_envs, None, dtype=object)
-            final_info = np.full(self.num_envs, None, dtype=object)
-            for env in np.flatnonzero(dones):
-                ended = infos[env]
-                final_obs[env] = ended.pop("terminal_observation")
-                truncated[env] = ended.pop("TimeLimit.truncated")
-                final_info[env] = ended
-            terminated = dones & ~truncated
-            info = {"final_obs": final_obs, "_final_obs": dones.copy()}
-            info |= {"final_info": final_info, "_final_info": dones.copy()}
+        for env in map(int, np.flatnonzero(dones)):
+            ended = infos[env]
+            truncated[env] = ended.pop("TimeLimit.truncated")
+            final = {"final_obs": ended.pop("terminal_observation"), "final_info": ended}
+            if "ledger" in ended:
+                # Books of different lengths do not stack: they stay one object per environment.
+                ended["ledger"] = MappingProxyType(ended["ledger"])
+            info = self._add_info(info, final, env)
+        terminated = dones & ~truncated
         return observations, rewards.astype(np.float64), terminated, truncated, info
 
     def close_extras(self, **kwargs: Any) -> None:

@@ -109,7 +109,9 @@ class PortfolioVecEnv(MarketVecEnv):
             n_actions=data.n_stocks + 1,
             n_envs=n_envs,
             opening_cash=initial_amount,
-            opening_shares=per_stock("num_stock_shares", num_stock_shares or 0.0, data),
+            opening_shares=per_stock(
+                "num_stock_shares", 0.0 if num_stock_shares is None else num_stock_shares, data
+            ),
             episode_days=episode_days,
             random_start=random_start,
             record=record,

@@ -44,6 +44,9 @@ RULES = np.dtype(
 )
 """What holds for all accounts and days."""
 
+DUST = 1e-9
+"""The part of an account's value below which money pays for no fraction of a share."""
+
 
 @numba.njit(cache=True, nogil=True)
 def first_not_finite(actions: NDArray[np.floating]) -> int:
@@ -150,16 +153,17 @@ def step_accounts(
                 )
             else:
                 write_orders(actions, env, hmax, whole, orders)
+            least = 0.0 if whole else DUST * max(account.value, 0.0)
             cash, bought, sold, cost = execute_orders(
                 orders, price, held, buy_rate, sell_rate, coefficients, account.cash,
-                initial_margin, whole, weights, buys, sells, scratch, keys, ranking,
+                initial_margin, least, whole, weights, buys, sells, scratch, keys, ranking,
             )  # fmt: skip
         account.trades += _book(env, buys, sells, held, shares, executed)
         if borrow is not None and not later:
             fee = borrow_fee(price, held, borrow[today])
         account.cost += cost
         account.financing += fee
-        account.turnover += max(bought, sold) / account.value
+        account.turnover += _turnover(bought, sold, account.value)
         for i in range(n):
             now[i] = close[today + 1, i]
         account.cash, account.day = cash - fee, today + 1
@@ -187,6 +191,12 @@ def _book(
         shares[env, i] = held[i]
         count += traded != 0.0
     return count
+
+
+@numba.njit(cache=True, nogil=True, forceinline=True)
+def _turnover(bought: float, sold: float, value: float) -> float:
+    # An episode may open with an account that is worth nothing.
+    return max(bought, sold) / value if value > 0.0 else 0.0
 
 
 @numba.njit(cache=True, nogil=True, forceinline=True)

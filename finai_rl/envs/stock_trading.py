@@ -140,10 +140,14 @@ class StockTradingVecEnv(MarketVecEnv):
             )
         self.hmax = int(hmax)
         self.finrl_compat = finrl_compat
-        self.num_stock_shares = per_stock("num_stock_shares", num_stock_shares or 0.0, data)
+        self.num_stock_shares = per_stock(
+            "num_stock_shares", 0.0 if num_stock_shares is None else num_stock_shares, data
+        )
         self._carried_on = previous_state is not None
         if previous_state is not None:
             initial_amount, self.num_stock_shares = account_in_state(previous_state, data)
+            if not (allow_short or finrl_compat) and (self.num_stock_shares < 0).any():
+                raise ValueError("previous_state is short of stocks: that needs allow_short=true")
         terms = terms_of_trade(
             data,
             buy_cost_pct=buy_cost_pct,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finai_rl.data.market import MarketData
+from finai_rl.envs.accounting import MAX_IMPACT
 from finai_rl.envs.settings import FloatArray, check_range, check_risk, cost_of_trading, per_stock
 from finai_rl.envs.stepping import RULES
 
@@ -104,6 +105,8 @@ def terms_of_trade(
             f"{initial_margin}: every short sale would be closed the next day"
         )
     check_risk(data, turbulence_threshold)
+    borrow = _borrow_fees(data, borrow_rate)
+    rates = _rates(data, buy_cost_pct, sell_cost_pct, slippage_bps, impact)
     rules = np.zeros(1, dtype=RULES)
     rules["whole_shares"] = not fractional_shares
     rules["target_weights"] = target_weights
@@ -113,14 +116,9 @@ def terms_of_trade(
     return Terms(
         fill=fill,
         fill_price=_fill_price(data, fill),
-        rates=np.stack(
-            [
-                cost_of_trading("buy_cost_pct", buy_cost_pct, slippage_bps, data),
-                cost_of_trading("sell_cost_pct", sell_cost_pct, slippage_bps, data),
-            ]
-        ),
+        rates=rates,
         impact=impact_coefficients(data, impact) if impact else None,
-        borrow=_borrow_fees(data, borrow_rate) if allow_short else None,
+        borrow=borrow if allow_short else None,
         initial_margin=float(initial_margin) if allow_short else None,
         maintenance_margin=float(maintenance_margin),
         risk=None if turbulence_threshold is None else data.risk,
@@ -171,6 +169,27 @@ def impact_coefficients(data: MarketData, impact: float) -> FloatArray:
             volume = VOLATILITY_DECAY * volume + (1 - VOLATILITY_DECAY) * data.volume[day]
         coefficients[day] = impact * np.sqrt(variance / volume)
     return coefficients
+
+
+def _rates(
+    data: MarketData,
+    buy_cost_pct: PerStock,
+    sell_cost_pct: PerStock,
+    slippage_bps: float,
+    impact: float,
+) -> FloatArray:
+    rates = np.stack(
+        [
+            cost_of_trading("buy_cost_pct", buy_cost_pct, slippage_bps, data),
+            cost_of_trading("sell_cost_pct", sell_cost_pct, slippage_bps, data),
+        ]
+    )
+    if impact and (rates[1] + MAX_IMPACT >= 1).any():
+        raise ValueError(
+            f"sell_cost_pct and slippage_bps must stay below {1 - MAX_IMPACT} beside impact, which "
+            f"takes up to {MAX_IMPACT}: a sale must not cost more than it brings"
+        )
+    return rates
 
 
 def _fill_price(data: MarketData, fill: str) -> FloatArray:

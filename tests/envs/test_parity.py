@@ -83,7 +83,7 @@ def episodes(draw: st.DrawFn) -> tuple[MarketData, np.ndarray, dict[str, Any]]:
     if draw(st.booleans()):  # many ties at the bounds, as clipped policies have
         actions = np.clip(actions * 3, -wide, wide)
     actions = actions.astype(draw(st.sampled_from([np.float32, np.float64])))
-    chosen = {
+    chosen: dict[str, Any] = {
         "hmax": draw(st.sampled_from([1, 50, 100, 1000])),
         "initial_amount": draw(st.sampled_from([1_000, 20_000, 1_000_000, 12_345.67])),
         "buy_cost_pct": draw(st.sampled_from([0.0, 0.001, 0.02])),
