@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from finai_rl.envs.compilation import inlined
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -27,11 +28,12 @@ MAX_IMPACT = 0.5
 """No order moves its own price by more than this fraction, however thin the volume."""
 
 COUNTING_LIMIT = 64
+SIZES = 1024
 BISECTIONS = 60
 JUST_BELOW = 1.0 - 1e-12
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def inner(a: FloatArray, b: FloatArray) -> float:
     """Sum ``a * b`` in four lanes."""
     n = a.shape[0]
@@ -47,7 +49,7 @@ def inner(a: FloatArray, b: FloatArray) -> float:
     return (first + second) + (third + fourth)
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def impact_cost(price: float, quantity: float, coefficient: float) -> float:
     r"""Cost of moving the price against oneself: ``price * q * coefficient * sqrt(q)``.
 
@@ -58,13 +60,13 @@ def impact_cost(price: float, quantity: float, coefficient: float) -> float:
     return price * quantity * min(coefficient * math.sqrt(quantity), MAX_IMPACT)
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def impact_of_more(price: float, done: float, more: float, coefficient: float) -> float:
     """Cost that ``more`` shares add to an order of which ``done`` have been traded."""
     return impact_cost(price, done + more, coefficient) - impact_cost(price, done, coefficient)
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def value_and_cost(
     quantity: FloatArray, price: FloatArray, rate: FloatArray, impact: FloatArray | None
 ) -> tuple[float, float]:
@@ -104,7 +106,7 @@ def value_and_cost(
     return (value + second) + (third + fourth), cost
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def affordable(
     budget: float,
     price: float,
@@ -147,14 +149,14 @@ def affordable(
     return quantity
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def rank_largest_first(want: FloatArray, whole: bool, keys: IntArray, ranking: IntArray) -> int:
     """Rank the orders by size, equal ones in ticker order.
 
     Args:
         want: (n_stocks,) shares wanted, not negative.
         whole: Whether they are whole numbers.
-        keys: (n_stocks,) scratch.
+        keys: (n_stocks + ``SIZES``,) scratch.
         ranking: (n_stocks,) receives the stocks that want any.
 
     Returns:
@@ -179,20 +181,43 @@ def rank_largest_first(want: FloatArray, whole: bool, keys: IntArray, ranking: I
                 place += keys[j] > key
             ranking[place] = n - 1 - key % n
         return wanted
+    largest = int(want.max())
+    if largest < keys.shape[0] - n:
+        return _rank_by_buckets(want, largest, keys, ranking)
     ordered = np.sort(keys[:wanted])
     for place in range(wanted):
         ranking[place] = n - 1 - ordered[wanted - 1 - place] % n
     return wanted
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
+def _rank_by_buckets(want: FloatArray, largest: int, keys: IntArray, ranking: IntArray) -> int:
+    # Where there are fewer sizes than the scratch has room for, counting them beats sorting.
+    n = want.shape[0]
+    for size in range(n, n + largest + 1):
+        keys[size] = 0
+    for i in range(n):
+        keys[n + np.int64(want[i])] += 1
+    wanted = 0
+    for size in range(largest, 0, -1):
+        wanted += keys[n + size]
+        keys[n + size] = wanted - keys[n + size]
+    for i in range(n):
+        bucket = n + np.int64(want[i])
+        if bucket > n:
+            ranking[keys[bucket]] = i
+            keys[bucket] += 1
+    return wanted
+
+
+@inlined
 def claimed(want: float, price: float, claim: float, impact: float, done: float) -> float:
     """Return the money that one order claims; see :func:`limit_to_budget`."""
     due = price * claim * want
     return due + impact_of_more(price, done, want, impact) if impact > 0.0 else due
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def total_claimed(
     want: FloatArray,
     price: FloatArray,
@@ -208,7 +233,7 @@ def total_claimed(
     return total
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def _scale_down(
     want: FloatArray,
     price: FloatArray,
@@ -233,7 +258,7 @@ def _scale_down(
     return total_claimed(want, price, claim, impact, done)
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def limit_to_budget(
     want: FloatArray,
     price: FloatArray,
@@ -263,7 +288,7 @@ def limit_to_budget(
         pro_rata: Whether all orders are cut by the same factor, to what there is over what they
             claim; else the largest (in shares, whole ones where shares are whole) is served
             first, equal ones in ticker order.
-        keys: (n_stocks,) scratch.
+        keys: (n_stocks + ``SIZES``,) scratch.
         ranking: (n_stocks,) scratch.
 
     Returns:

@@ -7,7 +7,6 @@ a position and needs money: a purchase its full price, a short sale its initial 
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
 from finai_rl.envs.accounting import (
@@ -18,9 +17,10 @@ from finai_rl.envs.accounting import (
     total_claimed,
     value_and_cost,
 )
+from finai_rl.envs.compilation import inlined
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def execute_orders(
     orders: FloatArray,
     price: FloatArray,
@@ -57,7 +57,7 @@ def execute_orders(
         buys: (n_stocks,) receives the shares bought.
         sells: (n_stocks,) receives the shares sold.
         scratch: (4, n_stocks), whose first row must be zero, and stays so.
-        keys: (n_stocks,) scratch.
+        keys: (n_stocks + ``SIZES``,) scratch.
         ranking: (n_stocks,) scratch.
 
     Returns:
@@ -104,7 +104,7 @@ def execute_orders(
     return cash, bought, sold, paid + due
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def _open_positions(
     orders: FloatArray,
     price: FloatArray,
@@ -153,7 +153,7 @@ def _open_positions(
     return cash
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def close_out(
     price: FloatArray,
     shares: FloatArray,
@@ -188,7 +188,7 @@ def close_out(
     return cash + (sold - paid) - (bought + due), bought, sold, paid + due
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def borrow_fee(price: FloatArray, shares: FloatArray, rate: FloatArray) -> float:
     """Return the fee for what an account is short, at ``rate`` (n_stocks,) of its value."""
     fee = 0.0
@@ -197,7 +197,7 @@ def borrow_fee(price: FloatArray, shares: FloatArray, rate: FloatArray) -> float
     return fee
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def margin_call(
     price: FloatArray, shares: FloatArray, value: float, maintenance_margin: float
 ) -> bool:
@@ -208,7 +208,7 @@ def margin_call(
     return short_value > 0.0 and value < maintenance_margin * short_value
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def weights_to_orders(
     action: FloatArray,
     value: float,

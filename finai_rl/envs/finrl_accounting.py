@@ -8,11 +8,11 @@ is traded and the last reward is paid again.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from finai_rl.envs.accounting import FloatArray, IntArray
+from finai_rl.envs.compilation import compiled
 from finai_rl.envs.stepping import write_observations
 
 BoolArray = NDArray[np.bool_]
@@ -20,7 +20,7 @@ BoolArray = NDArray[np.bool_]
 PLENTY = 1.0 + 1e-9
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def account_value(cash: float, price: FloatArray, shares: FloatArray) -> float:
     """Value one account: cash plus holdings at ``price``, summed from left to right."""
     holdings = 0.0
@@ -29,7 +29,7 @@ def account_value(cash: float, price: FloatArray, shares: FloatArray) -> float:
     return cash + holdings
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def write_finrl_orders(
     actions: NDArray[np.floating],
     hmax: np.floating,
@@ -63,7 +63,7 @@ def write_finrl_orders(
                 orders[env, stock] = np.int64(actions[env, stock] * hmax)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _sell(
     orders: IntArray,
     ranking: IntArray,
@@ -96,7 +96,7 @@ def _sell(
     return cash, cost, trades, value
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _buy(
     orders: IntArray,
     ranking: IntArray,
@@ -130,7 +130,7 @@ def _buy(
     return cash, cost, trades, value
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def step_finrl_accounts(
     orders: IntArray,
     ranking: IntArray,

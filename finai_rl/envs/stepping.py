@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from finai_rl.envs.accounting import FloatArray, inner
+from finai_rl.envs.accounting import SIZES, FloatArray, inner
+from finai_rl.envs.compilation import compiled, inlined
 from finai_rl.envs.execution import (
     borrow_fee,
     close_out,
@@ -48,7 +48,7 @@ DUST = 1e-9
 """The part of an account's value below which money pays for no fraction of a share."""
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def first_not_finite(actions: NDArray[np.floating]) -> int:
     """Return the flat position of the first action that is NaN or infinite, -1 if none is."""
     n = actions.shape[1]
@@ -63,7 +63,7 @@ def first_not_finite(actions: NDArray[np.floating]) -> int:
     return -1
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def step_accounts(
     first: int,
     last: int,
@@ -122,7 +122,7 @@ def step_accounts(
     buy_rate, sell_rate = rates[0], rates[1]
     orders, price, now, held = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     buys, sells, scratch = np.empty(n), np.empty(n), np.zeros((4, n))
-    keys, ranking = np.empty(n, np.int64), np.empty(n, np.int64)
+    keys, ranking = np.empty(n + SIZES, np.int64), np.empty(n, np.int64)
     coefficients = None if impact is None else np.empty(n)
     ended = 0
     for env in range(first, last):
@@ -174,7 +174,7 @@ def step_accounts(
     return ended
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def _book(
     env: int,
     buys: FloatArray,
@@ -193,13 +193,13 @@ def _book(
     return count
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def _turnover(bought: float, sold: float, value: float) -> float:
     # An episode may open with an account that is worth nothing.
     return max(bought, sold) / value if value > 0.0 else 0.0
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def _value(
     accounts: NDArray[np.void], env: int, held: FloatArray, close: FloatArray, scaling: float
 ) -> float:
@@ -210,7 +210,7 @@ def _value(
     return float(reward)
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def write_orders(
     actions: NDArray[np.floating], env: int, hmax: np.floating, whole: bool, orders: FloatArray
 ) -> None:
@@ -221,7 +221,7 @@ def write_orders(
         orders[i] = np.trunc(wanted) if whole else wanted
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@inlined
 def write_observations(
     first: int,
     last: int,

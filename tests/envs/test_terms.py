@@ -43,12 +43,10 @@ def test_spent_money_buys_no_crumbs(market: type[MarketVecEnv], allow_short: boo
 
 
 @pytest.mark.parametrize("market", MARKETS)
-def test_an_account_without_anything_ends_ruined(market: type[MarketVecEnv]) -> None:
-    env = make(market, initial_amount=0)
-    env.reset()
-    env.advance(np.ones((1, *env.action_space.shape)))
-    assert env.accounts[0]["terminated"]
-    assert env.episode_info(0)["account"]["turnover"] == 0
+def test_an_account_must_open_with_something(market: type[MarketVecEnv]) -> None:
+    with pytest.raises(ValueError, match="initial_amount must be positive"):
+        make(market, initial_amount=0)
+    make(market, initial_amount=0, num_stock_shares=1.0)
 
 
 @pytest.mark.parametrize("market", MARKETS)
