@@ -54,6 +54,9 @@ class ElegantRLAlgorithm(BaseAlgorithm):
         raise NotImplementedError
 
     def _setup_model(self) -> None:
+        for name in self.hyperparameter_names():
+            # NumPy's numbers would go on into the optimizers' states, which are to be plain.
+            setattr(self, name, plain_value(getattr(self, name)))
         self._setup_lr_schedule()
         check_flat(self.observation_space, self.action_space)
         if not self.net_dims or any(size < 1 for size in self.net_dims):
@@ -188,7 +191,7 @@ class ElegantRLAlgorithm(BaseAlgorithm):
             print_system_info: Not supported.
             force_reset: False continues exactly where the agent was saved, from the last
                 observation and torch's global generator, for an environment that stands where
-                it stood then.
+                it stood then; exact on the CPU, for an agent saved between two rollouts.
             **kwargs: Hyperparameters in place of saved ones.
 
         Raises:

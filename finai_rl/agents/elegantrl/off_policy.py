@@ -77,8 +77,8 @@ class ElegantRLOffPolicy(ElegantRLAlgorithm, OffPolicyAlgorithm):
                 f"buffer_size: {self.buffer_size} transitions are less than one of each of "
                 f"{self.n_envs} environments"
             )
-        self._convert_train_freq()
         super()._setup_model()
+        self._convert_train_freq()
         from finai_rl.agents.elegantrl.replay_buffer import ReplayBuffer
 
         # ElegantRL counts rows, each of which holds a transition of every environment.

@@ -104,22 +104,22 @@ class ElegantRLSAC(ElegantRLOffPolicy):
     def elegantrl_settings(self) -> dict[str, Any]:
         """Return this agent's hyperparameters in ElegantRL's names."""
         n_actions = self._dimensions()["action_dim"]
-        automatic = self.target_entropy == "auto"
-        entropy = -float(n_actions) if automatic else float(self.target_entropy)
+        entropy = -float(n_actions)
+        if self.target_entropy != "auto":
+            entropy = _number("target_entropy", self.target_entropy)
         # Its sign is that of a log-probability.
         log_prob = LOG_PROB_EXCESS * n_actions - entropy
         return super().elegantrl_settings() | {"target_entropy": log_prob}
 
     def _setup_model(self) -> None:
-        super()._setup_model()
         start = str(self.ent_coef).removeprefix("auto").removeprefix("_")
-        if not start:
-            return
-        coefficient = float(start)
-        if coefficient <= 0:
+        coefficient = _number("ent_coef", start) if start else None
+        if coefficient is not None and coefficient <= 0:
             raise ValueError(f"ent_coef: must be positive, got {self.ent_coef}")
-        with torch.no_grad():
-            self.elegantrl_agent.alpha_log.fill_(math.log(coefficient))
+        super()._setup_model()
+        if coefficient is not None:
+            with torch.no_grad():
+                self.elegantrl_agent.alpha_log.fill_(math.log(coefficient))
 
     def _set_learning_rates(self) -> None:
         super()._set_learning_rates()
@@ -131,3 +131,10 @@ class ElegantRLSAC(ElegantRLOffPolicy):
         critic_loss, objective, ent_coef = outcome
         super()._log(gradient_steps, critic_loss, objective)
         self.logger.record("train/ent_coef", ent_coef)
+
+
+def _number(name: str, value: str | float) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"{name}: must be a number or auto, got {value}") from None
