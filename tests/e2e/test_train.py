@@ -250,6 +250,8 @@ def test_model_dir_holds_the_last_model_alone(command: Command, tmp_path: Path) 
     assert (tmp_path / "kept" / "vec_normalize.pkl").is_file()
     command("finai_rl.train", *tiny("a2c"), "tracking=none", kept, "env.normalize=no")
     assert {file.name for file in (tmp_path / "kept").iterdir()} == {"model.zip"}
+    command("finai_rl.train", *tiny("erl_a2c"), "tracking=none", kept, "env.normalize=no")
+    assert {file.name for file in (tmp_path / "kept").iterdir()} == {"model.pth"}
 
 
 def test_finrls_exact_environment_trains(command: Command) -> None:
