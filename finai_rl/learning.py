@@ -117,7 +117,9 @@ def save(
     """Save model and normalization statistics, and log them as an MLflow model."""
     from stable_baselines3.common.vec_env import VecNormalize
 
-    model, statistics = folder / "model.zip", folder / "vec_normalize.pkl"
+    from finai_rl.agents.callbacks import model_suffix
+
+    model, statistics = folder / f"model{model_suffix(agent)}", folder / "vec_normalize.pkl"
     agent.save(model)
     if isinstance(env, VecNormalize):
         observations = np.asarray(env.get_original_obs())
@@ -126,8 +128,10 @@ def save(
         observations = np.asarray(env.reset())
     files = [file for file in (model, statistics) if file.is_file()]
     if second is not None:
-        # Statistics of an earlier model beside this one would be taken for its own.
-        (second / statistics.name).unlink(missing_ok=True)
+        # Statistics of an earlier model beside this one would be taken for its own, and a model
+        # in the other format for the one that these statistics belong to.
+        for stale in {statistics.name, "model.zip", "model.pth"} - {file.name for file in files}:
+            (second / stale).unlink(missing_ok=True)
         for file in files:
             shutil.copy2(file, second)
     logged = tracker.log_policy(

@@ -22,6 +22,20 @@ class AccountStatistics(BaseCallback):
         return True
 
 
+class ModelCheckpoint(CheckpointCallback):
+    """SB3's `CheckpointCallback` under the suffix of the agent's own file format."""
+
+    def _checkpoint_path(self, checkpoint_type: str = "", extension: str = "") -> str:
+        if extension == "zip":
+            extension = model_suffix(self.model).removeprefix(".")
+        return super()._checkpoint_path(checkpoint_type, extension)
+
+
+def model_suffix(agent: BaseAlgorithm) -> str:
+    """Return the suffix of an agent's model file: its own ``model_suffix``, or SB3's ``.zip``."""
+    return str(getattr(agent, "model_suffix", ".zip"))
+
+
 def training_callbacks(
     agent: BaseAlgorithm, folder: Path, checkpoint_every: int | None
 ) -> list[BaseCallback]:
@@ -29,14 +43,15 @@ def training_callbacks(
 
     Args:
         agent: The agent about to learn.
-        folder: Where checkpoints go, as ``model_<steps>_steps.zip``.
+        folder: Where checkpoints go, as ``model_<steps>_steps`` with the agent's
+            `model_suffix`.
         checkpoint_every: Environment steps between checkpoints; None for no checkpoints.
     """
     callbacks: list[BaseCallback] = [AccountStatistics()]
     if checkpoint_every is not None:
         calls = max(checkpoint_every // agent.n_envs, 1)
         callbacks.append(
-            CheckpointCallback(calls, str(folder), name_prefix="model", save_vecnormalize=True)
+            ModelCheckpoint(calls, str(folder), name_prefix="model", save_vecnormalize=True)
         )
     return callbacks
 

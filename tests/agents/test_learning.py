@@ -20,7 +20,7 @@ class RandomPolicy:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("agent_name", ["ppo", "a2c"])
+@pytest.mark.parametrize("agent_name", ["ppo", "a2c", "erl_ppo", "erl_a2c"])
 def test_the_shipped_defaults_learn(agent_name: str) -> None:
     cfg = composed(f"agent={agent_name}")
     seed_everything(cfg)

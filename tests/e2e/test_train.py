@@ -26,7 +26,7 @@ def tiny(agent: str) -> list[str]:
 
 
 def run_folder(cwd: Path) -> Path:
-    (folder,) = [model.parent for model in (cwd / "outputs").glob("20*/*/model.zip")]
+    (folder,) = [model.parent for model in (cwd / "outputs").glob("20*/*/model.*")]
     return folder
 
 
@@ -42,8 +42,9 @@ def test_every_agent_trains_saves_and_backtests(
 ) -> None:
     done = command("finai_rl.train", *tiny(agent), "tracking=none")
     folder = run_folder(tmp_path)
+    suffix = ".pth" if agent.startswith("erl_") else ".zip"
     for name in (
-        "model.zip",
+        f"model{suffix}",
         "vec_normalize.pkl",
         "progress.csv",
         "train.log",
@@ -52,7 +53,7 @@ def test_every_agent_trains_saves_and_backtests(
         "backtest/drawdown.png",
         "backtest/holdings.png",
         "backtest/trades.csv",
-        "checkpoints/model_400_steps.zip",
+        f"checkpoints/model_400_steps{suffix}",
     ):
         assert (folder / name).stat().st_size > 0, name
     assert "Objective sharpe_ratio:" in done.stdout
@@ -249,6 +250,8 @@ def test_model_dir_holds_the_last_model_alone(command: Command, tmp_path: Path) 
     assert (tmp_path / "kept" / "vec_normalize.pkl").is_file()
     command("finai_rl.train", *tiny("a2c"), "tracking=none", kept, "env.normalize=no")
     assert {file.name for file in (tmp_path / "kept").iterdir()} == {"model.zip"}
+    command("finai_rl.train", *tiny("erl_a2c"), "tracking=none", kept, "env.normalize=no")
+    assert {file.name for file in (tmp_path / "kept").iterdir()} == {"model.pth"}
 
 
 def test_finrls_exact_environment_trains(command: Command) -> None:
@@ -329,6 +332,31 @@ def test_a_grid_multirun_gives_each_job_a_run(command: Command, tmp_path: Path) 
     assert {run.info.status for run in runs} == {"FINISHED"}
     objectives = {run.data.metrics["objective"] for run in runs}
     assert len(objectives) == 4
+
+
+@pytest.mark.slow
+def test_both_libraries_take_turns_in_one_process(command: Command, tmp_path: Path) -> None:
+    both = "agent=ppo,erl_ppo,a2c,erl_a2c,sac,erl_sac,td3"
+    command("finai_rl.train", "-m", *QUICK, both, "tracking=none")
+    alone = f"hydra.run.dir={tmp_path / 'alone'}"
+    command("finai_rl.train", *tiny("td3"), "tracking=none", alone)
+    (last,) = tmp_path.glob("outputs/multirun/*/*/6")
+    for file in ("backtest/account_value.csv", "vec_normalize.pkl"):
+        assert (last / file).read_bytes() == (tmp_path / "alone" / file).read_bytes(), file
+    assert len(list(tmp_path.glob("outputs/multirun/*/*/*/model.*"))) == 7
+    assert len(list(tmp_path.glob("outputs/multirun/*/*/*/.hydra/config.yaml"))) == 7
+
+
+def test_a_missing_elegantrl_names_the_command_that_installs_it(
+    command: Command, tmp_path: Path
+) -> None:
+    # A package of this name that fails as an absent one does.
+    hidden = tmp_path / "elegantrl.py"
+    hidden.write_text("raise ModuleNotFoundError('No module named elegantrl', name='elegantrl')")
+    done = command("finai_rl.train", *tiny("erl_ppo"), "tracking=none", expect=1)
+    assert "pip install --no-deps elegantrl==0.3.6" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("outputs/**/model.*"))
 
 
 @pytest.mark.slow
