@@ -10,6 +10,8 @@ from omegaconf import DictConfig
 
 from finai_rl.config import ConfigError, build, plain
 from finai_rl.envs.normalization import frozen, normalized
+from finai_rl.envs.windows import windowed
+from finai_rl.network import with_network
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from finai_rl.data.split import Split
 
 NORMALIZATION = ("normalize", "norm_reward", "clip_obs", "clip_reward")
+WRAPPERS = ("window", *NORMALIZATION)
+"""Settings of an environment's node that its wrappers take, not the environment."""
 DEFAULT_GAMMA = 0.99
 EVERY_BACKTEST = ("n_envs", "episode_days", "random_start", "record")
 """Changes that a backtest makes to every environment that has such settings."""
@@ -55,11 +59,10 @@ def load_split(cfg: DictConfig) -> Split:
 
 
 def training_env(cfg: DictConfig, data: MarketData) -> VecEnv:
-    """Build the environment to learn in: monitored, seeded, normalized if the config says so."""
-    node, wrapper = _without_normalization(cfg.env)
-    return normalized(
-        _market_env(node, data, cfg.seed), gamma=cfg.agent.get("gamma", DEFAULT_GAMMA), **wrapper
-    )
+    """Build the environment to learn in: monitored, seeded, and in its config's wrappers."""
+    node, wrapper = _without_wrappers(cfg.env)
+    env = windowed(_market_env(node, data, cfg.seed), wrapper.pop("window", 1))
+    return normalized(env, gamma=cfg.agent.get("gamma", DEFAULT_GAMMA), **wrapper)
 
 
 def evaluation_env(cfg: DictConfig, data: MarketData, trained: VecEnv | None = None) -> VecEnv:
@@ -73,7 +76,7 @@ def evaluation_env(cfg: DictConfig, data: MarketData, trained: VecEnv | None = N
     Raises:
         ConfigError: If a setting is unknown or refused.
     """
-    env = _market_env(evaluation_settings(cfg), data, cfg.seed)
+    env = windowed(_market_env(evaluation_settings(cfg), data, cfg.seed), _window(cfg))
     return frozen(env, trained) if trained is not None else env
 
 
@@ -103,12 +106,12 @@ def baseline_env(cfg: DictConfig, data: MarketData, *, initial_amount: float, hm
 
 
 def evaluation_settings(cfg: DictConfig) -> dict[str, Any]:
-    """Return the environment's settings with the evaluation's changes, without normalization.
+    """Return the environment's settings with the evaluation's changes, without its wrappers'.
 
     Raises:
         ConfigError: If a change is not one of the environment's settings.
     """
-    node, _ = _without_normalization(cfg.env)
+    node, _ = _without_wrappers(cfg.env)
     changes = plain(cfg.evaluation.env)
     unknown = [name for name in changes if name not in node and name not in EVERY_BACKTEST]
     if unknown:
@@ -121,8 +124,16 @@ def evaluation_settings(cfg: DictConfig) -> dict[str, Any]:
 
 
 def new_agent(cfg: DictConfig, env: VecEnv) -> BaseAlgorithm:
-    """Build the agent; settings marked ``_partial_`` are completed with the number of actions."""
-    node = plain(cfg.agent)
+    """Build the agent with its network.
+
+    Settings marked ``_partial_`` are completed with the number of actions, the network with the
+    layout of the environment.
+
+    Raises:
+        ConfigError: If a setting is unknown or refused, or agent and network do not go together.
+    """
+    network = plain(cfg.network) if cfg.get("network") is not None else None
+    node = with_network(plain(cfg.agent), network, env, _window(cfg))
     partial = [
         name for name, value in node.items() if isinstance(value, dict) and "_partial_" in value
     ]
@@ -143,7 +154,11 @@ def _market_env(node: dict[str, Any], data: MarketData, seed: int) -> VecEnv:
     return env
 
 
-def _without_normalization(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
+def _window(cfg: DictConfig) -> int:
+    return int(cfg.env.get("window", 1))
+
+
+def _without_wrappers(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     node = plain(cfg)
-    wrapper = {name: node.pop(name) for name in NORMALIZATION if name in node}
+    wrapper = {name: node.pop(name) for name in WRAPPERS if name in node}
     return node, wrapper

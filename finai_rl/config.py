@@ -30,6 +30,7 @@ ALLOWED_PACKAGES = (
     "finai_rl",
     "stable_baselines3",
     "sb3_contrib",
+    "sbx",
     "elegantrl",
     "finrl",
     "gymnasium",

@@ -31,7 +31,7 @@ def describe(tracker: Tracker, cfg: DictConfig, split: Split) -> None:
     source = split.train.source
     tracker.set_tags(
         {
-            **{group: chosen(group, cfg) for group in ("agent", "env", "data", "split")},
+            **{group: chosen(group, cfg) for group in ("agent", "network", "env", "data", "split")},
             **_preset_tags(),
             "agent.class": cfg.agent["_target_"],
             "seed": str(cfg.seed),

@@ -17,6 +17,7 @@ class Train:
     split: Any
     env: Any
     agent: Any
+    network: Any
     tracking: Any
     evaluation: Any
     seed: int
@@ -97,7 +98,7 @@ class SplitByDates:
 
 @dataclass
 class Portfolio:
-    """``env=portfolio``, the settings of its normalization included."""
+    """``env=portfolio``, the settings of its wrappers included."""
 
     n_envs: int
     initial_amount: float
@@ -120,6 +121,7 @@ class Portfolio:
     random_start: bool
     record: bool
     threads: int
+    window: int
     normalize: bool
     norm_reward: bool
     clip_obs: float
@@ -138,7 +140,7 @@ class StockTrading(Portfolio):
 
 @dataclass
 class FinRLStockTrading:
-    """``env=finrl``, the settings of its normalization included."""
+    """``env=finrl``, the settings of its wrappers included."""
 
     n_envs: int
     start_method: str | None
@@ -152,10 +154,35 @@ class FinRLStockTrading:
     sentiment: bool
     turbulence_threshold: float | None
     record: bool
+    window: int
     normalize: bool
     norm_reward: bool
     clip_obs: float
     clip_reward: float
+
+
+@dataclass
+class PerStock:
+    """``network=per_stock``."""
+
+    d_model: int
+
+
+@dataclass
+class Attention:
+    """``network=attention``."""
+
+    d_model: int
+    n_heads: int
+    n_layers: int
+
+
+@dataclass
+class Window:
+    """``network=lstm`` and ``network=gru``."""
+
+    hidden_size: int
+    n_layers: int
 
 
 @dataclass
@@ -193,6 +220,10 @@ BY_TARGET: dict[str, type] = {
     "finai_rl.envs.stock_trading.StockTradingVecEnv": StockTrading,
     "finai_rl.envs.portfolio.PortfolioVecEnv": Portfolio,
     "finai_rl.envs.finrl.finrl_vec_env": FinRLStockTrading,
+    "finai_rl.agents.networks.PerStockExtractor": PerStock,
+    "finai_rl.agents.networks.AttentionExtractor": Attention,
+    "finai_rl.agents.networks.LSTMExtractor": Window,
+    "finai_rl.agents.networks.GRUExtractor": Window,
     "finai_rl.tracking.NoTracker": NoTracking,
     "finai_rl.tracking.MLflowTracker": MLflow,
 }

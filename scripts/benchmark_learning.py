@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--set", nargs="*", default=[], help="further overrides")
     arguments = parser.parse_args()
-    print(f"{'agent':8s} seed  random untrained trained deterministic seconds")
+    print(f"{'agent':13s} seed  random untrained trained deterministic seconds")
     for agent in arguments.agents:
         for seed in arguments.seeds:
             overrides = [f"agent={agent}", f"seed={seed}", *arguments.set]
@@ -81,7 +81,7 @@ def main() -> None:
             HydraConfig.instance().set_config(composed)
             row = measure(composed)
             print(
-                f"{agent:8s} {seed:4d} {row['random']:7.2f} {row['untrained']:9.2f} "
+                f"{agent:13s} {seed:4d} {row['random']:7.2f} {row['untrained']:9.2f} "
                 f"{row['trained']:7.2f} {row['deterministic']:13.2f} {row['seconds']:7.0f}",
                 flush=True,
             )

@@ -17,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from finai_rl import schemas
-from finai_rl.assembly import NORMALIZATION
+from finai_rl.assembly import WRAPPERS
 from finai_rl.config import CONFIG_DIR, ConfigError, build, check, nested_schema
 
 GROUPS = sorted(folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir())
@@ -69,9 +69,10 @@ def test_schemas_match_the_signatures_they_stand_for(target: str) -> None:
     fields = {field.name for field in dataclasses.fields(schemas.BY_TARGET[target])}
     parameters = set(inspect.signature(hydra.utils.get_object(target)).parameters)
     if target.startswith("finai_rl.envs."):
-        assert set(NORMALIZATION) <= fields
-        fields -= set(NORMALIZATION)
+        assert set(WRAPPERS) <= fields
+        fields -= set(WRAPPERS)
     given_by_code = {"data", "seed", "description", "tags", "parent_run_id"}
+    given_by_code |= {"observation_space", "n_stocks", "window", "cash_action"}
     assert fields - {"seed"} == parameters - given_by_code - {"self"}
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 
@@ -16,7 +17,8 @@ class AccountStatistics(BaseCallback):
     """
 
     def _on_step(self) -> bool:
-        for info in self.locals["infos"]:
+        # ARS steps its environments without saying what came back.
+        for info in self.locals.get("infos", ()):
             for name, value in info.get("account", {}).items():
                 self.logger.record_mean(f"account/{name}", value)
         return True
@@ -61,7 +63,8 @@ def default_log_interval(agent: BaseAlgorithm, steps: int) -> int:
 
     On-policy agents log after every rollout, small rollouts about a hundred times a run (SB3
     logs A2C every 100 rollouts, which is ten times a run with batched environments). Off-policy
-    agents count episodes; since batched episodes end together, they log once a batch.
+    agents count episodes; since batched episodes end together, they log once a batch. Others,
+    such as ARS, log after every update.
 
     Args:
         agent: The agent about to learn.
@@ -69,4 +72,4 @@ def default_log_interval(agent: BaseAlgorithm, steps: int) -> int:
     """
     if isinstance(agent, OnPolicyAlgorithm):
         return max(1, steps // (100 * agent.n_steps * agent.n_envs))
-    return max(4, agent.n_envs)
+    return max(4, agent.n_envs) if isinstance(agent, OffPolicyAlgorithm) else 1

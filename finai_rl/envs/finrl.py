@@ -137,6 +137,7 @@ class FinRLStockTradingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
         self.observation_space = self._env.observation_space
         self.action_space = self._env.action_space
         self.episode_steps = data.n_days
+        self.n_stocks = data.n_stocks
         self._ledger = Ledger(1, data.n_days, data.close[:-1]) if record else None
         self._books = np.zeros((2, 1), dtype=ACCOUNT)
         self._turnover = 0.0

@@ -101,6 +101,11 @@ class MarketVecEnv(VecEnv):
         )
 
     @property
+    def n_stocks(self) -> int:
+        """Number of stocks, in whose order an observation's columns are."""
+        return self.data.n_stocks
+
+    @property
     def episode_steps(self) -> int:
         """Steps in an episode that is not cut short."""
         return self._windows.length - 1

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,12 +20,12 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
 from finai_rl.tracking.environment import quiet
+from finai_rl.tracking.packages import policy_code, policy_requirements
 from finai_rl.tracking.tracker import LoggedPolicy, TrainedAgent
 
 MODEL_NAME = "policy"
 
 _POLICY_CODE = Path(__file__).with_name("policy_model.py")
-_ALWAYS_NEEDED = ("stable-baselines3", "torch", "gymnasium", "numpy", "cloudpickle")
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,8 @@ def log_policy_model(
 ) -> LoggedPolicy:
     """Package a policy, log it as the run's model, and register it where a name is given.
 
-    The model's code is ``policy_model.py``; it loads the files with the agent's class. Both are
+    The model's code is ``policy_model.py``; it loads the files with the agent's class. Classes that
+    no package index has, ours and the user's, are sent along (`policy_code`). The files are
     pickles: whoever can write to the store can run code where the model is loaded.
     """
     run = client.get_run(run_id)
@@ -101,17 +101,6 @@ def policy_signature(obs_dim: int, action_space: Any) -> ModelSignature:
     return ModelSignature(Schema([observations]), Schema([actions]))
 
 
-def policy_requirements(agent: object, extra_packages: Sequence[str] = ()) -> list[str]:
-    """Return the exact versions that loading the policy needs.
-
-    They are given, not inferred: inference loads the model in a process of its own (7 s).
-    """
-    own = type(agent).__module__.partition(".")[0]
-    names = dict.fromkeys([*_ALWAYS_NEEDED, _distribution(own), *extra_packages])
-    # A local version such as 2.8.0+cpu is not on the package index.
-    return [f"{name}=={version(name).partition('+')[0]}" for name in names]
-
-
 def _save(
     path: Path,
     model: LoggedModel,
@@ -133,6 +122,7 @@ def _save(
             artifacts={**artifacts, "description": str(description)},
             signature=policy_signature(example.shape[1], agent.action_space),
             input_example=example,
+            code_paths=policy_code(agent) or None,
             pip_requirements=policy_requirements(agent, extra_packages),
             mlflow_model=Model(
                 artifact_path=model.artifact_location,
@@ -157,11 +147,3 @@ def _register(client: MlflowClient, name: str, model: LoggedModel, run_id: str) 
     versions = json.dumps([{"name": name, "version": created.version}])
     client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": versions})
     return str(created.version)
-
-
-def _distribution(module: str) -> str:
-    try:
-        version(module)
-    except PackageNotFoundError:
-        return packages_distributions()[module][0]
-    return module.replace("_", "-")

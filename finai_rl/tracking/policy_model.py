@@ -1,10 +1,11 @@
 """The code of a packaged policy: MLflow copies this file into the model and runs it there.
 
-It needs Stable-Baselines3 and the agent's own package, neither Hydra nor the package that
-trained the policy. Loading it unpickles files: trust a model as much as you trust whoever can
-write to the store that it comes from.
+It needs Stable-Baselines3 and the agent's own package, neither Hydra nor the config that trained
+the policy. Classes that are on no package index lie beside it in the model. Loading it unpickles
+files: trust a model as much as you trust whoever can write to the store that it comes from.
 """
 
+import inspect
 import json
 import pickle
 from importlib import import_module
@@ -19,7 +20,8 @@ from mlflow.pyfunc.model import PythonModel
 class PolicyModel(PythonModel):
     """A trained policy: raw observations in, deterministic actions out.
 
-    Each row is an observation on its own: a recurrent policy sees it as the first of an episode.
+    Each row is an observation on its own: a recurrent policy sees it as the first of an episode,
+    with an empty memory. To keep its state from day to day, load the agent with its own class.
     """
 
     def load_context(self, context: Any) -> None:
@@ -27,10 +29,11 @@ class PolicyModel(PythonModel):
         description = json.loads(Path(context.artifacts["description"]).read_text())
         module, _, name = description["algorithm"].rpartition(".")
         algorithm = getattr(import_module(module), name)
-        # A policy that only predicts has no use for the replay buffer it was trained with.
-        self.agent = algorithm.load(
-            context.artifacts["model"], device="cpu", custom_objects={"buffer_size": 1}
-        )
+        options: dict[str, Any] = {"device": "cpu"}
+        if "custom_objects" in inspect.signature(algorithm.load).parameters:
+            # A policy that only predicts has no use for the replay buffer it was trained with.
+            options["custom_objects"] = {"buffer_size": 1}
+        self.agent = algorithm.load(context.artifacts["model"], **options)
         self.vec_normalize = None
         if "vec_normalize" in context.artifacts:
             with open(context.artifacts["vec_normalize"], "rb") as file:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sb3_contrib import ARS
 from stable_baselines3 import A2C, PPO, SAC
 from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.vec_env import VecMonitor
@@ -71,6 +72,7 @@ def test_agents_log_about_a_hundred_times_a_run() -> None:
     assert default_log_interval(PPO("MlpPolicy", env(), n_steps=64, batch_size=16), 10_000) == 1
     assert default_log_interval(SAC("MlpPolicy", env(2), buffer_size=10), 1000) == 4
     assert default_log_interval(SAC("MlpPolicy", env(16), buffer_size=100), 1000) == 16
+    assert default_log_interval(ARS("LinearPolicy", env(16)), 1000) == 1
 
 
 def test_action_noise_is_independent_across_actions() -> None:

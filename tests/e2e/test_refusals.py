@@ -37,6 +37,10 @@ from tests.markets import write_processed_csv
         (["+data.sentiment.lagg=1"], "did you mean data.sentiment.lag?"),
         (["data.sentiment.lag=-1"], "data.sentiment.lag must be a whole number, at least 0"),
         (["data=processed_csv"], "processed_data_with_features.csv"),
+        (["agent=ars", "network=attention"], "sb3_contrib.ARS takes no features extractor"),
+        (["network.d_model=8"], "Key 'd_model' is not in struct"),
+        (["env.window=0"], "env.window: must be at least 1, got 0"),
+        (["network._target_=os.system"], "os.system is not in a package"),
         (["tracking.uri=file:./mlruns"], "tracking.uri"),
     ],
 )

@@ -61,7 +61,7 @@ def test_every_agent_trains_saves_and_backtests(
     progress = pd.read_csv(folder / "progress.csv")
     assert progress["time/total_timesteps"].iloc[-1] >= 1200
     losses = [name for name in progress if name.startswith("train/") and "loss" in name]
-    assert losses
+    assert losses or agent == "ars"
     assert np.isfinite(progress[losses].iloc[-1]).all()
     assert not (tmp_path / "outputs" / "mlflow.db").exists()
 

@@ -1,4 +1,6 @@
+import importlib
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -11,7 +13,8 @@ import torch
 from stable_baselines3 import A2C, PPO, SAC
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-from finai_rl.tracking.model import policy_requirements
+from finai_rl.tracking.packages import policy_code, policy_requirements
+from tests.markets import generated_market
 
 LOAD = """
 import sys
@@ -225,3 +228,122 @@ def test_requirements_are_exact_and_can_be_installed() -> None:
     ]
     assert not [requirement for requirement in requirements if "+" in requirement]
     assert f"sb3-contrib=={version('sb3-contrib')}" in requirements
+    assert policy_code(TQC.__new__(TQC)) == []
+
+
+MINE = """
+import torch
+from stable_baselines3 import A2C
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+
+
+class Squared(BaseFeaturesExtractor):
+    def __init__(self, observation_space):
+        super().__init__(observation_space, observation_space.shape[0])
+
+    def forward(self, observations):
+        return torch.tanh(observations ** 2)
+
+
+class MyA2C(A2C):
+    pass
+"""
+
+
+def market_agent(name: str, folder: Path) -> tuple[object, VecNormalize]:
+    """Let an agent learn in a market as a run does, and save it into a folder."""
+    from tests.agents.test_registry import learned, tiny
+
+    agent, env = learned(tiny(*name.split()), generated_market(n_days=40), folder / "checkpoints")
+    agent.save(folder / "model.zip")
+    env.save(str(folder / "vec_normalize.pkl"))
+    return agent, env
+
+
+def log(open_tracker, agent, folder: Path, observations: np.ndarray) -> str:
+    with open_tracker() as tracker:
+        files = (folder / "model.zip", observations[:2], folder / "vec_normalize.pkl")
+        logged = tracker.log_policy(agent, *files)
+    assert logged is not None
+    return logged.uri
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["agent=ppo network=per_stock", "agent=recurrent_ppo"])
+def test_mlflow_models_predict_gives_the_runs_actions(open_tracker, store, tmp_path, name) -> None:
+    agent, env = market_agent(name, tmp_path)
+    shape = (4, *env.observation_space.shape)
+    observations = np.random.default_rng(0).normal(100.0, 30.0, shape).astype(np.float32)
+    uri = log(open_tracker, agent, tmp_path, observations)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "input.json").write_text(json.dumps({"inputs": observations.tolist()}))
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    command = ["-m", "mlflow", "models", "predict", "--env-manager", "local", "-m", uri]
+    subprocess.run(
+        [sys.executable, *command, "-i", "input.json", "-o", "output.json"],
+        cwd=elsewhere,
+        env=environment | {"MLFLOW_TRACKING_URI": store},
+        check=True,
+        capture_output=True,
+    )
+    answer = json.loads((elsewhere / "output.json").read_text())
+    expected, _ = agent.predict(env.normalize_obs(observations), deterministic=True)
+    np.testing.assert_array_equal(np.float32(answer["predictions"]), expected)
+
+
+def test_our_networks_travel_with_the_model(open_tracker, store, tmp_path) -> None:
+    import mlflow
+
+    agent, env = market_agent("agent=tqc network=attention env=portfolio", tmp_path)
+    observations = env.get_original_obs()
+    uri = log(open_tracker, agent, tmp_path, observations)
+    actions, modules, _ = predict_elsewhere(store, uri, observations, tmp_path / "elsewhere")
+    expected, _ = agent.predict(env.normalize_obs(observations), deterministic=True)
+    np.testing.assert_array_equal(actions, expected)
+    assert "finai_rl.agents.networks" in modules
+    assert "hydra" not in modules
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(store)
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path / "kept")))
+    finally:
+        mlflow.set_tracking_uri(before)
+    sent = {file.relative_to(folder).as_posix() for file in (folder / "code").rglob("*")}
+    assert "code/finai_rl/agents/networks.py" in sent
+    assert not [name for name in sent if "tests" in name or name.endswith(".pyc")]
+    needs = (folder / "requirements.txt").read_text()
+    assert "sb3-contrib==" in needs
+    assert "finai" not in needs
+
+
+def test_code_of_the_user_travels_with_the_model(
+    open_tracker, store, tmp_path, observations, monkeypatch
+) -> None:
+    (tmp_path / "module").mkdir()
+    file = tmp_path / "module" / "mine_for_serving.py"
+    file.write_text(MINE)
+    monkeypatch.syspath_prepend(str(file.parent))
+    mine = importlib.import_module(file.stem)
+    venv = VecNormalize(DummyVecEnv([Market, Market]))
+    agent = mine.MyA2C("MlpPolicy", venv, policy_kwargs={"features_extractor_class": mine.Squared})
+    agent.learn(20)
+    agent.save(tmp_path / "model.zip")
+    venv.save(str(tmp_path / "vec_normalize.pkl"))
+    assert policy_code(agent) == [str(file)]
+    assert file.stem not in str(policy_requirements(agent))
+    uri = log(open_tracker, agent, tmp_path, observations)
+    file.unlink()
+    actions, modules, _ = predict_elsewhere(store, uri, observations, tmp_path / "elsewhere")
+    expected, _ = agent.predict(venv.normalize_obs(observations), deterministic=True)
+    np.testing.assert_array_equal(actions, expected)
+    assert modules == "[]"
+
+
+def test_an_agent_of_ours_needs_neither_us_nor_elegantrl_installed() -> None:
+    theirs = type("AgentPPO", (), {"__module__": "elegantrl.agents"})
+    ours = type("Adapter", (theirs,), {"__module__": "finai_rl.agents.elegantrl"})
+    agent = ours()
+    names = [requirement.partition("==")[0] for requirement in policy_requirements(agent)]
+    assert names == ["stable-baselines3", "torch", "gymnasium", "numpy", "cloudpickle"]
+    assert [Path(path).name for path in policy_code(agent)] == ["finai_rl"]

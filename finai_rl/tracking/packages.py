@@ -1,0 +1,88 @@
+"""What loading a policy imports: packages to install, and code to send along."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+_ALWAYS_NEEDED = ("stable-baselines3", "torch", "gymnasium", "numpy", "cloudpickle")
+_OWN = __name__.partition(".")[0]
+_NEVER_NEEDED = ("elegantrl",)
+"""Its agents are saved as plain networks, which this package's adapter loads without it."""
+
+
+def policy_requirements(agent: object, extra_packages: Sequence[str] = ()) -> list[str]:
+    """Return the exact versions that loading the policy needs, apart from the code sent along.
+
+    They are given, not inferred: inference loads the model in a process of its own (7 s).
+    """
+    installed = [_distribution(name) for name in _roots(agent) if _code(name) is None]
+    names = dict.fromkeys([*_ALWAYS_NEEDED, *installed, *extra_packages])
+    # A local version such as 2.8.0+cpu is not on the package index.
+    return [f"{name}=={version(name).partition('+')[0]}" for name in names]
+
+
+def policy_code(agent: object) -> list[str]:
+    """Return the files and folders to send along with a policy.
+
+    These are this package, if the agent, its policy or a network of it is one of ours, and the
+    modules or packages of the user that define one: those that are not in ``site-packages``.
+    What they import from other modules of the user is not found.
+    """
+    return [str(path) for path in map(_code, _roots(agent)) if path is not None]
+
+
+def _roots(agent: object) -> list[str]:
+    """Return the top-level packages of everything that is loaded with an agent."""
+    modules = {
+        base.__module__.partition(".")[0]
+        for item in _parts(agent)
+        for base in (item.__mro__ if isinstance(item, type) else (item,))
+    }
+    without = {"__main__", *_NEVER_NEEDED, *sys.stdlib_module_names}
+    return sorted(modules - without)
+
+
+def _parts(agent: object) -> Iterator[Any]:
+    """Yield the classes and functions that an agent, its networks and its settings are of."""
+    yield type(agent)
+    policy: Any = getattr(agent, "policy", None)
+    for module in policy.modules() if hasattr(policy, "modules") else ():
+        yield type(module)
+    unsaved: list[str] = getattr(agent, "_excluded_save_params", list)()
+    yield from _classes(value for name, value in vars(agent).items() if name not in unsaved)
+
+
+def _classes(values: Iterable[Any]) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, Mapping):
+            yield from _classes(value.values())
+        elif isinstance(value, type) or inspect.isfunction(value):
+            yield value
+        else:
+            yield type(value)
+
+
+def _code(root: str) -> Path | None:
+    """Return where a package's code is if it is to be sent along, None if it is installed."""
+    module = sys.modules.get(root)
+    if module is None:
+        return None
+    folders = list(getattr(module, "__path__", []))
+    place = Path(folders[0] if folders else module.__file__ or "").resolve()
+    libraries = (sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib"))
+    is_installed = any(place.is_relative_to(Path(folder).resolve()) for folder in libraries)
+    return None if is_installed and root != _OWN else place
+
+
+def _distribution(module: str) -> str:
+    try:
+        version(module)
+    except PackageNotFoundError:
+        return packages_distributions()[module][0]
+    return module.replace("_", "-")
