@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from finai_rl.agents.callbacks import default_log_interval, training_callbacks
+from finai_rl.agents.callbacks import default_log_interval, model_suffix, training_callbacks
 from finai_rl.assembly import evaluation_env, new_agent, seed_everything, training_env
 from finai_rl.config import CONFIG_DIR, check
 from finai_rl.data.market import MarketData
@@ -25,7 +25,7 @@ TINY = {
     "n_epochs": 2,
     "buffer_size": 500,
     "learning_starts": 20,
-    "gradient_steps": 1,
+    "gradient_steps": 2,
     "n_delta": 2,
 }
 """Small values of whichever of these settings an agent has."""
@@ -62,15 +62,16 @@ def test_an_agent_of_the_registry(name: str, data: MarketData, tmp_path: Path) -
     cfg = tiny(f"agent={name}")
     agent, env = learned(cfg, data, tmp_path / "checkpoints")
     assert agent.num_timesteps >= STEPS
-    assert (tmp_path / "checkpoints" / "model_32_steps.zip").is_file()
+    suffix = model_suffix(agent)
+    assert (tmp_path / "checkpoints" / f"model_32_steps{suffix}").is_file()
     assert (tmp_path / "checkpoints" / "model_vecnormalize_32_steps.pkl").is_file()
 
     observations = np.random.default_rng(0).normal(size=(5, *env.observation_space.shape))
     actions, _ = agent.predict(observations, deterministic=True)
     assert actions.shape == (5, 3)
     assert (np.abs(actions) <= 1).all()
-    agent.save(tmp_path / "model.zip")
-    loaded = type(agent).load(tmp_path / "model.zip", device="cpu")
+    agent.save(tmp_path / f"model{suffix}")
+    loaded = type(agent).load(tmp_path / f"model{suffix}", device="cpu")
     np.testing.assert_array_equal(loaded.predict(observations, deterministic=True)[0], actions)
     assert loaded.num_timesteps == agent.num_timesteps
 
