@@ -13,6 +13,7 @@ import torch
 from stable_baselines3 import A2C, PPO, SAC
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
+from finai_rl.agents.callbacks import model_suffix
 from finai_rl.tracking.packages import policy_code, policy_requirements
 from tests.markets import generated_market
 
@@ -255,21 +256,24 @@ def market_agent(name: str, folder: Path) -> tuple[object, VecNormalize]:
     from tests.agents.test_registry import learned, tiny
 
     agent, env = learned(tiny(*name.split()), generated_market(n_days=40), folder / "checkpoints")
-    agent.save(folder / "model.zip")
+    agent.save(folder / f"model{model_suffix(agent)}")
     env.save(str(folder / "vec_normalize.pkl"))
     return agent, env
 
 
 def log(open_tracker, agent, folder: Path, observations: np.ndarray) -> str:
     with open_tracker() as tracker:
-        files = (folder / "model.zip", observations[:2], folder / "vec_normalize.pkl")
+        model = folder / f"model{model_suffix(agent)}"
+        files = (model, observations[:2], folder / "vec_normalize.pkl")
         logged = tracker.log_policy(agent, *files)
     assert logged is not None
     return logged.uri
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["agent=ppo network=per_stock", "agent=recurrent_ppo"])
+@pytest.mark.parametrize(
+    "name", ["agent=ppo network=per_stock", "agent=recurrent_ppo", "agent=erl_sac"]
+)
 def test_mlflow_models_predict_gives_the_runs_actions(open_tracker, store, tmp_path, name) -> None:
     agent, env = market_agent(name, tmp_path)
     shape = (4, *env.observation_space.shape)
