@@ -229,6 +229,30 @@ def test_whole_orders_from_broken_holdings_rank_by_whole_shares() -> None:
     assert traded(StockTradingVecEnv, data, [-0.6, -1.0], **chosen) == [-6.0, -4.5]
 
 
+@pytest.mark.parametrize(("dtype", "shares"), [(np.float32, 29), (np.float64, 28)])
+def test_orders_are_multiplied_in_the_precision_of_the_actions(dtype: type, shares: int) -> None:
+    env = StockTradingVecEnv(market_at([10.0]), hmax=100)
+    env.reset()
+    env.advance(np.array([[0.29]], dtype=dtype))
+    assert env.shares[0, 0] == shares
+
+
+@pytest.mark.parametrize("market", MARKETS)
+def test_the_risk_threshold_itself_closes_everything(market: type[MarketVecEnv]) -> None:
+    data = generated_market(n_days=3, n_stocks=1)
+    assert data.risk is not None
+    make: Any = market
+    for threshold, held in ((data.risk[0], 0), (np.nextafter(data.risk[0], np.inf), 5)):
+        env = make(data, num_stock_shares=[5], turbulence_threshold=threshold)
+        env.reset()
+        keeping = [0.0]
+        if market is PortfolioVecEnv:
+            weight = 5 * data.close[0, 0] / env.accounts[0]["value"]
+            keeping = [2 * weight - 1, 1 - 2 * weight]
+        env.advance(np.array([keeping]))
+        assert env.shares[0, 0] == held
+
+
 def test_a_position_is_kept_at_exactly_the_maintenance_margin() -> None:
     for close, called in ((12.5, 0), (12.51, 1)):
         data = generated_market(n_days=3, n_stocks=1)
