@@ -20,8 +20,10 @@ class PortfolioVecEnv(MarketVecEnv):
     or all cash where every entry is -1; with ``allow_short`` a stock's weight keeps its sign,
     :math:`w_i = a_i / (\sum_j |a_j| + (a_{cash} + 1)/2)`. Orders lead from the present holdings,
     which prices have moved since the last day, to the target, at the value of the account at the
-    close the agent is looking at; asking for the weights one has trades nothing. Costs come out
-    of cash; where cash does not pay for all purchases, all are cut by the same factor.
+    close the agent is looking at; asking for the weights one has trades nothing, and differences
+    worth less than a millionth of the account are rounding and are not traded. Costs come out of
+    cash; where cash does not pay for all purchases, all are cut by the same factor, covers of
+    short positions by one of their own and first.
 
     A state is ``[cash, close.., holdings.., feature_1.., .., feature_K.., sentiment..]``, float32,
     with cash and holdings as fractions of the account value. The reward is the change of account

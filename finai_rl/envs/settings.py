@@ -38,17 +38,18 @@ def per_stock(
     Args:
         name: What messages call it; a name ending in ``cost_pct`` is held below 1.
         value: One number for all stocks, one per stock in ticker order, or numbers by ticker.
-            Tickers left out count as 0 for shares; a cost must name every ticker.
+            Tickers left out count as 0 for shares; a cost or rate must name every ticker.
         data: The market.
 
     Raises:
         ValueError: If a ticker is unknown or left out, or a number is out of range.
     """
     is_cost = name.endswith("cost_pct")
+    names_all = is_cost or name.endswith("rate")
     if isinstance(value, Mapping):
         unknown = [ticker for ticker in value if ticker not in data.tickers]
         left_out = [ticker for ticker in data.tickers if ticker not in value]
-        if unknown or (is_cost and left_out):
+        if unknown or (names_all and left_out):
             said = f"unknown {unknown}" if unknown else f"none for {left_out}"
             raise ValueError(f"{name} by ticker: {said}; the stocks are {list(data.tickers)}")
         value = [value.get(ticker, 0.0) for ticker in data.tickers]

@@ -32,7 +32,8 @@ class StockTradingVecEnv(MarketVecEnv):
     grouped by name and in ticker order. An action in [-1, 1] per stock, times ``hmax`` and
     truncated toward zero, is the number of shares to buy or sell at the close the agent is
     looking at: sells first, then buys in order of size while cash lasts. The reward is the
-    change of account value until the next close, net of costs, times ``reward_scaling``.
+    change of account value until the next close, net of costs, times ``reward_scaling``. The
+    product with ``hmax`` is taken in the actions' own precision, as FinRL does.
 
     What the default corrects in FinRL's class, and ``finrl_compat=True`` keeps:
 
@@ -60,21 +61,28 @@ class StockTradingVecEnv(MarketVecEnv):
             points; booked as a cost on top of the others.
         impact: Y of the square-root law: an order of q shares costs the fraction
             Y * volatility * sqrt(q / volume) of its value, at most one half (see
-            :func:`~finai_rl.envs.terms.impact_coefficients`). Needs the data's volume.
+            :func:`~finai_rl.envs.terms.impact_coefficients`), q being all of it, whatever it
+            closes and opens. Needs the data's volume.
         fill: When orders are executed: ``same_close``, the close the agent has just seen, as
             FinRL does; ``next_open``, which needs the data's opening prices; or ``next_close``.
-            What cash pays for is known only then.
-        fractional_shares: Whether orders are not truncated to whole shares.
-        allow_short: Whether more may be sold than is held. Selling short leaves the proceeds in
-            cash, and needs as much again times ``initial_margin``; only cash beyond that buys.
-        borrow_rate: Annual fee on the value held short, a fraction, for actual days over 360;
-            one for all stocks, one per stock, or by ticker.
+            What cash pays for is known only then. Forced closing fills then too, and the borrow
+            fee of the night is on what was short before the trade.
+        fractional_shares: Whether orders are not truncated to whole shares. Money worth less than
+            a billionth of the account buys no fraction.
+        allow_short: Whether more may be sold than is held. Covers come first and are paid from
+            all cash; purchases and short sales are then ranked together by size in shares.
+            Selling short leaves the proceeds in cash, and needs as much again times
+            ``initial_margin``; only cash beyond that buys.
+        borrow_rate: Annual fee on the value held short at a day's close, a fraction, for the
+            calendar days to the next close over 360; one for all stocks, one per stock, or by
+            ticker.
         initial_margin: Margin on what is sold short, a fraction (US Regulation T: 0.5).
-        maintenance_margin: Where an account is worth less than this fraction of what it is short
-            (FINRA Rule 4210: 0.3), every position is closed instead of the agent's orders.
+        maintenance_margin: Where an account, at the close of the decision, is worth less than
+            this fraction of what it is short (FINRA Rule 4210: 0.3), every position is closed
+            instead of the agent's orders.
         reward_scaling: Factor on rewards.
         num_stock_shares: Shares held at the start of an episode, one per stock or by ticker;
-            none by default.
+            none by default. Fractions are sold as they are.
         previous_state: A state to carry on from: its cash and shares open every episode instead
             of ``initial_amount`` and ``num_stock_shares`` (FinRL's ``initial=False``).
         indicators: Names of the data's features in the state, in this order; all by default.

@@ -144,3 +144,9 @@ def test_a_round_trip_by_hand() -> None:
     np.testing.assert_allclose(book["financing"], [0, 90 * 0.36 * 3 / 360, 0])
     cash = 100 + 90 - 108 - book["costs"].sum() - book["financing"].sum()
     np.testing.assert_allclose(book["cash"][-1], cash, rtol=1e-12)
+
+
+@pytest.mark.parametrize("market", MARKETS)
+def test_a_borrow_rate_by_ticker_names_every_ticker(market: type[MarketVecEnv]) -> None:
+    with pytest.raises(ValueError, match="borrow_rate by ticker: none for"):
+        make(market, allow_short=True, borrow_rate={"S00": 0.01})
