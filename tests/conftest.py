@@ -38,3 +38,21 @@ def command(tmp_path: Path) -> Command:
         return done
 
     return run
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many environment steps were compared with FinRL's class."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    finished = [report for report in reports if getattr(report, "when", None) == "teardown"]
+    compared = [
+        steps
+        for report in finished
+        for name, steps in report.user_properties
+        if name == "environment_steps_compared"
+    ]
+    if compared:
+        failed = len(terminalreporter.stats.get("failed", []))
+        terminalreporter.write_line(
+            f"Parity: {sum(compared):,} environment steps equal to FinRL's in {len(compared)} "
+            f"tests; {failed} tests of this session failed"
+        )

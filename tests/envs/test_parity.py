@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,17 @@ from finai_rl.data.processed_csv import load_processed_csv
 from finai_rl.envs.finrl import finrl_frame, load_finrl_class
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from tests.markets import REAL_DATA, generated_market
+
+COMPARED: list[int] = []
+"""Environment steps of each episode in which nothing differed."""
+
+
+@pytest.fixture(autouse=True)
+def environment_steps_compared(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Report how many environment steps a test has compared; the summary adds them up."""
+    COMPARED.clear()
+    yield
+    request.node.user_properties.append(("environment_steps_compared", sum(COMPARED)))
 
 
 def finrl_env(data: MarketData, **settings: Any) -> Any:
@@ -63,6 +75,7 @@ def assert_same_episode(data: MarketData, actions: np.ndarray, **settings: Any) 
     ledger = ours.episode_info(0)["ledger"]
     np.testing.assert_array_equal(ledger["account_value"], theirs.asset_memory)
     np.testing.assert_array_equal(ledger["trades"], np.asarray(theirs.actions_memory))
+    COMPARED.append(len(actions))
     return len(actions)
 
 
@@ -192,3 +205,4 @@ def test_parity_of_the_default_where_finrl_has_no_quirk(
         np.testing.assert_allclose(account["cost"], theirs.cost, rtol=1e-9)
     assert dones[0]
     assert not ours.accounts[0]["terminated"]
+    COMPARED.append(len(actions) - 1)
