@@ -197,14 +197,15 @@ def _rank_by_buckets(want: FloatArray, largest: int, keys: IntArray, ranking: In
     for size in range(n, n + largest + 1):
         keys[size] = 0
     for i in range(n):
-        keys[n + np.int64(want[i])] += 1
+        keys[n + np.int64(want[i])] += want[i] > 0.0
     wanted = 0
-    for size in range(largest, 0, -1):
+    # Down to size 0: what is left of a broken holding may be less than a share.
+    for size in range(largest, -1, -1):
         wanted += keys[n + size]
         keys[n + size] = wanted - keys[n + size]
     for i in range(n):
-        bucket = n + np.int64(want[i])
-        if bucket > n:
+        if want[i] > 0.0:
+            bucket = n + np.int64(want[i])
             ranking[keys[bucket]] = i
             keys[bucket] += 1
     return wanted

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finai_rl.data.market import MarketData
-from finai_rl.envs.accounting import affordable
+from finai_rl.envs.accounting import SIZES, affordable, rank_largest_first
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from tests.markets import generated_market
 
@@ -131,6 +131,18 @@ def test_scarce_cash_goes_to_the_largest_order_and_ties_to_the_first_ticker() ->
         env.advance(wanted)
         trades = env.shares[0]
         assert trades[served] == np.trunc(10 * wanted[0, served])
+
+
+@pytest.mark.parametrize("largest", [9, 5_000])
+@pytest.mark.parametrize("n_stocks", [5, 40, 65, 300])
+def test_orders_rank_by_whole_shares_then_ticker(n_stocks: int, largest: int) -> None:
+    rng = np.random.default_rng(n_stocks)
+    want = rng.uniform(0, largest, n_stocks) * rng.integers(0, 2, n_stocks)
+    want[::4] = rng.uniform(0, 1, len(want[::4]))
+    keys, ranking = np.empty(n_stocks + SIZES, np.int64), np.empty(n_stocks, np.int64)
+    wanted = rank_largest_first(want, True, keys, ranking)
+    expected = sorted(np.flatnonzero(want > 0), key=lambda i: (-int(want[i]), i))
+    assert ranking[:wanted].tolist() == expected
 
 
 def test_turnover_and_costs_are_what_was_traded() -> None:
