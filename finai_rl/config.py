@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import difflib
 import functools
@@ -12,6 +13,7 @@ import signal
 import sys
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -61,18 +63,28 @@ class ConfigError(InputError):
 OmegaConf.register_new_resolver("mul", lambda x, y: x * y, replace=True)
 
 
-def entry_point(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+WithSeed = Callable[[int], DictConfig]
+"""Returns the checked config of a job as it is with another seed."""
+
+
+def entry_point(
+    config_name: str, around: Callable[[], AbstractContextManager[Any]] = nullcontext
+) -> Callable[[Callable[[DictConfig, WithSeed], Any]], Callable[[], None]]:
     """Make a function of a config a command: compose, check, run, and refuse in plain words.
 
     An :class:`~finai_rl.errors.InputError` becomes one message and exit status 1, without a
     traceback unless ``HYDRA_FULL_ERROR=1``.
+
+    Args:
+        config_name: The primary config.
+        around: Makes a context that the whole command runs in, every job of a multirun.
     """
 
-    def decorate(job: Callable[[DictConfig], Any]) -> Callable[[], None]:
+    def decorate(job: Callable[[DictConfig, WithSeed], Any]) -> Callable[[], None]:
         @functools.wraps(job)
         def checked(cfg: DictConfig) -> Any:
             try:
-                return job(check(cfg))
+                return job(check(cfg), functools.partial(_with_seed, cfg))
             except InputError as error:
                 raise CompactHydraException(str(error)) from error
 
@@ -82,7 +94,8 @@ def entry_point(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Cal
 
         def run() -> None:
             try:
-                command()
+                with around():
+                    command()
             except KeyboardInterrupt:
                 if os.environ.get("HYDRA_FULL_ERROR") == "1":
                     raise
@@ -92,6 +105,13 @@ def entry_point(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Cal
         return run
 
     return decorate
+
+
+def _with_seed(cfg: DictConfig, seed: int) -> DictConfig:
+    # Before interpolations are resolved: the agent's seed is the run's.
+    changed = copy.deepcopy(cfg)
+    OmegaConf.update(changed, "seed", seed)
+    return check(changed)
 
 
 def check(cfg: DictConfig) -> DictConfig:
@@ -178,6 +198,8 @@ def _range_problems(settings: Mapping[str, Any]) -> Iterator[str]:
     lower = {name: (settings[name], 1) for name in AT_LEAST_ONE}
     lower["seed"] = (settings["seed"], 0)
     lower["evaluation.periods_per_year"] = (evaluation["periods_per_year"], 1)
+    lower["sweep.seeds"] = (settings["sweep"]["seeds"], 1)
+    lower["sweep.evaluations"] = (settings["sweep"]["evaluations"], 0)
     for name, (value, least) in lower.items():
         if value is not None and value < least:
             yield f"{name}: must be at least {least}, got {value}"

@@ -1,4 +1,4 @@
-"""The one family of errors that are about a user's input rather than about our code."""
+"""Errors that are about a user's input rather than about our code, and what is no error at all."""
 
 
 class InputError(ValueError):
@@ -6,4 +6,11 @@ class InputError(ValueError):
 
     The message alone has to be enough: it names the file or config key, the offending rows or
     values, and what would be right. Commands print it without a traceback.
+    """
+
+
+class StoppedEarly(Exception):
+    """A training that was ended on purpose before its time: its run is finished, not failed.
+
+    The message says why.
     """

@@ -41,12 +41,14 @@ class HoldoutReport:
         metrics: Metrics by ``agent``, ``equal_weight`` and, where the data has one, ``index``,
             all over the same days: those until the agent's ruin, or the whole block.
         files: Pictures and tables written.
+        result: The agent's daily account, until its ruin.
         ruined_on: The day on which the agent's account was worth nothing, as ISO text; None if
             it never was.
     """
 
     metrics: dict[str, dict[str, float]]
     files: list[Path]
+    result: BacktestResult
     ruined_on: str | None = None
 
 
@@ -93,21 +95,34 @@ class Holdout:
             ConfigError: If the episode ends early for any other reason.
         """
         data = self._data
-        result = backtest(agent, evaluation_env(self._cfg, data, trained), data, name)
-        self._check_days(result)
+        result = self.run(agent, trained, name)
         n_days = len(result.dates)
         baseline = self.baseline.head(n_days)
         index = None if self.index is None else self.index[:n_days]
         files = save_report(
             result, [baseline], index, data.benchmark_name, data.source.caveats, folder
         )
-        measured = self._measure(result)
+        measured = self.measure(result)
         measured["break_even_cost"] = break_even_cost(result, baseline)
         return HoldoutReport(
             {"agent": measured, **self._measure_baselines(n_days)},
             files,
+            result,
             data.day_names[n_days - 1] if result.ruined else None,
         )
+
+    def run(self, agent: BaseAlgorithm, trained: VecEnv, name: str) -> BacktestResult:
+        """Backtest an agent and write nothing; arguments and errors are those of `backtest`."""
+        env = evaluation_env(self._cfg, self._data, trained)
+        result = backtest(agent, env, self._data, name)
+        self._check_days(result)
+        return result
+
+    def measure(self, result: BacktestResult) -> dict[str, float]:
+        """Return the metrics of a backtest, without those that need a baseline's."""
+        settings = self._cfg.evaluation
+        against = None if self.index is None else simple_returns(self.index[: len(result.dates)])
+        return metrics(result, settings.periods_per_year, settings.risk_free, against)
 
     def _check(self) -> None:
         data, settings = self._data, self._settings
@@ -157,14 +172,9 @@ class Holdout:
                 ]
             )
 
-    def _measure(self, result: BacktestResult) -> dict[str, float]:
-        settings = self._cfg.evaluation
-        against = None if self.index is None else simple_returns(self.index[: len(result.dates)])
-        return metrics(result, settings.periods_per_year, settings.risk_free, against)
-
     def _measure_baselines(self, n_days: int) -> dict[str, dict[str, float]]:
         settings = self._cfg.evaluation
-        measured = {"equal_weight": self._measure(self.baseline.head(n_days))}
+        measured = {"equal_weight": self.measure(self.baseline.head(n_days))}
         if self.index is not None:
             measured["index"] = return_metrics(
                 simple_returns(self.index[:n_days]), settings.periods_per_year, settings.risk_free

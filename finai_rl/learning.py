@@ -6,6 +6,7 @@ import logging
 import math
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from finai_rl.config import ConfigError
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.vec_env import VecEnv
 
     from finai_rl.tracking import Tracker
@@ -85,7 +87,12 @@ def model_folder(cfg: DictConfig) -> Path | None:
 
 
 def learn(
-    agent: BaseAlgorithm, steps: int, cfg: DictConfig, folder: Path, tracker: Tracker
+    agent: BaseAlgorithm,
+    steps: int,
+    cfg: DictConfig,
+    folder: Path,
+    tracker: Tracker,
+    further_callbacks: Sequence[BaseCallback] = (),
 ) -> None:
     """Let the agent learn, logging to ``progress.csv``, the tracker and, if verbose, here."""
     from stable_baselines3.common.logger import CSVOutputFormat, HumanOutputFormat, Logger
@@ -101,7 +108,10 @@ def learn(
     try:
         agent.learn(
             steps,
-            callback=training_callbacks(agent, checkpoints, cfg.checkpoint_every),
+            callback=[
+                *training_callbacks(agent, checkpoints, cfg.checkpoint_every),
+                *further_callbacks,
+            ],
             log_interval=cfg.log_interval or default_log_interval(agent, steps),
             progress_bar=sys.stderr.isatty() if cfg.progress_bar is None else cfg.progress_bar,
         )

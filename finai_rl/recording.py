@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from finai_rl.data.split import Split
 from finai_rl.holdout import HoldoutReport
-from finai_rl.tracking import Tracker, data_tags, note_tag, provenance_tags
+from finai_rl.tracking import COUNTED_TAG, Tracker, data_tags, note_tag, provenance_tags
 
 RUIN_TAG = "validation.ruined_on"
 """The day on which the agent's account was ruined; a run without the tag was not."""
@@ -53,6 +53,7 @@ def record_backtest(
     A run whose account was ruined, and only such a run, gets the tag ``validation.ruined_on``
     with the date.
     """
+    tracker.set_tags({COUNTED_TAG: "true"})
     if report.ruined_on is not None:
         tracker.set_tags({RUIN_TAG: report.ruined_on})
     for name, values in report.metrics.items():

@@ -10,6 +10,20 @@ from typing import Any
 
 
 @dataclass
+class Sweep:
+    """``sweep`` of ``conf/train.yaml``."""
+
+    seeds: int
+    aggregate: str
+    evaluations: int
+    ruined: float | None
+    register: bool
+    alias: str
+    trial: int | None
+    attempt: int | None
+
+
+@dataclass
 class Train:
     """Top level of ``conf/train.yaml``; groups are checked on their own."""
 
@@ -31,6 +45,7 @@ class Train:
     torch_threads: int
     trusted_packages: list[str]
     output_root: str
+    sweep: Sweep
 
 
 @dataclass

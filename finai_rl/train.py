@@ -10,21 +10,31 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from finai_rl.config import build, entry_point
+from finai_rl.config import WithSeed, build, entry_point
+from finai_rl.sweep.callback import multirun
+from finai_rl.sweep.context import SweepContext
+from finai_rl.watch import Watch
 
 
-@entry_point("train")
-def main(cfg: DictConfig) -> float:
-    """Train as the config says and return the objective."""
-    return train(cfg, Path(HydraConfig.get().runtime.output_dir))
+@entry_point("train", around=multirun)
+def main(cfg: DictConfig, with_seed: WithSeed) -> float:
+    """Train as the config says and return the objective; a job of a multirun is a trial."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    sweep = SweepContext.current()
+    if sweep is None:
+        return train(cfg, folder)
+    from finai_rl.sweep.trial import Trial
+
+    return Trial(cfg, folder, sweep, with_seed).run(train)
 
 
-def train(cfg: DictConfig, folder: Path) -> float:
+def train(cfg: DictConfig, folder: Path, watch: Watch | None = None) -> float:
     """Train, save, record and backtest one agent.
 
     Args:
         cfg: A composed and checked run config.
         folder: The run folder.
+        watch: Looks on.
 
     Returns:
         The validation metric that ``cfg.objective`` names.
@@ -39,9 +49,11 @@ def train(cfg: DictConfig, folder: Path) -> float:
     from finai_rl.learning import claim, learn, model_folder, save, timesteps_to_train
     from finai_rl.recording import chosen, describe, print_summary, record_backtest
 
+    watch = watch or Watch()
     seed_everything(cfg)
     tracker = build(cfg.tracking, "tracking")
     split = load_split(cfg)
+    watch.on_split(split)
     env = training_env(cfg, split.train)
     agent = new_agent(cfg, env)
     steps = timesteps_to_train(cfg, agent, env)
@@ -50,12 +62,15 @@ def train(cfg: DictConfig, folder: Path) -> float:
     claim(folder)
     with tracker:
         describe(tracker, cfg, split)
-        learn(agent, steps, cfg, folder, tracker)
+        watch.on_open(tracker)
+        learn(agent, steps, cfg, folder, tracker, watch.callbacks(agent, env, steps, holdout))
         save(agent, env, folder, second, tracker)
         report = holdout.backtest(agent, env, chosen("agent", cfg), folder / "backtest")
         record_backtest(tracker, cfg, report, agent.num_timesteps, folder / "backtest")
+        watch.on_report(report)
     env.close()
-    print_summary(cfg, split, report, folder, tracker)
+    if watch.prints:
+        print_summary(cfg, split, report, folder, tracker)
     return objective(report.metrics["agent"], cfg.objective)
 
 

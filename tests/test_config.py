@@ -54,11 +54,12 @@ def test_every_yaml_opens_with_a_command_that_runs_it(file: Path) -> None:
     head = file.read_text().splitlines()[:2]
     line = next((line for line in head if line.startswith("# python -m finai_rl.")), None)
     assert line is not None
-    module, *overrides = line.removeprefix("# python -m finai_rl.").split()
+    module, *overrides = line.removeprefix("# python -m finai_rl.").replace(" -m ", " ").split()
     assert module == "train"
     if file.parent != CONFIG_DIR:
+        group = file.relative_to(CONFIG_DIR).parts[0]
         assert any(
-            word.startswith((f"{file.parent.name}=", f"{file.parent.name}.", "tracking.uri"))
+            word.startswith((f"{group}=", f"{group}.", "tracking.uri"))
             for word in overrides
         )
     check(composed(*overrides))

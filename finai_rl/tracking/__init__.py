@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from finai_rl.tracking.environment import set_client_defaults
 from finai_rl.tracking.provenance import data_tags, note_tag, provenance_tags
-from finai_rl.tracking.tracker import LoggedPolicy, NoTracker, Tracker, TrackingError
+from finai_rl.tracking.tracker import COUNTED_TAG, LoggedPolicy, NoTracker, Tracker, TrackingError
 
 if TYPE_CHECKING:
     from finai_rl.tracking.metric_stream import MLflowOutputFormat
     from finai_rl.tracking.mlflow_tracker import MLflowTracker
 
 __all__ = [
+    "COUNTED_TAG",
     "LoggedPolicy",
     "MLflowOutputFormat",
     "MLflowTracker",

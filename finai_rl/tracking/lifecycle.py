@@ -16,6 +16,9 @@ from types import FrameType
 from typing import NamedTuple, NoReturn
 
 from mlflow import MlflowClient
+from mlflow.entities import RunTag
+
+from finai_rl.errors import StoppedEarly
 
 SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 MAX_TAG = 8000
@@ -37,6 +40,8 @@ def run_end(error: BaseException | None) -> RunEnd:
         return RunEnd("KILLED", {"killed": "SIGTERM"})
     if isinstance(error, KeyboardInterrupt):
         return RunEnd("KILLED", {"killed": "KeyboardInterrupt"})
+    if isinstance(error, StoppedEarly):
+        return RunEnd("FINISHED", {"stopped_early": str(error)[:MAX_TAG]})
     failure = f"{type(error).__name__}: {error}"[:MAX_TAG]
     return RunEnd("FAILED", {"failure": failure}, "".join(traceback.format_exception(error)))
 
@@ -83,6 +88,13 @@ def close_orphans(client: MlflowClient, experiment_id: str) -> list[str]:
             client.set_terminated(run.info.run_id, "KILLED")
             closed.append(run.info.run_id)
     return closed
+
+
+def close_run(client: MlflowClient, run_id: str, name: str, tags: Mapping[str, str]) -> None:
+    """Close a run that its process could not close itself as KILLED."""
+    client.update_run(run_id, name=name)
+    client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
+    client.set_terminated(run_id, "KILLED")
 
 
 def is_gone(tags: Mapping[str, str]) -> bool:

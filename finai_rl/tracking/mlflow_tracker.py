@@ -17,13 +17,20 @@ from numpy.typing import NDArray
 
 from finai_rl.tracking.dataset import dataset_input
 from finai_rl.tracking.delivery import Delivery
-from finai_rl.tracking.lifecycle import close_orphans, process_tags, run_end, sigterm_raises
+from finai_rl.tracking.lifecycle import (
+    close_orphans,
+    close_run,
+    process_tags,
+    run_end,
+    sigterm_raises,
+)
 from finai_rl.tracking.metric_buffer import MetricBuffer, MetricRecord
-from finai_rl.tracking.model import PolicyFiles, log_policy_model
+from finai_rl.tracking.model import PolicyFiles, log_policy_model, register_policy_of
 from finai_rl.tracking.params import CONFIG_ARTIFACT, allowed_key, flatten, to_yaml
 from finai_rl.tracking.provenance import note_tag
 from finai_rl.tracking.store import MLflowStore
 from finai_rl.tracking.tracker import LoggedPolicy, Tracker, TrainedAgent
+from finai_rl.tracking.trials import count_trials
 
 if TYPE_CHECKING:
     from finai_rl.data.market import MarketData
@@ -49,6 +56,7 @@ class MLflowTracker(Tracker):
         description: Markdown shown at the top of the run's page.
         tags: Further tags.
         parent_run_id: The run to nest this one under.
+        run_id: A run that was opened before and is to go on.
 
     Raises:
         TrackingError: If the URI cannot hold runs (constructor), or the store cannot be used
@@ -67,6 +75,7 @@ class MLflowTracker(Tracker):
         description: str | None = None,
         tags: Mapping[str, str] | None = None,
         parent_run_id: str | None = None,
+        run_id: str | None = None,
     ) -> None:
         self._store = MLflowStore(uri, experiment_name)
         self._run_name, self._parent_run_id = run_name, parent_run_id
@@ -74,7 +83,8 @@ class MLflowTracker(Tracker):
         self._log_checkpoints, self._log_model = log_checkpoints, log_model
         self._system_metrics = system_metrics
         self._tags = dict(tags or {}) | (note_tag(description) if description else {})
-        self._run_id: str | None = None
+        self._run_id, self._goes_on = run_id, run_id is not None
+        self._handed_over = False
         self._buffer = MetricBuffer(self._send)
         self._monitor: Any = None
         self._signals = ExitStack()
@@ -92,9 +102,11 @@ class MLflowTracker(Tracker):
 
     def __enter__(self) -> Self:
         tags = {allowed_key(key): str(value) for key, value in self._tags.items()}
-        self._run_id = self._store.open_run(
-            self._run_name, process_tags() | tags, self._parent_run_id
-        )
+        tags |= process_tags()
+        if self._run_id is not None:
+            self._store.reopen_run(self._run_id, tags)
+        else:
+            self._run_id = self._store.open_run(self._run_name, tags, self._parent_run_id)
         self._signals.enter_context(sigterm_raises())
         for run_id in self._delivery.attempt("the end of dead runs", self._close_orphans) or ():
             log.warning("Run %s was still open but its process is gone: closed as KILLED", run_id)
@@ -114,8 +126,9 @@ class MLflowTracker(Tracker):
     def log_config(self, config: Mapping[str, Any], overrides: Sequence[str] = ()) -> None:
         """Log a composed config: flattened parameters, and the whole as ``config/*.yaml``."""
         client, run_id = self._store.client, self._open_run_id()
-        params = [Param(key, value) for key, value in flatten(config).items()]
-        self._delivery.attempt("parameters", client.log_batch, run_id, params=params)
+        if not self._goes_on:  # MLflow takes a parameter once.
+            params = [Param(key, value) for key, value in flatten(config).items()]
+            self._delivery.attempt("parameters", client.log_batch, run_id, params=params)
         for content, file in ((config, CONFIG_ARTIFACT), (overrides, "config/overrides.yaml")):
             self._delivery.attempt(file, client.log_text, run_id, to_yaml(content), file)
 
@@ -124,6 +137,38 @@ class MLflowTracker(Tracker):
         run_tags = [RunTag(allowed_key(key), str(value)) for key, value in tags.items()]
         client, run_id = self._store.client, self._open_run_id()
         self._delivery.attempt("tags", client.log_batch, run_id, tags=run_tags)
+
+    def rename(self, name: str) -> None:
+        """Give the run another name; it may be closed already, and so may it for `set_tags`."""
+        client, run_id = self._store.client, self._open_run_id()
+        self._delivery.attempt("its name", client.update_run, run_id, name=name)
+
+    def keep_open(self) -> None:
+        """Take the run up again where another process has closed it meanwhile."""
+        self._delivery.attempt("that it goes on", self._keep_open)
+
+    def hand_over(self, process: Mapping[str, str]) -> None:
+        """Leave the run open at the end, for the process with these `process_tags` to close."""
+        self._handed_over = True
+        self.set_tags(process)
+
+    def close_dead_run(self, run_id: str, name: str, tags: Mapping[str, str]) -> None:
+        """Close another run as KILLED, under a name and with tags that say so."""
+        client = self._store.client
+        self._delivery.attempt("the end of a dead run", close_run, client, run_id, name, tags)
+
+    def count_trials(self) -> int | None:
+        """Return how many trained agents of the experiment were scored on validation."""
+        experiment_id = str(self._store.experiment_id)
+        return self._delivery.attempt(
+            "a question", count_trials, self._store.client, experiment_id
+        )
+
+    def register(self, run_id: str, name: str, alias: str) -> str | None:
+        """Register the policy that a run logged, and point an alias at it."""
+        return self._delivery.attempt(
+            "the best model", register_policy_of, self._store.client, run_id, name, alias
+        )
 
     def log_dataset(self, data: MarketData, context: str) -> None:
         """Record a panel as an input of the run."""
@@ -188,6 +233,12 @@ class MLflowTracker(Tracker):
             raise RuntimeError("the tracker has no run yet: use it in a block, `with tracker:`")
         return self._run_id
 
+    def _keep_open(self) -> None:
+        run_id = self._open_run_id()
+        if self._store.client.get_run(run_id).info.status != "RUNNING":
+            self._store.client.update_run(run_id, status="RUNNING")
+            self.set_tags(process_tags())
+
     def _send(self, records: Sequence[MetricRecord]) -> None:
         metrics = [Metric(*record) for record in records]
         self._delivery.call(self._store.client.log_batch, self._open_run_id(), metrics=metrics)
@@ -214,9 +265,10 @@ class MLflowTracker(Tracker):
             self.set_tags(tags)
         if end.trace:
             self._delivery.attempt("failure.txt", client.log_text, run_id, end.trace, "failure.txt")
-        self._delivery.attempt(
-            f"the status {end.status}", client.set_terminated, run_id, end.status
-        )
+        if not (self._handed_over and error is None):
+            self._delivery.attempt(
+                f"the status {end.status}", client.set_terminated, run_id, end.status
+            )
         if self._buffer.waiting:
             log.warning(
                 "%d metric values never reached MLflow; the run folder's files hold everything",

@@ -93,6 +93,28 @@ def log_policy_model(
     return LoggedPolicy(model.model_uri, registered_model_name, registered_version)
 
 
+def register_policy_of(
+    client: MlflowClient, run_id: str, name: str, alias: str
+) -> str:
+    """Register the policy that a finished run logged, and point an alias at the new version.
+
+    Returns:
+        The version.
+
+    Raises:
+        LookupError: If the run logged no policy.
+    """
+    outputs = client.get_run(run_id).outputs
+    logged = outputs.model_outputs if outputs is not None else []
+    if not logged:
+        raise LookupError(f"run {run_id} logged no model (tracking.log_model=true logs it)")
+    registered_version = _register(
+        client, name, client.get_logged_model(logged[-1].model_id), run_id
+    )
+    client.set_registered_model_alias(name, alias, registered_version)
+    return registered_version
+
+
 def policy_signature(obs_dim: int, action_space: Any) -> ModelSignature:
     """Return ``(n, obs_dim) float32`` to ``(n, *action)`` in the action space's own type."""
     # Tensors without a name: MLflow would hand a named one to the model as a dictionary.

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
+from mlflow.entities import RunTag
 from mlflow.exceptions import MlflowException
 
 from finai_rl.tracking.delivery import brief
@@ -64,20 +65,24 @@ class MLflowStore:
         Raises:
             TrackingError: If the store cannot be used, within about 15 seconds.
         """
-        try:
-            # The worst case is a server that never answers: two attempts of five seconds.
-            with short_patience(retries=1, timeout=5), self._alone(), quiet(*_MIGRATIONS):
-                self._client = MlflowClient(self.uri)
-                self.experiment_id = self._find_or_create_experiment()
-                if parent is not None:
-                    self.client.get_run(parent)
-                    tags = {**tags, "mlflow.parentRunId": parent}
-                run = self.client.create_run(self.experiment_id, run_name=run_name, tags=dict(tags))
-        except TrackingError:
-            raise
-        except Exception as error:
-            raise TrackingError(self._advice(error)) from error
+        with self._connected():
+            if parent is not None:
+                self.client.get_run(parent)
+                tags = {**tags, "mlflow.parentRunId": parent}
+            run = self.client.create_run(
+                str(self.experiment_id), run_name=run_name, tags=dict(tags)
+            )
         return str(run.info.run_id)
+
+    def reopen_run(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Connect, and let a run that was opened before go on.
+
+        Raises:
+            TrackingError: If the store cannot be used or has no such run.
+        """
+        with self._connected():
+            self.client.update_run(run_id, status="RUNNING")
+            self.client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
 
     def page_command(self, run_id: str | None) -> str:
         """Return the command that opens the tracking page, or the run's address on a server."""
@@ -89,6 +94,19 @@ class MLflowStore:
             return page + run
         uri = shlex.quote(without_password(self.uri))
         return f"{_python()} -m mlflow ui --backend-store-uri {uri}"
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        try:
+            # The worst case is a server that never answers: two attempts of five seconds.
+            with short_patience(retries=1, timeout=5), self._alone(), quiet(*_MIGRATIONS):
+                self._client = MlflowClient(self.uri)
+                self.experiment_id = self._find_or_create_experiment()
+                yield
+        except TrackingError:
+            raise
+        except Exception as error:
+            raise TrackingError(self._advice(error)) from error
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

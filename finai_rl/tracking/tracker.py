@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from finai_rl.data.market import MarketData
 
 
+COUNTED_TAG = "validation.looked_at"
+"""On every training run whose agent was backtested on validation, once or more often."""
+
+
 class TrackingError(InputError):
     """The tracking store cannot be used; raised before training starts, never during it."""
 
@@ -89,6 +93,34 @@ class Tracker(ABC):
     @abstractmethod
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags on the run; a later value replaces an earlier one."""
+
+    @abstractmethod
+    def rename(self, name: str) -> None:
+        """Give the run another name; it may be closed already, and so may it for `set_tags`."""
+
+    @abstractmethod
+    def keep_open(self) -> None:
+        """Take the run up again where another process has closed it meanwhile."""
+
+    @abstractmethod
+    def hand_over(self, process: Mapping[str, str]) -> None:
+        """Leave the run open at the end, for the process with these `process_tags` to close."""
+
+    @abstractmethod
+    def close_dead_run(self, run_id: str, name: str, tags: Mapping[str, str]) -> None:
+        """Close another run as KILLED, under a name and with tags that say so."""
+
+    @abstractmethod
+    def count_trials(self) -> int | None:
+        """Return how many trained agents of the experiment were scored on validation."""
+
+    @abstractmethod
+    def register(self, run_id: str, name: str, alias: str) -> str | None:
+        """Register the policy that a run logged, and point an alias at it.
+
+        Returns:
+            The version; None where the run has no policy or the store could not take it.
+        """
 
     @abstractmethod
     def log_dataset(self, data: MarketData, context: str) -> None:
@@ -175,6 +207,26 @@ class NoTracker(Tracker):
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Do nothing."""
+
+    def rename(self, name: str) -> None:
+        """Do nothing."""
+
+    def keep_open(self) -> None:
+        """Do nothing."""
+
+    def hand_over(self, process: Mapping[str, str]) -> None:
+        """Do nothing."""
+
+    def close_dead_run(self, run_id: str, name: str, tags: Mapping[str, str]) -> None:
+        """Do nothing."""
+
+    def count_trials(self) -> None:
+        """None: nothing was counted."""
+        return None
+
+    def register(self, run_id: str, name: str, alias: str) -> None:
+        """Do nothing."""
+        return None
 
     def log_dataset(self, data: MarketData, context: str) -> None:
         """Do nothing."""

@@ -1,0 +1,94 @@
+"""Gives every multirun its parent run, whichever sweeper runs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from finai_rl.errors import InputError
+
+if TYPE_CHECKING:
+    from finai_rl.sweep.session import Session
+
+STUDY_SWEEPER = "hydra_plugins.finai_rl_sweeper.study_sweeper.StudySweeper"
+
+_open = SimpleNamespace(session=None)
+"""The multirun of this process that Hydra has started and that `multirun` is to end."""
+
+
+class MultirunRecord(Callback):
+    """Opens the record of a multirun when Hydra starts it.
+
+    ``hydra/sweeper=study`` keeps its own; this one is for every other sweeper. Hydra does not say
+    when a multirun fails, so `multirun` ends it.
+    """
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Load and check what all jobs share, and open the parent run."""
+        if config.hydra.sweeper._target_ == STUDY_SWEEPER:
+            return
+        try:
+            _open.session = _session(config).__enter__()
+        except (InputError, HydraException) as error:
+            # Hydra turns what a callback raises into a warning.
+            if os.environ.get("HYDRA_FULL_ERROR") == "1":
+                raise SystemExit(1) from error
+            print(error, file=sys.stderr)
+            raise SystemExit(1) from None
+
+
+@contextmanager
+def multirun() -> Iterator[None]:
+    """End the record of the multirun that was started within, with how it ended."""
+    try:
+        yield
+    except BaseException as error:
+        # Hydra has reported what went wrong, and exits.
+        cause = error.__context__ if isinstance(error, SystemExit) and error.__context__ else error
+        _close(cause)
+        raise
+    _close(None)
+
+
+def _close(error: BaseException | None) -> None:
+    session: Session | None = _open.session
+    _open.session = None
+    if session is not None:
+        session.__exit__(type(error) if error else None, error, None)
+
+
+def _session(config: DictConfig) -> Session:
+    from finai_rl.sweep import study
+    from finai_rl.sweep.plan import first_job, first_values
+    from finai_rl.sweep.session import Plan, Session
+
+    sweeper: dict[str, Any] = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
+    params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
+    job = first_job(config, first_values([*params, *config.hydra.overrides.task]))
+    if sweeper.get("storage"):
+        # Without this stamp Optuna 2.10 refuses its own database under SQLAlchemy 2.
+        study.stamp(study.absolute(str(sweeper["storage"])))
+    folder = Path(str(config.hydra.sweep.dir)).absolute()
+    n_jobs = int(config.hydra.launcher.get("n_jobs") or 1)
+    direction = sweeper.get("direction", "maximize")
+    return Session(
+        job,
+        Plan(
+            name=f"multirun {folder.parent.name} {folder.name}",
+            folder=folder,
+            n_jobs=n_jobs if n_jobs > 0 else os.cpu_count() or 1,
+            direction=str(getattr(direction, "name", direction)).lower(),
+            sweeper=sweeper,
+        ),
+    )
+
+

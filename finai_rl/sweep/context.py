@@ -1,0 +1,144 @@
+"""What the jobs of one multirun have in common; it reaches other processes by the environment."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+
+from finai_rl.errors import InputError
+
+if TYPE_CHECKING:
+    from finai_rl.data.split import Split
+
+VARIABLE = "FINAI_RL_SWEEP"
+
+
+@dataclass(frozen=True)
+class Seal:
+    """The days that a sweep selects on, and the first day that it must never see.
+
+    Attributes:
+        sha256: Of the data that the days belong to.
+        validation: First and last day of the validation block, ISO text.
+        sealed_from: First day of the test block; None where the split leaves none.
+        compare_data: Whether every trial has to use this data and this validation block.
+    """
+
+    sha256: str
+    validation: tuple[str, str]
+    sealed_from: str | None
+    compare_data: bool
+
+    @classmethod
+    def of(cls, split: Split, *, compare_data: bool) -> Seal:
+        """Return the seal that a split sets."""
+        return cls(
+            split.train.source.sha256,
+            _span(split),
+            split.test.first_day if split.test else None,
+            compare_data,
+        )
+
+    def check(self, split: Split) -> None:
+        """Hold a trial's days against the seal.
+
+        Raises:
+            InputError: If a row of the sealed block is among them, or the trial's objective could
+                not be compared with that of the others.
+        """
+        last = _span(split)[1]
+        same_data = split.train.source.sha256 == self.sha256
+        if same_data and self.sealed_from is not None and last >= self.sealed_from:
+            raise InputError(
+                f"split: this trial would use days up to {last}, but the sweep's test block is "
+                f"sealed from {self.sealed_from} on; give every trial the same split"
+            )
+        if self.compare_data and not same_data:
+            raise InputError("data: this trial's data is not the sweep's; objectives differ by it")
+        if self.compare_data and _span(split) != tuple(self.validation):
+            raise InputError(
+                f"split: this trial validates on {' to '.join(_span(split))}, the sweep on "
+                f"{' to '.join(self.validation)}; objectives cannot be compared"
+            )
+
+
+@dataclass(frozen=True)
+class StudyAddress:
+    """Where the trials of a search are kept.
+
+    Attributes:
+        storage: SQLAlchemy URL of the database.
+        name: Name of the study in it.
+    """
+
+    storage: str
+    name: str
+
+
+@dataclass(frozen=True)
+class SweepContext:
+    """What a job has to know of the multirun that it belongs to.
+
+    Attributes:
+        pid: The process that launches the jobs.
+        n_jobs: How many jobs run at once.
+        seal: Which days they may use.
+        parent_run_id: The MLflow run to nest under; None without tracking.
+        study: Where a search keeps its trials; None for a grid.
+        pruner: Settings of the pruner, its class as ``_target_``; None for none.
+        direction: ``maximize`` or ``minimize``.
+    """
+
+    pid: int
+    n_jobs: int
+    seal: Seal
+    parent_run_id: str | None = None
+    study: StudyAddress | None = None
+    pruner: dict[str, Any] | None = None
+    direction: str = "maximize"
+
+    @classmethod
+    def current(cls) -> SweepContext | None:
+        """Return the context of the multirun that this process runs a job of, None for a run."""
+        text = os.environ.get(VARIABLE)
+        in_job = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+        if text is None or not in_job:
+            return None
+        known: dict[str, Any] = json.loads(text)
+        study = known.pop("study")
+        seal = known.pop("seal")
+        return cls(
+            study=StudyAddress(**study) if study else None,
+            seal=Seal(**{**seal, "validation": tuple(seal["validation"])}),
+            **known,
+        )
+
+    @contextmanager
+    def announced(self) -> Iterator[None]:
+        """Hand this context to every job that is launched meanwhile, in whatever process."""
+        before = os.environ.get(VARIABLE)
+        os.environ[VARIABLE] = json.dumps(asdict(self))
+        try:
+            yield
+        finally:
+            os.environ.pop(VARIABLE, None)
+            if before is not None:
+                os.environ[VARIABLE] = before
+
+
+def folder_of(study: StudyAddress, output_root: str) -> Path:
+    """Return the folder in which a search keeps everything but its trials' database."""
+    return Path(output_root).absolute() / "sweeps" / study.name
+
+
+def _span(split: Split) -> tuple[str, str]:
+    days = split.validation.day_names
+    return days[0], days[-1]

@@ -1,0 +1,83 @@
+"""The first job of a multirun, composed and checked before any is launched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from finai_rl.config import check
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+
+@dataclass(frozen=True)
+class FirstJob:
+    """A job that stands for all: what is wrong with it is wrong before anything was trained.
+
+    Attributes:
+        cfg: Its checked config.
+        choices: Which option of each config group it has.
+        overrides: Its overrides of the config.
+    """
+
+    cfg: DictConfig
+    choices: dict[str, str | None]
+    overrides: list[str]
+
+
+def first_job(master: DictConfig, overrides: Sequence[str]) -> FirstJob:
+    """Compose a job of a multirun.
+
+    Args:
+        master: The multirun's master config.
+        overrides: The job's overrides, none of them a sweep.
+
+    Raises:
+        InputError: If the job's config cannot be run.
+        HydraException: If it cannot be composed.
+    """
+    loader: Any = GlobalHydra.instance().config_loader()
+    composed = loader.load_sweep_config(master, list(overrides))
+    with _hydra_config(composed):
+        job = OmegaConf.masked_copy(composed, [key for key in composed if key != "hydra"])
+        with open_dict(job):
+            checked = check(job)
+    choices = {str(key): value for key, value in composed.hydra.runtime.choices.items()}
+    return FirstJob(checked, choices, list(overrides))
+
+
+def first_values(overrides: Sequence[str]) -> list[str]:
+    """Return overrides in which every sweep is replaced by its first value."""
+    parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(
+        list(overrides)
+    )
+    return [_first(override) for override in parsed]
+
+
+def _first(override: Override) -> str:
+    if not override.is_sweep_override():
+        return str(override.input_line)
+    key = override.get_key_element()
+    if override.is_interval_sweep():
+        interval: Any = override.value()
+        return f"{key}={interval.start}"
+    return f"{key}={next(iter(override.sweep_string_iterator()))}"
+
+
+@contextmanager
+def _hydra_config(composed: DictConfig) -> Iterator[None]:
+    """Let ``${hydra:...}`` mean this job, as it will when it runs."""
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(composed)
+    try:
+        yield
+    finally:
+        HydraConfig.instance().cfg = before

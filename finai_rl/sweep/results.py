@@ -1,0 +1,120 @@
+"""All trials of a multirun, whether Optuna kept them or only their folders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from finai_rl.data.market import FloatArray
+from finai_rl.sweep import outcome as states
+from finai_rl.sweep.context import StudyAddress
+from finai_rl.sweep.outcome import Outcome, load_returns
+from finai_rl.sweep.study import opened
+
+
+@dataclass(frozen=True)
+class Results:
+    """The trials of a multirun.
+
+    Attributes:
+        trials: By number; the user attributes of each hold ``run_id``, ``folder``, ``scores`` and
+            ``reason`` where they are known.
+        direction: ``maximize`` or ``minimize``.
+    """
+
+    trials: list[FrozenTrial]
+    direction: str
+
+    @property
+    def complete(self) -> list[FrozenTrial]:
+        """The trials that have an objective to be chosen by."""
+        return [trial for trial in self.trials if trial.state == TrialState.COMPLETE]
+
+    @property
+    def best(self) -> FrozenTrial | None:
+        """The trial with the best objective, the first of equals; None if there is none."""
+        if not self.complete:
+            return None
+        sign = -1 if self.direction == "minimize" else 1
+        return max(self.complete, key=lambda trial: (sign * float(trial.value or 0), -trial.number))
+
+    def count(self) -> dict[str, int]:
+        """Return how many trials are in each state that occurs."""
+        names = [trial.state.name for trial in self.trials]
+        return {name: names.count(name) for name in sorted(set(names))}
+
+    def returns(self) -> tuple[list[FrozenTrial], FloatArray]:
+        """Return the complete trials whose daily validation returns are at hand, and these.
+
+        Returns:
+            Trials, and (n_days - 1, n_trials) returns; trials of another length are left out.
+        """
+        found = [(trial, _returns(trial)) for trial in self.complete]
+        known = [(trial, series) for trial, series in found if series is not None]
+        if not known:
+            return [], np.zeros((0, 0))
+        best = self.best
+        longest = next((len(s) for t, s in known if t is best), max(len(s) for _, s in known))
+        kept = [(trial, series) for trial, series in known if len(series) == longest]
+        return [trial for trial, _ in kept], np.column_stack([series for _, series in kept])
+
+    def pruned_returns(self) -> list[FloatArray]:
+        """Return the daily validation returns of pruned trials when they were last looked at."""
+        pruned = [trial for trial in self.trials if trial.state == TrialState.PRUNED]
+        return [series for trial in pruned if (series := _returns(trial)) is not None]
+
+
+def of_study(address: StudyAddress) -> Results:
+    """Read the trials of a study."""
+    with opened(address) as study:
+        return Results(study.get_trials(), study.direction.name.lower())
+
+
+def of_folder(folder: Path, direction: str) -> Results:
+    """Read the trials of a multirun from the files that its jobs left below its folder."""
+    files = sorted(folder.glob(f"**/{states.FILE}"))
+    outcomes = [outcome for file in files if (outcome := Outcome.load(file.parent)) is not None]
+    outcomes.sort(key=lambda outcome: outcome.number)
+    values = {
+        key: list(dict.fromkeys(outcome.params.get(key, "") for outcome in outcomes))
+        for key in {key for outcome in outcomes for key in outcome.params}
+    }
+    varied = {key: found for key, found in values.items() if len(found) > 1}
+    trials = [_frozen(outcome, varied) for outcome in outcomes]
+    return Results(trials, direction)
+
+
+def _frozen(outcome: Outcome, varied: dict[str, list[str]]) -> FrozenTrial:
+    state = {states.COMPLETE: TrialState.COMPLETE, states.PRUNED: TrialState.PRUNED}.get(
+        outcome.state, TrialState.FAIL
+    )
+    attributes = {
+        "run_id": outcome.run_id,
+        "folder": outcome.folder,
+        "scores": outcome.scores,
+        "seed_runs": outcome.seed_runs,
+        "reason": outcome.reason or ("" if outcome.is_final else "it never ended"),
+    }
+    trial = optuna.trial.create_trial(
+        state=state,
+        value=outcome.value if state == TrialState.COMPLETE else None,
+        params={key: outcome.params[key] for key in sorted(varied) if key in outcome.params},
+        distributions={
+            key: CategoricalDistribution(varied[key])
+            for key in sorted(varied)
+            if key in outcome.params
+        },
+        user_attrs={name: value for name, value in attributes.items() if value},
+    )
+    trial.number = outcome.number
+    return trial
+
+
+def _returns(trial: FrozenTrial) -> FloatArray | None:
+    folder = trial.user_attrs.get("folder")
+    return load_returns(Path(folder)) if folder else None

@@ -1,0 +1,191 @@
+"""The life of a multirun: its parent run in MLflow, its seal, its end."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from omegaconf import DictConfig
+
+from finai_rl.assembly import load_split
+from finai_rl.config import build, plain
+from finai_rl.data.market import FloatArray
+from finai_rl.evaluation.returns import simple_returns
+from finai_rl.holdout import Holdout
+from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
+from finai_rl.sweep.outcome import Outcome
+from finai_rl.sweep.plan import FirstJob
+from finai_rl.sweep.results import Results, of_folder, of_study
+from finai_rl.sweep.summary import summarize
+from finai_rl.tracking import Tracker, data_tags, note_tag, provenance_tags
+from finai_rl.tracking.provenance import without_password
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a multirun is going to do.
+
+    Attributes:
+        name: Of the multirun, and of its MLflow run.
+        folder: Where it keeps its files.
+        n_jobs: How many jobs run at once.
+        direction: ``maximize`` or ``minimize``.
+        study: Where its trials are kept; None for a grid.
+        sweeper: Settings of the sweeper.
+        parent_run_id: The MLflow run of an earlier start of it, if there is one.
+    """
+
+    name: str
+    folder: Path
+    n_jobs: int = 1
+    direction: str = "maximize"
+    study: StudyAddress | None = None
+    sweeper: Mapping[str, Any] | None = None
+    parent_run_id: str | None = None
+
+
+class Session:
+    """One start of a multirun, as a context manager.
+
+    Entering it loads the data and holds the first job against it, so that what is wrong shows
+    before any training; opens the parent run; and announces to every job what it has to know.
+    Leaving it draws the sum of all trials and closes the parent run: FINISHED, FAILED or KILLED.
+
+    Args:
+        job: The first job.
+        plan: What is going to be done.
+
+    Raises:
+        InputError: On entering, if data, environment or objective cannot be used as they are.
+        TrackingError: If the tracking store cannot be used.
+    """
+
+    def __init__(self, job: FirstJob, plan: Plan) -> None:
+        self._job, self._plan = job, plan
+        self._stack = ExitStack()
+        self._handed_over = False
+        self.tracker: Tracker = build(_parent(job.cfg, plan), "tracking")
+
+    @property
+    def run_id(self) -> str | None:
+        """The parent run."""
+        return self.tracker.run_id
+
+    def __enter__(self) -> Self:
+        seal, self._baseline = self._look_ahead()
+        self._stack.enter_context(self.tracker)
+        try:
+            self._describe(seal)
+            pruner = (self._plan.sweeper or {}).get("pruner")
+            if pruner and str(pruner["_target_"]).endswith(".NopPruner"):
+                pruner = None
+            context = SweepContext(
+                pid=os.getpid(),
+                n_jobs=self._plan.n_jobs,
+                seal=seal,
+                parent_run_id=self.run_id,
+                study=self._plan.study,
+                pruner=dict(pruner) if pruner else None,
+                direction=self._plan.direction,
+            )
+            self._stack.enter_context(context.announced())
+        except BaseException:
+            self._stack.__exit__(*sys.exc_info())
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._conclude(interrupted=isinstance(error, KeyboardInterrupt | SystemExit))
+        finally:
+            self._stack.__exit__(kind, error, trace)
+
+    def keep_open(self) -> None:
+        """See to it that the parent run shows as running, whatever another process made of it."""
+        self.tracker.keep_open()
+
+    def hand_over(self, process: Mapping[str, str]) -> None:
+        """Leave the parent run open for the process that runs the last trials."""
+        self._handed_over = True
+        self.tracker.hand_over(process)
+
+    def close_killed(self, outcome: Outcome) -> None:
+        """Mark the MLflow run of a trial whose process died."""
+        if outcome.run_id is not None:
+            tags = {"sweep.state": outcome.state, "killed": "process is gone"}
+            self.tracker.close_dead_run(outcome.run_id, outcome.run_name, tags)
+
+    def _look_ahead(self) -> tuple[Seal, FloatArray]:
+        """Load what the trials will load, and keep of it only what a sweep may know."""
+        cfg = self._job.cfg
+        split = load_split(cfg)
+        holdout = Holdout(cfg, split.validation)
+        seal = Seal.of(split, compare_data=self._plan.study is not None)
+        self._caveats = split.train.source.caveats
+        self._data_tags = data_tags(split.train.source)
+        if split.test is None:
+            log.warning("This split leaves no sealed test block: nothing is left to judge by")
+        return seal, simple_returns(holdout.baseline.account_value)
+
+    def _describe(self, seal: Seal) -> None:
+        cfg, plan = self._job.cfg, self._plan
+        sweeper = dict(plan.sweeper or {})
+        if sweeper.get("storage") or plan.study:
+            sweeper["storage"] = without_password(plan.study.storage if plan.study else "")
+        self.tracker.log_config({**plain(cfg), "hydra.sweeper": sweeper}, self._job.overrides)
+        n_trials = str(sweeper.get("n_trials", "")) if plan.study else ""
+        tags = {
+            "sweep.level": "parent",
+            "sweep.kind": "search" if plan.study else "multirun",
+            "sweep.command": without_password(shlex.join(sys.orig_argv)),
+            "sweep.study": plan.study.name if plan.study else "",
+            "sweep.storage": sweeper.get("storage") or "",
+            "sweep.n_trials": n_trials,
+            "sweep.objective": f"{plan.direction} {cfg.objective}",
+            "sweep.seeds": str(cfg.sweep.seeds),
+            "sweep.folder": str(plan.folder),
+            "split.validation": " to ".join(seal.validation),
+            "split.sealed_from": seal.sealed_from or "nothing is sealed",
+            **self._data_tags,
+            **provenance_tags(),
+        }
+        self.tracker.set_tags({name: str(value) for name, value in tags.items() if value})
+        self.tracker.set_tags(note_tag("\n".join(f"> {caveat}\n" for caveat in self._caveats)))
+
+    def _conclude(self, *, interrupted: bool) -> None:
+        """Write the sum of the trials; a failure here must not hide how the sweep went."""
+        try:
+            results = self._results()
+            summarize(
+                results, self._job.cfg, self._plan, self._baseline, self.tracker, brief=interrupted
+            )
+        except Exception as error:
+            log.warning("The sum of the trials could not be drawn", exc_info=error)
+
+    def _results(self) -> Results:
+        plan = self._plan
+        return of_study(plan.study) if plan.study else of_folder(plan.folder, plan.direction)
+
+
+def _parent(cfg: DictConfig, plan: Plan) -> DictConfig:
+    node = copy.deepcopy(cfg.tracking)
+    if "run_name" in node:
+        node.run_name, node.run_id = plan.name, plan.parent_run_id
+        node.system_metrics = False
+    return node

@@ -1,0 +1,156 @@
+"""What a search may vary, in Hydra's syntax; some of it only where a choice calls for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_from_override
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+
+from finai_rl.errors import InputError
+
+Distributions = dict[str, BaseDistribution]
+
+FIXED_IN_A_SEARCH = ("data", "split", "evaluation", "tracking", "sweep", "objective", "seed")
+"""What objectives cannot be compared over, or what would let a search choose its own judge."""
+FREE = ("data.indicators", "data.sentiment")
+"""What of it may vary all the same: the trials' days and prices stay those of the others."""
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """The parameters of a search.
+
+    Attributes:
+        distributions: Of the parameters that every trial has, by config key.
+        conditional: Of those that only some have: ``{key: {choice: {key: distribution}}}``. Optuna
+            knows them as ``choice:key``, so that each choice has its own range.
+        fixed: What the command line sets for every trial.
+    """
+
+    distributions: Distributions
+    conditional: Mapping[str, Mapping[str, Distributions]]
+    fixed: Mapping[str, str]
+
+    @classmethod
+    def parse(
+        cls,
+        params: Mapping[str, Any],
+        conditional: Mapping[str, Mapping[str, Mapping[str, Any]]],
+        arguments: Sequence[str],
+    ) -> SearchSpace:
+        """Read a search space.
+
+        Args:
+            params: ``hydra.sweeper.params``.
+            conditional: ``hydra.sweeper.conditional``.
+            arguments: The command line's overrides of the config; they win.
+
+        Raises:
+            InputError: If a parameter may not be searched, or a condition cannot come true.
+        """
+        varied, fixed = _parse([*_as_overrides(params), *arguments])
+        varied = {key: value for key, value in varied.items() if key not in fixed}
+        branches = {
+            key: {choice: _branch(choice, space, fixed) for choice, space in choices.items()}
+            for key, choices in conditional.items()
+        }
+        problems = [*_not_allowed(varied, branches), *_unreachable(varied, fixed, branches)]
+        if problems:
+            listed = "\n".join(f"  - {problem}" for problem in problems)
+            raise InputError(f"This search space cannot be used:\n{listed}")
+        return cls(varied, branches, fixed)
+
+    def suggest(self, trial: optuna.Trial) -> list[str]:
+        """Let a trial choose its parameters, and return them all as overrides."""
+        chosen = {key: trial._suggest(key, space) for key, space in self.distributions.items()}
+        settings = {**self.fixed, **{key: str(value) for key, value in chosen.items()}}
+        for key, branches in self.conditional.items():
+            choice = settings.get(key, "")
+            for parameter, space in branches.get(choice, {}).items():
+                value = trial._suggest(f"{choice}:{parameter}", space)
+                settings[parameter] = str(value)
+        return [f"{key}={value}" for key, value in settings.items()]
+
+    def first(self) -> list[str]:
+        """Return the overrides of one possible trial, for a check before there is any."""
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+        return self.suggest(study.ask())
+
+    def describe(self) -> dict[str, str]:
+        """Return every parameter with its distribution as text."""
+        known = {key: repr(space) for key, space in self.distributions.items()}
+        for branches in self.conditional.values():
+            for choice, spaces in branches.items():
+                known |= {f"{choice}:{key}": repr(space) for key, space in spaces.items()}
+        return known
+
+
+def keys_of(overrides: Sequence[str]) -> dict[str, str]:
+    """Return the value of each override by its key, without the signs of an addition."""
+    split = (text.partition("=") for text in overrides)
+    return {key.lstrip("+"): value for key, _, value in split}
+
+
+def _as_overrides(params: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={value}" for key, value in params.items()]
+
+
+def _parse(overrides: Sequence[str]) -> tuple[Distributions, dict[str, str]]:
+    varied: Distributions = {}
+    fixed: dict[str, str] = {}
+    for override in OverridesParser.create().parse_overrides(list(overrides)):
+        key = override.get_key_element()
+        if override.is_sweep_override():
+            fixed.pop(key, None)
+            varied[key] = _distribution(override)
+        else:
+            fixed[key] = override.get_value_element_as_str()
+    return varied, fixed
+
+
+def _distribution(override: Override) -> BaseDistribution:
+    if override.is_range_sweep():
+        # As Hydra's range: its end is not part of it. The plugin's includes it.
+        return CategoricalDistribution(list(override.sweep_iterator()))
+    space: BaseDistribution = create_optuna_distribution_from_override(override)
+    return space
+
+
+def _branch(choice: str, space: Mapping[str, Any], fixed: Mapping[str, str]) -> Distributions:
+    varied, constants = _parse(_as_overrides(space))
+    if constants:
+        raise InputError(
+            f"hydra.sweeper.conditional: {choice} sets {sorted(constants)} to one value; give a "
+            "range or a choice"
+        )
+    return {key: value for key, value in varied.items() if key not in fixed}
+
+
+def _not_allowed(
+    varied: Distributions, branches: Mapping[str, Mapping[str, Distributions]]
+) -> list[str]:
+    keys = [*varied, *(key for choices in branches.values() for s in choices.values() for key in s)]
+    return [
+        f"{key}: a search may not vary it, its trials' objectives could not be compared"
+        + ("; sweep.seeds trains several seeds per trial" if key == "seed" else "")
+        for key in keys
+        if key.partition(".")[0] in FIXED_IN_A_SEARCH and not key.startswith(FREE)
+    ]
+
+
+def _unreachable(
+    varied: Distributions,
+    fixed: Mapping[str, str],
+    branches: Mapping[str, Mapping[str, Distributions]],
+) -> list[str]:
+    problems = []
+    for key in branches:
+        if key not in varied and key not in fixed:
+            problems.append(f"hydra.sweeper.conditional.{key}: nothing sets or varies {key}")
+    return problems

@@ -1,0 +1,208 @@
+"""The sum of a multirun: its best trial, what its choice is worth, pictures and a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from omegaconf import DictConfig
+
+from finai_rl.data.market import FloatArray
+from finai_rl.evaluation.deflation import trial_sharpe_ratios
+from finai_rl.evaluation.search_verdict import SearchVerdict, judge_search
+from finai_rl.sweep.pictures import save_overfitting_histogram, save_pictures
+from finai_rl.sweep.results import Results
+from finai_rl.sweep.trials_table import save_trials_table
+from finai_rl.tracking import Tracker, note_tag
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+    from finai_rl.sweep.session import Plan
+
+SUMMARY = "summary"
+"""Folder of the files, below the multirun's own and among the parent run's artifacts."""
+
+ATTRIBUTES = ("scores", "reason", "run_id")
+"""What tables of trials show beside states, objectives and parameters."""
+
+
+def summarize(
+    results: Results,
+    cfg: DictConfig,
+    plan: Plan,
+    baseline: FloatArray,
+    tracker: Tracker,
+    *,
+    brief: bool,
+) -> None:
+    """Write, log and print what a multirun has found so far.
+
+    Args:
+        results: Its trials.
+        cfg: The config of any of its jobs.
+        plan: What the multirun set out to do.
+        baseline: (n_days - 1,) validation returns of equal weight, buy and hold.
+        tracker: Of the parent run, still open.
+        brief: Leave pictures and registration out: the multirun was interrupted.
+    """
+    counted = tracker.count_trials()
+    verdict = judge(results, baseline, counted)
+    folder = plan.folder / SUMMARY
+    folder.mkdir(parents=True, exist_ok=True)
+    save_trials_table(
+        results.trials, folder, objective=cfg.objective, user_attrs=ATTRIBUTES
+    )
+    best = results.best
+    _save_best(best, verdict, folder)
+    if not brief and results.trials:
+        _draw(results, cfg, plan, verdict, folder)
+    _log(results, best, verdict, counted, tracker)
+    if best is not None and cfg.sweep.register and not brief:
+        _register(best, cfg, tracker)
+    tracker.log_artifacts(folder, SUMMARY)
+    _print(results, best, verdict, cfg, plan, tracker)
+
+
+def judge(results: Results, baseline: FloatArray, counted: int | None) -> SearchVerdict | None:
+    """Judge the best trial by all of them; None where there is no best one with its returns.
+
+    Args:
+        results: The trials.
+        baseline: Returns of what needs no skill.
+        counted: How many trained agents of the experiment were scored on validation.
+    """
+    trials, returns = results.returns()
+    best = results.best
+    if best is None or best not in trials:
+        return None
+    pruned = results.pruned_returns()
+    others = [ratio for series in pruned for ratio in trial_sharpe_ratios(series[:, None])]
+    seen = max(len(trials) + len(pruned), counted or 0)
+    same_days = len(baseline) == len(returns)
+    return judge_search(
+        returns, trials.index(best), baseline if same_days else None, others, n_counted=seen
+    )
+
+
+def _save_best(best: FrozenTrial | None, verdict: SearchVerdict | None, folder: Path) -> None:
+    known = {
+        "trial": best.number if best else None,
+        "value": best.value if best else None,
+        "params": best.params if best else {},
+        "run_id": best.user_attrs.get("run_id") if best else None,
+        "verdict": verdict.level if verdict else None,
+        "sentence": verdict.sentence if verdict else None,
+        "rule": verdict.rule if verdict else None,
+    }
+    (folder / "best.json").write_text(json.dumps(known, indent=2))
+
+
+def _draw(
+    results: Results, cfg: DictConfig, plan: Plan, verdict: SearchVerdict | None, folder: Path
+) -> None:
+    overfitting = verdict.overfitting if verdict else None
+    logits = overfitting.logits if overfitting else None
+    pbo = overfitting.pbo if overfitting else None
+    save_pictures(
+        results.trials,
+        folder,
+        objective=cfg.objective,
+        direction=plan.direction,
+        title=plan.name,
+        user_attrs=ATTRIBUTES,
+        overfitting=None if logits is None or pbo is None else (logits, pbo),
+    )
+    if logits is not None and pbo is not None:
+        save_overfitting_histogram(logits, pbo, folder / "overfitting.png")
+
+
+def _log(
+    results: Results,
+    best: FrozenTrial | None,
+    verdict: SearchVerdict | None,
+    counted: int | None,
+    tracker: Tracker,
+) -> None:
+    tags = {f"sweep.trials.{state.lower()}": str(n) for state, n in results.count().items()}
+    tags["sweep.trials"] = str(len(results.trials))
+    if counted is not None:
+        tags["experiment.trials"] = str(counted)
+    metrics: dict[str, float] = {}
+    if best is not None:
+        tags |= {f"best.{key}": str(value) for key, value in best.params.items()}
+        tags |= {"best.trial": str(best.number), "best.run_id": best.user_attrs.get("run_id", "")}
+        metrics["best/objective"] = float(best.value or 0)
+    if verdict is not None:
+        tags |= {"verdict": verdict.level, **note_tag(f"**{verdict.sentence}**\n\n{verdict.rule}")}
+        metrics |= _statistics(verdict)
+    tracker.set_tags({name: value for name, value in tags.items() if value})
+    finite = {name: value for name, value in metrics.items() if np.isfinite(value)}
+    tracker.log_metrics(finite, len(results.trials))
+
+
+def _statistics(verdict: SearchVerdict) -> dict[str, float]:
+    found = {"": verdict.deflated} | ({"_active": verdict.active} if verdict.active else {})
+    metrics: dict[str, float] = {}
+    for suffix, deflated in found.items():
+        metrics |= {
+            f"deflation{suffix}/sharpe_per_period": deflated.estimate.sharpe,
+            f"deflation{suffix}/probabilistic_sharpe": deflated.probabilistic,
+            f"deflation{suffix}/deflated_sharpe": deflated.deflated,
+            f"deflation{suffix}/deflated_sharpe_effective": deflated.deflated_effective,
+            f"deflation{suffix}/deflated_sharpe_counted": deflated.deflated_counted,
+            f"deflation{suffix}/trials": float(deflated.n_trials),
+            f"deflation{suffix}/effective_trials": deflated.effective_trials,
+            f"deflation{suffix}/counted_trials": float(deflated.n_counted),
+        }
+    if verdict.overfitting is not None:
+        metrics["overfitting/pbo"] = verdict.overfitting.pbo
+    return metrics
+
+
+def _register(best: FrozenTrial, cfg: DictConfig, tracker: Tracker) -> None:
+    scores, runs = (best.user_attrs.get(name, []) for name in ("scores", "seed_runs"))
+    run_id = middle_run(scores, runs) or best.user_attrs.get("run_id")
+    if run_id is None:
+        return
+    name = cfg.tracking.get("registered_model_name") or "finai_rl"
+    version = tracker.register(run_id, name, cfg.sweep.alias)
+    if version is not None:
+        tracker.set_tags({"registered": f"models:/{name}@{cfg.sweep.alias} (version {version})"})
+
+
+def middle_run(scores: Sequence[float], runs: Sequence[str]) -> str | None:
+    """Return the run of the seed with the middle score, which stands for its trial.
+
+    The best seed would be one more choice by luck. None where the trial had one seed only.
+    """
+    if len(runs) != len(scores) or len(runs) < 2:
+        return None
+    return runs[int(np.argsort(scores)[(len(scores) - 1) // 2])]
+
+
+def _print(
+    results: Results,
+    best: FrozenTrial | None,
+    verdict: SearchVerdict | None,
+    cfg: DictConfig,
+    plan: Plan,
+    tracker: Tracker,
+) -> None:
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, markup=False, highlight=False)
+    counts = ", ".join(f"{number} {state.lower()}" for state, number in results.count().items())
+    console.print(f"\n{plan.name}: {len(results.trials)} trials ({counts or 'none'})")
+    if best is not None:
+        params = ", ".join(f"{key}={value}" for key, value in best.params.items())
+        console.print(f"Best {cfg.objective}: {best.value:.4f}, trial {best.number}: {params}")
+    if verdict is not None:
+        console.print(verdict.sentence)
+    console.print(f"Sweep folder: {plan.folder}")
+    if tracker.run_id is not None:
+        console.print(f"MLflow parent run: {tracker.run_id}")
+        console.print(f"Tracking page: {tracker.page_command}")

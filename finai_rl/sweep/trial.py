@@ -1,0 +1,281 @@
+"""A job of a multirun: it trains each seed, says what became of it, and never looks further."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from finai_rl.config import WithSeed, build, plain
+from finai_rl.errors import InputError, StoppedEarly
+from finai_rl.evaluation.seeds import aggregate
+from finai_rl.sweep import outcome as states
+from finai_rl.sweep.context import SweepContext
+from finai_rl.sweep.outcome import Outcome, save_returns
+from finai_rl.sweep.pruning import ValidationLooks, looks_at
+from finai_rl.sweep.study import StudyTrial
+from finai_rl.tracking import COUNTED_TAG, NoTracker, Tracker
+from finai_rl.watch import Watch
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines3.common.vec_env import VecEnv
+
+    from finai_rl.data.market import FloatArray
+    from finai_rl.data.split import Split
+    from finai_rl.evaluation.result import BacktestResult
+    from finai_rl.holdout import Holdout, HoldoutReport
+
+log = logging.getLogger(__name__)
+
+Train = Callable[[DictConfig, Path, Watch], float]
+
+
+class TrialKilled(RuntimeError):
+    """A worker was told to end; raised instead of `SystemExit`, which would end all workers."""
+
+
+class Trial:
+    """One trial of a sweep, with all its seeds.
+
+    Args:
+        cfg: The job's checked config.
+        folder: The job's folder.
+        context: What it has to know of its sweep.
+        with_seed: Gives the config with another seed.
+    """
+
+    def __init__(
+        self, cfg: DictConfig, folder: Path, context: SweepContext, with_seed: WithSeed
+    ) -> None:
+        self.cfg, self.context = _within_cores(cfg, context), context
+        self._folder, self._with_seed = folder, with_seed
+        number = cfg.sweep.trial if cfg.sweep.trial is not None else HydraConfig.get().job.num
+        self.outcome = Outcome(
+            int(number), cfg.sweep.attempt or 1, states.RUNNING, params=_swept(), folder=str(folder)
+        )
+        self.tracker: Tracker = NoTracker()
+        self.study = StudyTrial(context, int(number)) if context.study else None
+        self._returns: list[FloatArray] = []
+        self._dates: list[str] = []
+
+    def run(self, train: Train) -> float:
+        """Train every seed and return the objective over all of them; NaN where there is none.
+
+        Raises:
+            Exception: What a seed raised, in a grid; a search is told by the trial's file.
+        """
+        self.outcome.save()
+        try:
+            value = self._train_seeds(train)
+        except StoppedEarly as stop:
+            self._end(states.PRUNED, self.last_score, str(stop))
+        except Exception as error:
+            self._end(states.FAIL, None, f"{type(error).__name__}: {error}")
+            if self.context.study is None:
+                raise
+            known = isinstance(error, InputError)
+            log.error("Trial %d failed: %s", self.outcome.number, error, exc_info=not known)
+        except BaseException as end:
+            self._end(states.KILLED, None, type(end).__name__)
+            if os.getpid() != self.context.pid and not isinstance(end, KeyboardInterrupt):
+                raise TrialKilled(f"trial {self.outcome.number} was told to end") from None
+            raise
+        else:
+            self._end(states.COMPLETE, value, None)
+            return value
+        return float("nan")
+
+    @property
+    def last_score(self) -> float | None:
+        """The objective over what was scored so far, looks in the middle of training included."""
+        scores = [*self.outcome.scores, *self._look]
+        return aggregate(scores, self.cfg.sweep.aggregate) if scores else None
+
+    _look: Sequence[float] = ()
+
+    def opened(self, tracker: Tracker, *, of_seed: bool = False) -> None:
+        """Mark an MLflow run as the trial's own, or as one of its seeds'."""
+        known = {"sweep.trial": str(self.outcome.number)}
+        if of_seed:
+            runs = [*self.outcome.seed_runs, *([tracker.run_id] if tracker.run_id else [])]
+            self.outcome = replace(self.outcome, seed_runs=runs)
+            tracker.set_tags({**known, "sweep.level": "seed"})
+            return
+        self.tracker = tracker
+        self.outcome = replace(self.outcome, run_id=tracker.run_id)
+        self.outcome.save()
+        state = {"sweep.level": "trial", "sweep.state": states.RUNNING}
+        if self.context.study is not None:
+            state["sweep.study"] = self.context.study.name
+        tracker.set_tags({**known, **state, "sweep.attempt": str(self.outcome.attempt)})
+
+    def score_of(self, value: float, ruined_on: str | None) -> float:
+        """Return a seed's objective: that of the backtest, or what a ruined account is given."""
+        penalty = self.cfg.sweep.ruined
+        if ruined_on is None or penalty is None:
+            return value
+        return float(-penalty if self.context.direction == "minimize" else penalty)
+
+    def scored(self, score: float, dates: list[str], returns: FloatArray) -> None:
+        """Note a seed's final objective and daily returns."""
+        self.outcome = replace(self.outcome, scores=[*self.outcome.scores, score])
+        self._returns, self._dates, self._look = [*self._returns, returns], dates, ()
+        self.outcome.save()
+
+    def looked(self, step: int, score: float, dates: list[str], returns: FloatArray) -> bool:
+        """Note an intermediate score and return whether the trial is to be pruned for it."""
+        self._look = (score,)
+        save_returns(self._folder, dates, np.mean([*self._returns, returns], axis=0))
+        value = self.last_score
+        return self.study is not None and value is not None and self.study.report(step, value)
+
+    def _train_seeds(self, train: Train) -> float:
+        seeds = [self.cfg.seed + number for number in range(self.cfg.sweep.seeds)]
+        if len(seeds) == 1:
+            cfg = _nested(self.cfg, self.outcome.run_name, self.context.parent_run_id)
+            self._train_one(train, cfg, self._folder, 0)
+        else:
+            self._train_several(train, seeds)
+        save_returns(self._folder, self._dates, np.mean(self._returns, axis=0))
+        value = self.last_score
+        assert value is not None
+        return value
+
+    def _train_several(self, train: Train, seeds: list[int]) -> None:
+        cfg = _nested(self.cfg, self.outcome.run_name, self.context.parent_run_id)
+        with build(cfg.tracking, "tracking") as tracker:
+            self.opened(tracker)
+            tracker.log_config(plain(cfg), list(HydraConfig.get().overrides.task))
+            for number, seed in enumerate(seeds):
+                name = f"trial-{self.outcome.number}-seed-{seed}"
+                one = _within_cores(self._with_seed(seed), self.context)
+                one = _nested(one, name, tracker.run_id)
+                self._train_one(train, one, self._folder / f"seed_{seed}", number)
+                if self.last_score is not None:
+                    tracker.log_metrics({"objective": self.last_score}, number)
+                step = (number + 1) * (self.cfg.sweep.evaluations + 1)
+                if number + 1 < len(seeds) and self._pruned_after_seed(step):
+                    raise StoppedEarly(f"pruned after {number + 1} of {len(seeds)} seeds")
+
+    def _pruned_after_seed(self, step: int) -> bool:
+        value = self.last_score
+        return self.study is not None and value is not None and self.study.report(step, value)
+
+    def _train_one(self, train: Train, cfg: DictConfig, folder: Path, number: int) -> None:
+        watch = _SeedWatch(self, cfg, number)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            value = train(cfg, folder, watch)
+        except InputError:
+            # An objective that is undefined because the account was ruined has its own score.
+            if watch.ruined_on is None or self.cfg.sweep.ruined is None:
+                raise
+            value = float("nan")
+        if watch.ruined_on is not None and self.cfg.sweep.ruined is None:
+            raise InputError(f"the account was ruined on {watch.ruined_on}")
+        self.scored(self.score_of(value, watch.ruined_on), watch.dates, watch.returns)
+
+    def _end(self, state: str, value: float | None, reason: str | None) -> None:
+        self.outcome = self.outcome.ended(state, value, reason)
+        self.outcome.save()
+        if self.outcome.run_id is not None:
+            tags = {"sweep.state": state, **({"sweep.reason": reason} if reason else {})}
+            self.tracker.set_tags(tags)
+            self.tracker.rename(self.outcome.run_name)
+
+
+class _SeedWatch(Watch):
+    """Looks on while one seed of a trial trains."""
+
+    prints = False
+
+    def __init__(self, trial: Trial, cfg: DictConfig, number: int) -> None:
+        self._trial, self._cfg, self._number = trial, cfg, number
+        self._tracker: Tracker = NoTracker()
+        self._n_days = 0
+        self.ruined_on: str | None = None
+        self.dates: list[str] = []
+        self.returns: FloatArray = np.zeros(0)
+
+    def on_split(self, split: Split) -> None:
+        self._trial.context.seal.check(split)
+        self.dates = list(split.validation.day_names[1:])
+
+    def on_open(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self._trial.opened(tracker, of_seed=self._trial.cfg.sweep.seeds > 1)
+
+    def callbacks(
+        self, agent: BaseAlgorithm, env: VecEnv, steps: int, holdout: Holdout
+    ) -> Sequence[BaseCallback]:
+        n_looks = self._cfg.sweep.evaluations
+        if not n_looks or self._trial.context.pruner is None:
+            return ()
+
+        def look(look_number: int) -> None:
+            result = holdout.run(agent, env, "look")
+            score = holdout.measure(result)[self._cfg.objective]
+            self._look(look_number, score, result, agent.num_timesteps, steps)
+
+        return [ValidationLooks(looks_at(steps, n_looks), look)]
+
+    def on_report(self, report: HoldoutReport) -> None:
+        self.ruined_on = report.ruined_on
+        self.returns = self._daily(report.result)
+
+    def _look(
+        self, number: int, score: float, result: BacktestResult, step: int, steps: int
+    ) -> None:
+        ruined_on = str(result.dates[-1]) if result.ruined else None
+        score = self._trial.score_of(score, ruined_on)
+        self._tracker.set_tags({COUNTED_TAG: "true"})
+        if not np.isfinite(score):
+            return
+        self._tracker.log_metrics({f"validation_curve/{self._cfg.objective}": score}, step)
+        place = self._number * (self._cfg.sweep.evaluations + 1) + number
+        if self._trial.looked(place, score, self.dates, self._daily(result)):
+            raise StoppedEarly(
+                f"pruned at step {step:,} of {steps:,}: {self._cfg.objective} {score:.4f}"
+            )
+
+    def _daily(self, result: BacktestResult) -> FloatArray:
+        from finai_rl.evaluation.returns import simple_returns
+
+        returns = simple_returns(result.account_value)
+        # Nothing is left to earn with after ruin.
+        return np.concatenate([returns, np.zeros(len(self.dates) - len(returns))])
+
+
+def _nested(cfg: DictConfig, name: str, parent_run_id: str | None) -> DictConfig:
+    cfg = copy.deepcopy(cfg)
+    if "run_name" in cfg.tracking:
+        cfg.tracking.run_name = name
+        cfg.tracking.parent_run_id = parent_run_id
+    return cfg
+
+
+def _within_cores(cfg: DictConfig, context: SweepContext) -> DictConfig:
+    """Divide threads by the number of jobs that run at once."""
+    cfg = copy.deepcopy(cfg)
+    if context.n_jobs > 1:
+        share = max(1, (os.cpu_count() or 1) // context.n_jobs)
+        cfg.torch_threads = min(cfg.torch_threads, share)
+        if "threads" in cfg.env:
+            cfg.env.threads = min(cfg.env.threads, share)
+    return cfg
+
+
+def _swept() -> dict[str, str]:
+    overrides = (text.partition("=") for text in HydraConfig.get().overrides.task)
+    ours = ("sweep.trial", "sweep.attempt")
+    return {key.lstrip("+"): value for key, _, value in overrides if key not in ours}

@@ -1,0 +1,1 @@
+"""`hydra/sweeper=study`: hydra-optuna-sweeper with trials that survive, prune and resume."""
