@@ -1,0 +1,134 @@
+"""Scores of several seeds: robust averages, their intervals and comparisons of agents.
+
+After Agarwal et al. (2021), "Deep Reinforcement Learning at the Edge of the Statistical
+Precipice". ``scores`` has one row a seed and one column a fold (or task); a vector is one fold.
+All functions raise ValueError on scores that are empty or not finite.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from scipy.stats import trim_mean
+
+from finai_rl.data.market import FloatArray
+
+Aggregate = Literal["mean", "iqm"]
+
+_CHUNK = 1_000
+
+
+def interquartile_mean(scores: FloatArray) -> float:
+    """Mean of the middle half of all scores, of any shape.
+
+    ``floor(k / 4)`` of k scores are cut from each end, so fewer than four give their mean.
+    """
+    return float(trim_mean(_checked(scores).ravel(), 0.25))
+
+
+def aggregate(values: FloatArray, how: Aggregate = "mean") -> float:
+    """One number for the values of several seeds: their mean or interquartile mean.
+
+    Raises:
+        ValueError: If ``how`` is neither "mean" nor "iqm".
+    """
+    return float(_along_rows(_checked(values).reshape(1, -1), how)[0])
+
+
+def stratified_bootstrap_interval(
+    scores: FloatArray,
+    rng: np.random.Generator,
+    how: Aggregate = "iqm",
+    confidence: float = 0.95,
+    n_resamples: int = 2_000,
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of an aggregate of the scores.
+
+    Seeds are resampled with replacement within each fold, independently of the other folds, so
+    that every resample has all folds. With few seeds the interval is too narrow: five have only
+    126 distinct resamples a fold.
+
+    Args:
+        scores: (n_seeds, n_folds), or (n_seeds,) for one fold.
+        rng: Source of the resamples.
+        how: The aggregate.
+        confidence: Between 0 and 1.
+        n_resamples: Number of resamples.
+
+    Returns:
+        Lower and upper end.
+
+    Raises:
+        ValueError: If the confidence or the number of resamples is out of range.
+    """
+    if not 0 < confidence < 1 or n_resamples < 1:
+        raise ValueError(
+            "confidence must be between 0 and 1 and n_resamples at least 1, "
+            f"got {confidence} and {n_resamples}"
+        )
+    folds = _by_fold(scores)
+    estimates = [
+        _along_rows(_resample(folds, min(_CHUNK, n_resamples - done), rng), how)
+        for done in range(0, n_resamples, _CHUNK)
+    ]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(np.concatenate(estimates), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def probability_of_improvement(scores: FloatArray, baseline: FloatArray) -> float:
+    """``P(X > Y) + P(X = Y) / 2`` of one seed of each, averaged over the folds.
+
+    0.5 where the two do not differ. Every pair of seeds of a fold is compared; the numbers of
+    seeds may differ.
+
+    Args:
+        scores: (n_seeds, n_folds) X, or (n_seeds,) for one fold.
+        baseline: (m_seeds, n_folds) Y over the same folds.
+
+    Raises:
+        ValueError: If the numbers of folds differ.
+    """
+    x, y = _by_fold(scores), _by_fold(baseline)
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(f"scores have {x.shape[1]} folds, the baseline has {y.shape[1]}")
+    pairs = np.sign(x[:, None, :] - y[None, :, :])
+    return float((pairs.mean() + 1) / 2)
+
+
+def performance_profile(scores: FloatArray, thresholds: FloatArray) -> FloatArray:
+    """Share of all runs (seeds times folds) that score above each threshold, as (k,)."""
+    runs = _checked(scores).ravel()
+    return np.asarray((runs[None, :] > np.asarray(thresholds)[:, None]).mean(axis=1))
+
+
+def _resample(folds: FloatArray, n_resamples: int, rng: np.random.Generator) -> FloatArray:
+    """(n_resamples, n_seeds * n_folds) scores."""
+    n_seeds, n_folds = folds.shape
+    drawn = rng.integers(n_seeds, size=(n_resamples, n_seeds, n_folds))
+    return folds[drawn, np.arange(n_folds)].reshape(n_resamples, -1)
+
+
+def _along_rows(samples: FloatArray, how: Aggregate) -> FloatArray:
+    if how == "iqm":
+        return np.asarray(trim_mean(samples, 0.25, axis=1))
+    if how == "mean":
+        return np.asarray(samples.mean(axis=1))
+    raise ValueError(f"the aggregate of seeds is 'mean' or 'iqm', got {how!r}")
+
+
+def _by_fold(scores: FloatArray) -> FloatArray:
+    scores = _checked(scores)
+    if scores.ndim > 2:
+        raise ValueError(f"scores must be (seeds, folds), got shape {scores.shape}")
+    return scores.reshape(len(scores), -1)
+
+
+def _checked(scores: FloatArray) -> FloatArray:
+    scores = np.asarray(scores, dtype=np.float64)
+    if not scores.size:
+        raise ValueError("there are no scores")
+    if not np.isfinite(scores).all():
+        raise ValueError("a score is not finite")
+    return scores
