@@ -22,7 +22,9 @@ from finai_rl.config import CONFIG_DIR, ConfigError, build, check, nested_schema
 
 GROUPS = sorted(folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir())
 OPTIONS = sorted(
-    f"{file.parent.name}={file.stem}" for group in GROUPS for file in (CONFIG_DIR / group).iterdir()
+    f"{file.parent.name}={file.stem}"
+    for group in GROUPS
+    for file in (CONFIG_DIR / group).glob("*.yaml")
 )
 NESTED = {
     (target, name): nested
@@ -72,7 +74,7 @@ def test_schemas_match_the_signatures_they_stand_for(target: str) -> None:
     if target.startswith("finai_rl.envs."):
         assert set(WRAPPERS) <= fields
         fields -= set(WRAPPERS)
-    given_by_code = {"data", "seed", "description", "tags", "parent_run_id"}
+    given_by_code = {"data", "seed", "description", "tags", "parent_run_id", "run_id"}
     given_by_code |= {"observation_space", "n_stocks", "window", "cash_action"}
     assert fields - {"seed"} == parameters - given_by_code - {"self"}
 

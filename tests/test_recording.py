@@ -37,7 +37,9 @@ class Notes:
 
 def reported(ruined_on: str | None) -> HoldoutReport:
     agent = {"total_return": -1.5, "final_account_value": -500.0, "sharpe_ratio": -2.0}
-    return HoldoutReport({"agent": agent, "equal_weight": {"total_return": 0.1}}, [], ruined_on)
+    metrics = {"agent": agent, "equal_weight": {"total_return": 0.1}}
+    account: Any = None
+    return HoldoutReport(metrics, [], account, ruined_on)
 
 
 @pytest.mark.parametrize("ruined_on", ["2020-01-15", None])
@@ -51,10 +53,10 @@ def test_the_day_of_ruin_is_a_tag_and_told(
     told = capsys.readouterr().out
     assert notes.metrics["validation/total_return"] == -1.5
     if ruined_on is None:
-        assert not notes.tags
+        assert notes.tags == {"validation.looked_at": "true"}
         assert "Ruined" not in told
         assert "2020-01-01 to 2020-02-29" in told
     else:
-        assert notes.tags == {"validation.ruined_on": "2020-01-15"}
+        assert notes.tags["validation.ruined_on"] == "2020-01-15"
         assert "Ruined on 2020-01-15: the account was worth -500.00" in told
         assert "2020-01-01 to 2020-01-15" in told

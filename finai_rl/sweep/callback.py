@@ -71,7 +71,7 @@ def _session(config: DictConfig) -> Session:
     from finai_rl.sweep.plan import first_job, first_values
     from finai_rl.sweep.session import Plan, Session
 
-    sweeper: dict[str, Any] = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
+    sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
     params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
     job = first_job(config, first_values([*params, *config.hydra.overrides.task]))
     if sweeper.get("storage"):
@@ -90,5 +90,3 @@ def _session(config: DictConfig) -> Session:
             sweeper=sweeper,
         ),
     )
-
-

@@ -100,7 +100,7 @@ def _frozen(outcome: Outcome, varied: dict[str, list[str]]) -> FrozenTrial:
         "seed_runs": outcome.seed_runs,
         "reason": outcome.reason or ("" if outcome.is_final else "it never ended"),
     }
-    trial = optuna.trial.create_trial(
+    trial: FrozenTrial = optuna.trial.create_trial(
         state=state,
         value=outcome.value if state == TrialState.COMPLETE else None,
         params={key: outcome.params[key] for key in sorted(varied) if key in outcome.params},

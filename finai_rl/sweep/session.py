@@ -184,7 +184,7 @@ class Session:
 
 
 def _parent(cfg: DictConfig, plan: Plan) -> DictConfig:
-    node = copy.deepcopy(cfg.tracking)
+    node: DictConfig = copy.deepcopy(cfg.tracking)
     if "run_name" in node:
         node.run_name, node.run_id = plan.name, plan.parent_run_id
         node.system_metrics = False

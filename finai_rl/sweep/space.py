@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import optuna
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_from_override
+from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from finai_rl.errors import InputError
@@ -31,11 +33,13 @@ class SearchSpace:
         conditional: Of those that only some have: ``{key: {choice: {key: distribution}}}``. Optuna
             knows them as ``choice:key``, so that each choice has its own range.
         fixed: What the command line sets for every trial.
+        extend: ``hydra.sweeper.custom_search_space``: suggests further parameters, by config key.
     """
 
     distributions: Distributions
     conditional: Mapping[str, Mapping[str, Distributions]]
     fixed: Mapping[str, str]
+    extend: Callable[[optuna.Trial], None] | None = None
 
     @classmethod
     def parse(
@@ -43,6 +47,8 @@ class SearchSpace:
         params: Mapping[str, Any],
         conditional: Mapping[str, Mapping[str, Mapping[str, Any]]],
         arguments: Sequence[str],
+        master: DictConfig | None = None,
+        custom: Callable[[DictConfig, optuna.Trial], None] | None = None,
     ) -> SearchSpace:
         """Read a search space.
 
@@ -50,6 +56,8 @@ class SearchSpace:
             params: ``hydra.sweeper.params``.
             conditional: ``hydra.sweeper.conditional``.
             arguments: The command line's overrides of the config; they win.
+            master: The multirun's master config, for ``custom``.
+            custom: ``hydra.sweeper.custom_search_space``.
 
         Raises:
             InputError: If a parameter may not be searched, or a condition cannot come true.
@@ -64,7 +72,8 @@ class SearchSpace:
         if problems:
             listed = "\n".join(f"  - {problem}" for problem in problems)
             raise InputError(f"This search space cannot be used:\n{listed}")
-        return cls(varied, branches, fixed)
+        extend = functools.partial(custom, master) if custom and master is not None else None
+        return cls(varied, branches, fixed, extend)
 
     def suggest(self, trial: optuna.Trial) -> list[str]:
         """Let a trial choose its parameters, and return them all as overrides."""
@@ -75,6 +84,11 @@ class SearchSpace:
             for parameter, space in branches.get(choice, {}).items():
                 value = trial._suggest(f"{choice}:{parameter}", space)
                 settings[parameter] = str(value)
+        if self.extend is not None:
+            before = set(trial.params)
+            self.extend(trial)
+            added = {key: value for key, value in trial.params.items() if key not in before}
+            settings |= {key: str(value) for key, value in added.items() if ":" not in key}
         return [f"{key}={value}" for key, value in settings.items()]
 
     def first(self) -> list[str]:
@@ -117,7 +131,8 @@ def _parse(overrides: Sequence[str]) -> tuple[Distributions, dict[str, str]]:
 def _distribution(override: Override) -> BaseDistribution:
     if override.is_range_sweep():
         # As Hydra's range: its end is not part of it. The plugin's includes it.
-        return CategoricalDistribution(list(override.sweep_iterator()))
+        values: list[Any] = list(override.sweep_iterator())
+        return CategoricalDistribution(values)
     space: BaseDistribution = create_optuna_distribution_from_override(override)
     return space
 
@@ -149,8 +164,8 @@ def _unreachable(
     fixed: Mapping[str, str],
     branches: Mapping[str, Mapping[str, Distributions]],
 ) -> list[str]:
-    problems = []
-    for key in branches:
-        if key not in varied and key not in fixed:
-            problems.append(f"hydra.sweeper.conditional.{key}: nothing sets or varies {key}")
-    return problems
+    return [
+        f"hydra.sweeper.conditional.{key}: nothing sets or varies {key}"
+        for key in branches
+        if key not in varied and key not in fixed
+    ]

@@ -172,8 +172,8 @@ def stamp(url: str) -> None:
             tables = sqlalchemy.inspect(connection).get_table_names()
             if "alembic_version" in tables and "studies" not in tables:
                 raise InputError(
-                    f"hydra.sweeper.storage: {_shown(url)} holds another program's tables (MLflow's,"
-                    " say); give Optuna a database of its own"
+                    f"hydra.sweeper.storage: {_shown(url)} holds another program's tables, such as "
+                    "MLflow's; give Optuna a database of its own"
                 )
             if "alembic_version" in tables:
                 return

@@ -53,9 +53,7 @@ def summarize(
     verdict = judge(results, baseline, counted)
     folder = plan.folder / SUMMARY
     folder.mkdir(parents=True, exist_ok=True)
-    save_trials_table(
-        results.trials, folder, objective=cfg.objective, user_attrs=ATTRIBUTES
-    )
+    save_trials_table(results.trials, folder, objective=cfg.objective, user_attrs=ATTRIBUTES)
     best = results.best
     _save_best(best, verdict, folder)
     if not brief and results.trials:

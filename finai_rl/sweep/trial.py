@@ -99,7 +99,7 @@ class Trial:
     def last_score(self) -> float | None:
         """The objective over what was scored so far, looks in the middle of training included."""
         scores = [*self.outcome.scores, *self._look]
-        return aggregate(scores, self.cfg.sweep.aggregate) if scores else None
+        return aggregate(np.array(scores), self.cfg.sweep.aggregate) if scores else None
 
     _look: Sequence[float] = ()
 

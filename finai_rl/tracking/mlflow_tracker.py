@@ -160,9 +160,7 @@ class MLflowTracker(Tracker):
     def count_trials(self) -> int | None:
         """Return how many trained agents of the experiment were scored on validation."""
         experiment_id = str(self._store.experiment_id)
-        return self._delivery.attempt(
-            "a question", count_trials, self._store.client, experiment_id
-        )
+        return self._delivery.attempt("a question", count_trials, self._store.client, experiment_id)
 
     def register(self, run_id: str, name: str, alias: str) -> str | None:
         """Register the policy that a run logged, and point an alias at it."""

@@ -93,9 +93,7 @@ def log_policy_model(
     return LoggedPolicy(model.model_uri, registered_model_name, registered_version)
 
 
-def register_policy_of(
-    client: MlflowClient, run_id: str, name: str, alias: str
-) -> str:
+def register_policy_of(client: MlflowClient, run_id: str, name: str, alias: str) -> str:
     """Register the policy that a finished run logged, and point an alias at the new version.
 
     Returns:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from hydra.plugins.sweeper import Sweeper
@@ -17,7 +16,6 @@ class StudySweeper(Sweeper):
     """Loads what does the work when it is needed: Hydra imports every plugin at every start."""
 
     def __init__(self, **settings: Any) -> None:
-        logging.getLogger("alembic").setLevel(logging.WARNING)  # It announces its plugins.
         from finai_rl.sweep.sweeper import StudySweeperImpl
 
         self._sweeper = StudySweeperImpl(**settings)
@@ -26,9 +24,7 @@ class StudySweeper(Sweeper):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Hear of the launcher and the master config."""
-        self._sweeper.setup(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+        self._sweeper.setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the trials that are left to run."""

@@ -1,0 +1,221 @@
+"""The queue of a search's trials, which several processes may take from at once."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import hydra.utils
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from finai_rl.errors import InputError
+from finai_rl.sweep import outcome as states
+from finai_rl.sweep.context import StudyAddress
+from finai_rl.sweep.outcome import Outcome
+from finai_rl.sweep.space import SearchSpace
+from finai_rl.sweep.study import locked, opened, set_state
+from finai_rl.tracking.lifecycle import is_gone, process_tags
+
+log = logging.getLogger(__name__)
+
+PROCESS, ATTEMPT, FOLDER = "process", "attempt", "folder"
+"""User attributes of a trial: who runs it, for the how-manieth time, where."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial about to be launched.
+
+    Attributes:
+        number: Of the trial.
+        attempt: From 1.
+        overrides: Of the config.
+        folder: Where it keeps its files.
+    """
+
+    number: int
+    attempt: int
+    overrides: tuple[str, ...]
+    folder: Path
+
+    @property
+    def arguments(self) -> list[str]:
+        """What the launcher is given."""
+        return [
+            *self.overrides,
+            f"sweep.trial={self.number}",
+            f"sweep.attempt={self.attempt}",
+            f"hydra.sweep.dir={self.folder.parent}",
+            f"hydra.sweep.subdir={self.folder.name}",
+        ]
+
+    def again(self) -> Job:
+        """Return the next attempt at this trial."""
+        attempt = self.attempt + 1
+        return replace(
+            self, attempt=attempt, folder=trial_folder(self.folder.parent, self.number, attempt)
+        )
+
+
+class TrialQueue:
+    """Gives out the trials of a study and takes back what became of them.
+
+    A trial that was interrupted goes back into the queue under its number and with its
+    parameters: a search that was killed and gone on with has the trials of one that was not.
+
+    Args:
+        address: Of the study, which exists.
+        space: What trials may vary.
+        sampler: Settings of the sampler, its class as ``_target_``.
+        seed: Of a sampler that takes one and is given none.
+        n_trials: How many trials there are in all.
+        folder: The trials' folders go below it.
+        on_killed: Told of every attempt whose process died.
+    """
+
+    def __init__(
+        self,
+        address: StudyAddress,
+        space: SearchSpace,
+        sampler: Mapping[str, Any],
+        seed: int,
+        n_trials: int,
+        folder: Path,
+        on_killed: Callable[[Outcome], None],
+    ) -> None:
+        self._address, self._space = address, space
+        self._sampler, self._seed = dict(sampler), seed
+        self._n_trials, self._folder, self._on_killed = n_trials, folder, on_killed
+
+    def take(self, most: int) -> list[Job]:
+        """Take up to ``most`` trials; none are left when every trial has ended or runs."""
+        with locked(self._address):
+            self._revive()
+            jobs: list[Job] = []
+            while len(jobs) < most and (job := self._ask()):
+                jobs.append(job)
+        return jobs
+
+    def tell(self, outcome: Outcome) -> None:
+        """Note how a trial ended."""
+        with opened(self._address) as study:
+            _tell(study, outcome)
+        shown = "" if outcome.value is None else f" {outcome.value:.4f}"
+        why = f" ({outcome.reason})" if outcome.reason else ""
+        log.info("Trial %d: %s%s%s", outcome.number, outcome.state.lower(), shown, why)
+
+    def died(self, job: Job) -> Outcome:
+        """Note that a job's process died."""
+        outcome = Outcome.load(job.folder) or Outcome(job.number, job.attempt, states.RUNNING)
+        return self._mark_killed(replace(outcome, folder=str(job.folder)))
+
+    def retake(self, job: Job) -> Job:
+        """Take a trial whose process died for its next attempt."""
+        job = job.again()
+        with opened(self._address) as study:
+            trial = _of_number(study, job.number)
+            trial.set_user_attr(ATTEMPT, job.attempt)
+            trial.set_user_attr(FOLDER, str(job.folder))
+        return job
+
+    def give_back(self, jobs: Sequence[Job]) -> None:
+        """Put trials that were taken and have not ended back into the queue."""
+        numbers = {job.number for job in jobs}
+        with opened(self._address) as study:
+            for trial in study.get_trials(deepcopy=False):
+                if trial.number in numbers and trial.state == TrialState.RUNNING:
+                    self._settle(study, trial)
+
+    def in_state(self, *wanted: TrialState) -> list[FrozenTrial]:
+        """Return the trials that are in one of some states."""
+        with opened(self._address) as study:
+            return [trial for trial in study.get_trials(deepcopy=False) if trial.state in wanted]
+
+    def _ask(self) -> Job | None:
+        with opened(self._address) as study:
+            trials = study.get_trials(deepcopy=False)
+            waiting = [trial for trial in trials if trial.state == TrialState.WAITING]
+            if not waiting and len(trials) >= self._n_trials:
+                return None
+            study.sampler = self._new_sampler(waiting[0].number if waiting else len(trials))
+            trial = study.ask()
+            overrides = self._space.suggest(trial)
+            attempt = int(trial.user_attrs.get(ATTEMPT, 0)) + 1
+            folder = trial_folder(self._folder, trial.number, attempt)
+            known = {PROCESS: process_tags(), ATTEMPT: attempt, FOLDER: str(folder)}
+            for name, value in known.items():
+                trial.set_user_attr(name, value)
+        shutil.rmtree(folder, ignore_errors=True)
+        return Job(trial.number, attempt, tuple(overrides), folder)
+
+    def _new_sampler(self, number: int) -> optuna.samplers.BaseSampler:
+        """Build the sampler anew, on a stream of its own for every trial.
+
+        One sampler for all would begin its stream again when a search goes on.
+        """
+        node = dict(self._sampler)
+        if node.pop("_partial_", False):
+            return optuna.samplers.GridSampler(self._grid())
+        target = hydra.utils.get_class(node["_target_"])
+        if "seed" in inspect.signature(target).parameters:
+            base = node.get("seed") if node.get("seed") is not None else self._seed
+            node["seed"] = (int(str(base)) * 1_000_003 + number) % 2**32
+        sampler: optuna.samplers.BaseSampler = hydra.utils.instantiate(node)
+        return sampler
+
+    def _grid(self) -> dict[str, Any]:
+        spaces = self._space.distributions.items()
+        endless = [key for key, space in spaces if not isinstance(space, CategoricalDistribution)]
+        if endless:
+            raise InputError(f"hydra/sweeper/sampler=grid: {endless} have no end of values")
+        return {key: list(getattr(space, "choices", ())) for key, space in spaces}
+
+    def _revive(self) -> None:
+        with opened(self._address) as study:
+            for trial in study.get_trials(deepcopy=False):
+                gone = is_gone(trial.user_attrs.get(PROCESS, {}))
+                if trial.state == TrialState.RUNNING and gone:
+                    self._settle(study, trial)
+
+    def _settle(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Bring a trial that nobody runs any more to its end, or back into the queue."""
+        outcome = Outcome.load(Path(trial.user_attrs.get(FOLDER, "")))
+        if outcome is not None and outcome.is_final:
+            _tell(study, outcome)
+            return
+        if outcome is not None:
+            self._mark_killed(outcome)
+        log.warning("Trial %d was interrupted: it will be run again", trial.number)
+        set_state(study, trial, TrialState.WAITING)
+
+    def _mark_killed(self, outcome: Outcome) -> Outcome:
+        killed = outcome.ended(states.KILLED, reason="its process died")
+        killed.save()
+        self._on_killed(killed)
+        return killed
+
+
+def trial_folder(folder: Path, number: int, attempt: int) -> Path:
+    """Return where an attempt at a trial keeps its files."""
+    return folder / (f"trial_{number}" + (f"_attempt_{attempt}" if attempt > 1 else ""))
+
+
+def _tell(study: optuna.Study, outcome: Outcome) -> None:
+    trial = _of_number(study, outcome.number)
+    for name in ("run_id", "reason", "scores", "seed_runs"):
+        if value := getattr(outcome, name):
+            trial.set_user_attr(name, value)
+    state = TrialState[outcome.state]
+    study.tell(trial, outcome.value if state == TrialState.COMPLETE else None, state)
+
+
+def _of_number(study: optuna.Study, number: int) -> optuna.Trial:
+    (frozen,) = (trial for trial in study.get_trials(deepcopy=False) if trial.number == number)
+    return optuna.trial.Trial(study, frozen._trial_id)
