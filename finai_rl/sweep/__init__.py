@@ -1,0 +1,1 @@
+"""Many runs of one experiment: what a hyperparameter search leaves behind."""
