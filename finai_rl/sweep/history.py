@@ -91,8 +91,7 @@ def _kind(record: SearchRecord, trial: FrozenTrial) -> str:
     value = objective_value(trial)
     if not math.isfinite(value):
         return "infinite"
-    low, high = record.limits
-    return "complete" if low <= value <= high else "beyond"
+    return "beyond" if record.is_beyond(value) else "complete"
 
 
 def _height(record: SearchRecord, kind: str, trial: FrozenTrial) -> float:

@@ -38,12 +38,7 @@ def history(record: SearchRecord) -> go.Figure:
     lowest, low, highest = history_range(record, marks)
     figure.update_yaxes(range=[lowest, highest])
     if lowest < low:
-        figure.add_hline(
-            y=low,
-            line={"dash": "dot", "width": 1, "color": palette.QUIET},
-            annotation={"text": "no value", "font_color": palette.QUIET},
-            annotation_position="bottom left",
-        )
+        figure.add_hline(y=low, line={"dash": "dot", "width": 1, "color": palette.QUIET})
     for group in marks:
         beyond = "triangle-down" if record.maximize else "triangle-up"
         figure.add_scatter(
@@ -92,7 +87,7 @@ def importances(shares: dict[str, float]) -> go.Figure:
     )
     for row, name in zip(rows, shares, strict=True):
         figure.add_annotation(
-            x=0, y=row + 0.2, text=_text(name, 60), showarrow=False, xanchor="left", align="left"
+            x=0, y=row + 0.2, text=_text(name, 46), showarrow=False, xanchor="left", align="left"
         )
     figure.update_yaxes(visible=False, range=[-0.6, len(shares) - 0.4])
     figure.update_xaxes(rangemode="tozero")
@@ -204,7 +199,7 @@ def _dimension(
     axis: ParameterAxis, places: FloatArray, missing: bool, room: bool
 ) -> dict[str, Any]:
     ticks, texts = axis.ticks()
-    ticks, texts = thinned(ticks, [_text(text, 16) for text in texts], 20)
+    ticks, texts = thinned(ticks, [shortened(text, 16) for text in texts], 20)
     if missing:
         ticks, texts = [NOT_SET, *ticks], ["not set", *texts]
     return {

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finai_rl.data.market import FloatArray
+from finai_rl.sweep.parameter_axis import LARGEST_DRAWN
 
 _FEWEST_BINS, _MOST_BINS = 4, 30
 _SMALLEST_REACH = 1e-300
@@ -23,7 +24,7 @@ class LogitBars:
         width: Width of each bar.
         counts: (n_bars,) splits in each bar.
         n_left_out: Splits without a number.
-        n_infinite: Splits with an infinite logit, counted in the outermost bars.
+        n_infinite: Splits with an infinite logit (or beyond 1e300), counted in the outermost bars.
     """
 
     left: FloatArray
@@ -66,7 +67,7 @@ def logit_bars(logits: FloatArray) -> LogitBars:
     """
     logits = np.asarray(logits, dtype=np.float64).ravel()
     numbers = logits[~np.isnan(logits)]
-    finite = numbers[np.isfinite(numbers)]
+    finite = numbers[np.abs(numbers) <= LARGEST_DRAWN]
     reach = float(np.abs(finite).max(initial=0.0))
     reach = reach if reach > _SMALLEST_REACH else 1.0
     spread = float(np.subtract(*np.quantile(finite, [0.75, 0.25]))) if len(finite) else 0.0

@@ -197,8 +197,10 @@ def _draw_slice_ticks(axes: Axes, axis: ParameterAxis, width: float) -> None:
         texts = [shortened(text, 16) for text in texts]
         ticks, texts = thinned(ticks, texts, int(width * 6))
     axes.set_xticks(ticks, texts)
-    # Seven points of height are about 0.055 inches a letter.
-    crowded = sum(len(text) + 2 for text in texts) * 0.06 > width
+    left, right = axes.get_xlim()
+    room = width * (ticks[1] - ticks[0]) / (right - left) if len(ticks) > 1 else width
+    # A letter of seven and a half points is about 0.065 inches wide.
+    crowded = (max(map(len, texts)) + 1) * 0.065 > room
     for label in axes.get_xticklabels():
         label.set_parse_math(False)
         label.set_fontsize(_SMALL)

@@ -10,6 +10,7 @@ from plotly.offline import get_plotlyjs
 
 from finai_rl.data.market import FloatArray
 from finai_rl.sweep import interactive
+from finai_rl.sweep.history import history_marks, history_range
 from finai_rl.sweep.overfitting import logit_bars, pbo_text
 from finai_rl.sweep.search_record import SearchRecord
 from finai_rl.sweep.trials_table import trials_table
@@ -78,7 +79,7 @@ def search_page(
         f"{_escaped(best_text(record))} ({better} is better).</p>\n",
         _section(
             "Optimization history",
-            beyond_text(record),
+            f"{_row_text(record)} {beyond_text(record)}".strip(),
             _plot(interactive.history(record), "history"),
         ),
         _section(
@@ -120,10 +121,16 @@ def _parameter_sections(record: SearchRecord) -> list[str]:
         ),
         _section(
             "Slices",
-            "Completed trials, later ones darker, the best in orange.",
+            f"{record.objective} of completed trials against each parameter, later ones darker, "
+            "the best in orange.",
             f'<div class="slices">{slices}</div>',
         ),
     ]
+
+
+def _row_text(record: SearchRecord) -> str:
+    lowest, low, _ = history_range(record, history_marks(record))
+    return "Trials without a value are in a row at the bottom." if lowest < low else ""
 
 
 def _section(heading: str, text: str, content: str) -> str:
@@ -141,7 +148,11 @@ def _plot(figure: go.Figure, name: str) -> str:
 
 def _table(record: SearchRecord, user_attrs: Sequence[str]) -> str:
     columns, rows = trials_table(record.trials, record.objective, user_attrs)
-    heads = "".join(f"<th{_kind(name == 'state')}>{_escaped(name)}</th>" for name in columns)
+    texts_in = [any(isinstance(row[place], str) for row in rows) for place in range(len(columns))]
+    heads = "".join(
+        f"<th{_kind(is_text)}>{_escaped(name)}</th>"
+        for name, is_text in zip(columns, texts_in, strict=True)
+    )
     best = record.best.number if record.best else None
     body = []
     for number, state, *others in rows:

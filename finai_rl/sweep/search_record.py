@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial
 from finai_rl.data.market import FloatArray
 from finai_rl.sweep.parameter_axis import LARGEST_DRAWN, ParameterAxis, parameter_axes
 
-# Tukey's fence is 1.5 interquartile ranges; ten keeps all but values of another size.
-_FENCE = 10.0
+# Tukey (1977), Exploratory data analysis: what is beyond the outer fence is far out.
+_FENCE = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +92,8 @@ class SearchRecord:
         """Smallest and largest objective value drawn, the first below the second.
 
         All values are within, except those so much worse than most that they would hide the
-        others: beyond ten interquartile ranges from the quartile on the worse side. A pruned
-        trial counts with its last finite report.
+        others: more than three interquartile ranges beyond the quartile on the worse side. A
+        pruned trial counts with its last finite report.
         """
         reports = (last_report(trial) for trial in self.trials if trial.state.name == "PRUNED")
         values = np.array([*self.values, *reports])
@@ -115,8 +115,12 @@ class SearchRecord:
     @cached_property
     def n_beyond(self) -> int:
         """How many completed trials are worse than the limits and drawn at the edge."""
+        return sum(self.is_beyond(value) for value in self.values.tolist())
+
+    def is_beyond(self, value: float) -> bool:
+        """Return whether a finite value is worse than the limits."""
         low, high = self.limits
-        return int(((self.values < low) | (self.values > high)).sum())
+        return bool(value < low if self.maximize else value > high)
 
     def drawn(self, values: FloatArray) -> FloatArray:
         """Return values with those beyond the limits put at the edge."""

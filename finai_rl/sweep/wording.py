@@ -21,15 +21,31 @@ def shortened(text: str, width: int) -> str:
 
 
 def wrapped(name: str, width: int, lines: int = 4) -> list[str]:
-    """Break a parameter's name after its separators into at most ``lines`` lines."""
-    name = shortened(name, 3 * width * lines // 4)
+    """Break a parameter's name after its separators, its middle left out if it needs too much.
+
+    Args:
+        name: The name.
+        width: Most letters of a line, at least two.
+        lines: Most lines.
+    """
+    for letters in range(width * lines, 1, -1):
+        rows = _lines(shortened(name, letters), width)
+        if len(rows) <= lines:
+            break
+    return rows
+
+
+def _lines(name: str, width: int) -> list[str]:
     rows: list[str] = []
-    for part in re.findall(r"[^:._/]+[:._/]*|[:._/]+", name):
-        if rows and len(rows[-1]) + len(part) <= width:
-            rows[-1] += part
-        else:
-            rows.extend(textwrap.wrap(part, width) or [part])
-    return rows if len(rows) <= lines else [*rows[: lines - 1], f"{rows[lines - 1][: width - 1]}…"]
+    for segment in re.findall(r"[^:./]+[:./]*|[:./]+", name):
+        # Within a segment only where it does not fit a line.
+        parts = [segment] if len(segment) <= width else re.findall(r"[^_]+_*|_+", segment)
+        for part in parts:
+            if rows and len(rows[-1]) + len(part) <= width:
+                rows[-1] += part
+            else:
+                rows.extend(textwrap.wrap(part, width) or [part])
+    return rows
 
 
 def value_text(value: object) -> str:
@@ -79,7 +95,7 @@ def not_shown_text(record: SearchRecord, most: int) -> str:
     rest = record.parameters[most:]
     names = ", ".join(shortened(axis.name, 60) for axis in rest[:10])
     more = f" and {len(rest) - 10} more" if len(rest) > 10 else ""
-    return f"Not shown, as fewer trials have them: {names}{more}." if rest else ""
+    return f"Not shown: {names}{more}." if rest else ""
 
 
 def importances_note(record: SearchRecord, importances: dict[str, float]) -> str:
