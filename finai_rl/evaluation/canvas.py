@@ -36,17 +36,47 @@ def canvas(title: str, subtitle: str, caveats: Sequence[str]) -> tuple[Figure, A
     Returns:
         The figure, with an Agg canvas, and its axes.
     """
-    footnote = textwrap.wrap(" ".join(caveats), _FOOTNOTE_COLUMNS)
-    bottom = _BOTTOM + (_FOOTNOTE_LINE * len(footnote) + 0.15 if footnote else 0.0)
-    height = _TOP + _PANEL + bottom
-    figure = Figure(figsize=(_WIDTH, height), dpi=150, facecolor="white")
-    FigureCanvasAgg(figure)
+    figure, bottom = headed_figure(title, subtitle, caveats, _PANEL)
     axes = figure.add_axes(
-        (_LEFT / _WIDTH, bottom / height, (_WIDTH - _LEFT - _RIGHT) / _WIDTH, _PANEL / height)
+        (
+            _LEFT / _WIDTH,
+            bottom / figure.get_figheight(),
+            (_WIDTH - _LEFT - _RIGHT) / _WIDTH,
+            _PANEL / figure.get_figheight(),
+        )
     )
+    style(axes)
+    # matplotlib.dates has no annotations.
+    locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    return figure, axes
+
+
+def headed_figure(
+    title: str, subtitle: str, caveats: Sequence[str], panel: float, width: float = _WIDTH
+) -> tuple[Figure, float]:
+    """Make a figure without axes: its heading, its footnote and room between them.
+
+    Args:
+        title: What is shown.
+        subtitle: How to read it.
+        caveats: Sentences for the footnote; the figure grows with it.
+        panel: Height of the room for axes, in inches.
+        width: Width of the figure, in inches.
+
+    Returns:
+        The figure, with an Agg canvas, and where the room begins, in inches from its lower edge
+        (tick labels go below that).
+    """
+    footnote = textwrap.wrap(" ".join(caveats), int(_FOOTNOTE_COLUMNS * width / _WIDTH))
+    bottom = _BOTTOM + (_FOOTNOTE_LINE * len(footnote) + 0.15 if footnote else 0.0)
+    height = _TOP + panel + bottom
+    figure = Figure(figsize=(width, height), dpi=150, facecolor="white")
+    FigureCanvasAgg(figure)
     # Dollar signs and underscores in names and sentences are not mathematics.
     write: dict[str, Any] = {"ha": "left", "va": "top", "parse_math": False}
-    left = 0.2 / _WIDTH
+    left = 0.2 / width
     figure.text(left, 1 - 0.15 / height, title, size=13, weight="bold", color=_INK, **write)
     figure.text(left, 1 - 0.41 / height, subtitle, size=9, color=_QUIET, **write)
     figure.text(
@@ -58,11 +88,11 @@ def canvas(title: str, subtitle: str, caveats: Sequence[str]) -> tuple[Figure, A
         linespacing=1.3,
         **write,
     )
-    _style(axes)
-    return figure, axes
+    return figure, bottom
 
 
-def _style(axes: Axes) -> None:
+def style(axes: Axes) -> None:
+    """Give axes the quiet look: horizontal grid, no frame, round ticks on the vertical axis."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(_QUIET)
     axes.tick_params(labelsize=_LABEL_POINTS, colors=_QUIET, length=3)
@@ -70,11 +100,8 @@ def _style(axes: Axes) -> None:
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
-    # matplotlib.dates has no annotations.
-    locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    axes.xaxis.get_offset_text().set(size=_LABEL_POINTS, color=_QUIET)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.get_offset_text().set(size=_LABEL_POINTS, color=_QUIET)
 
 
 def label_line_ends(
