@@ -61,8 +61,7 @@ def test_every_yaml_opens_with_a_command_that_runs_it(file: Path) -> None:
     if file.parent != CONFIG_DIR:
         group = file.relative_to(CONFIG_DIR).parts[0]
         assert any(
-            word.startswith((f"{group}=", f"{group}.", "tracking.uri"))
-            for word in overrides
+            word.startswith((f"{group}=", f"{group}.", "tracking.uri")) for word in overrides
         )
     check(composed(*overrides))
 

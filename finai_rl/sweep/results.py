@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -100,6 +102,16 @@ def _frozen(outcome: Outcome, varied: dict[str, list[str]]) -> FrozenTrial:
         "seed_runs": outcome.seed_runs,
         "reason": outcome.reason or ("" if outcome.is_final else "it never ended"),
     }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Optuna 2 calls it experimental.
+        trial = _created(outcome, state, attributes, varied)
+    trial.number = outcome.number
+    return trial
+
+
+def _created(
+    outcome: Outcome, state: TrialState, attributes: dict[str, Any], varied: dict[str, list[str]]
+) -> FrozenTrial:
     trial: FrozenTrial = optuna.trial.create_trial(
         state=state,
         value=outcome.value if state == TrialState.COMPLETE else None,
@@ -111,7 +123,6 @@ def _frozen(outcome: Outcome, varied: dict[str, list[str]]) -> FrozenTrial:
         },
         user_attrs={name: value for name, value in attributes.items() if value},
     )
-    trial.number = outcome.number
     return trial
 
 

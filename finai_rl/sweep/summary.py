@@ -14,8 +14,8 @@ from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.deflation import trial_sharpe_ratios
 from finai_rl.evaluation.search_verdict import SearchVerdict, judge_search
 from finai_rl.sweep.pictures import save_overfitting_histogram, save_pictures
+from finai_rl.sweep.pictures.trials_table import save_trials_table
 from finai_rl.sweep.results import Results
-from finai_rl.sweep.trials_table import save_trials_table
 from finai_rl.tracking import Tracker, note_tag
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
-from finai_rl.sweep.parameter_axis import parameter_axes
+from finai_rl.sweep.pictures.parameter_axis import parameter_axes
 
 
 def trials_table(

@@ -9,13 +9,17 @@ from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial
 
 from finai_rl.data.market import FloatArray
-from finai_rl.sweep.importances import parameter_importances
-from finai_rl.sweep.parameter_figures import parallel_figure, slices_figure
-from finai_rl.sweep.search_figures import history_figure, importances_figure, overfitting_figure
-from finai_rl.sweep.search_page import search_page
-from finai_rl.sweep.search_record import SearchRecord
-from finai_rl.sweep.trials_table import save_trials_table
-from finai_rl.sweep.wording import importances_note
+from finai_rl.sweep.pictures.importances import parameter_importances
+from finai_rl.sweep.pictures.parameter_figures import parallel_figure, slices_figure
+from finai_rl.sweep.pictures.search_figures import (
+    history_figure,
+    importances_figure,
+    overfitting_figure,
+)
+from finai_rl.sweep.pictures.search_page import search_page
+from finai_rl.sweep.pictures.search_record import SearchRecord
+from finai_rl.sweep.pictures.trials_table import save_trials_table
+from finai_rl.sweep.pictures.wording import importances_note
 
 __all__ = ["save_overfitting_histogram", "save_pictures", "save_trials_table"]
 

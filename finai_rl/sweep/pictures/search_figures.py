@@ -14,11 +14,11 @@ from matplotlib.ticker import MaxNLocator
 
 from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.canvas import headed_figure, legend, style
-from finai_rl.sweep import palette
-from finai_rl.sweep.history import Marks, history_marks, history_range
-from finai_rl.sweep.overfitting import logit_bars, pbo_text
-from finai_rl.sweep.search_record import SearchRecord
-from finai_rl.sweep.wording import (
+from finai_rl.sweep.pictures import palette
+from finai_rl.sweep.pictures.history import Marks, history_marks, history_range
+from finai_rl.sweep.pictures.overfitting import logit_bars, pbo_text
+from finai_rl.sweep.pictures.search_record import SearchRecord
+from finai_rl.sweep.pictures.wording import (
     best_text,
     beyond_text,
     completed_text,

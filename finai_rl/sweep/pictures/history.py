@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial
 
-from finai_rl.sweep.search_record import SearchRecord, last_report, objective_value
+from finai_rl.sweep.pictures.search_record import SearchRecord, last_report, objective_value
 
 # How far below the lowest value the row of trials without a value is, as a share of the range.
 _ROW = 0.12

@@ -16,13 +16,13 @@ from optuna.trial import FrozenTrial, TrialState
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from finai_rl.sweep.importances import parameter_importances
 from finai_rl.sweep.pictures import (
     save_overfitting_histogram,
     save_pictures,
     save_trials_table,
 )
-from finai_rl.sweep.search_record import SearchRecord
+from finai_rl.sweep.pictures.importances import parameter_importances
+from finai_rl.sweep.pictures.search_record import SearchRecord
 
 ALL = {
     "search.html",

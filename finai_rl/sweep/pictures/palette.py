@@ -12,7 +12,7 @@ MARKS = {
     "fail": "#CC79A7",
     "running": "#009E73",
 }
-"""By the kinds of `finai_rl.sweep.history.Marks`."""
+"""By the kinds of `finai_rl.sweep.pictures.history.Marks`."""
 
 SHADES = ("#CBD9E6", "#6FA8D0", "#0072B2", "#08306B")
 """From worse to better, or from early to late."""

@@ -11,10 +11,10 @@ from matplotlib.ticker import MaxNLocator
 
 from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.canvas import headed_figure, style
-from finai_rl.sweep import palette
-from finai_rl.sweep.parameter_axis import ParameterAxis
-from finai_rl.sweep.search_record import SearchRecord
-from finai_rl.sweep.wording import (
+from finai_rl.sweep.pictures import palette
+from finai_rl.sweep.pictures.parameter_axis import ParameterAxis
+from finai_rl.sweep.pictures.search_record import SearchRecord
+from finai_rl.sweep.pictures.wording import (
     best_text,
     beyond_text,
     completed_text,

@@ -6,8 +6,8 @@ import math
 import re
 import textwrap
 
-from finai_rl.sweep.parameter_axis import number_texts
-from finai_rl.sweep.search_record import SearchRecord
+from finai_rl.sweep.pictures.parameter_axis import number_texts
+from finai_rl.sweep.pictures.search_record import SearchRecord
 
 _STATES = {"fail": "failed"}
 

@@ -14,8 +14,8 @@ import optuna
 from optuna.importance import MeanDecreaseImpurityImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from finai_rl.sweep.parameter_axis import ParameterAxis
-from finai_rl.sweep.search_record import SearchRecord
+from finai_rl.sweep.pictures.parameter_axis import ParameterAxis
+from finai_rl.sweep.pictures.search_record import SearchRecord
 
 
 def parameter_importances(record: SearchRecord) -> dict[str, float]:

@@ -10,13 +10,13 @@ import plotly.graph_objects as go
 from optuna.trial import FrozenTrial
 
 from finai_rl.data.market import FloatArray
-from finai_rl.sweep import palette
-from finai_rl.sweep.history import history_marks, history_range
-from finai_rl.sweep.overfitting import logit_bars
-from finai_rl.sweep.parameter_axis import ParameterAxis
-from finai_rl.sweep.parameter_figures import NOT_SET, coordinates, jitter, thinned
-from finai_rl.sweep.search_record import SearchRecord
-from finai_rl.sweep.wording import shortened, value_text, wrapped
+from finai_rl.sweep.pictures import palette
+from finai_rl.sweep.pictures.history import history_marks, history_range
+from finai_rl.sweep.pictures.overfitting import logit_bars
+from finai_rl.sweep.pictures.parameter_axis import ParameterAxis
+from finai_rl.sweep.pictures.parameter_figures import NOT_SET, coordinates, jitter, thinned
+from finai_rl.sweep.pictures.search_record import SearchRecord
+from finai_rl.sweep.pictures.wording import shortened, value_text, wrapped
 
 _SYMBOLS = {
     "complete": "circle",
