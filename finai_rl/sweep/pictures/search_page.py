@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from finai_rl.data.market import FloatArray
-from finai_rl.sweep import interactive
+from finai_rl.sweep.pictures import interactive
 from finai_rl.sweep.pictures.history import history_marks, history_range
 from finai_rl.sweep.pictures.overfitting import logit_bars, pbo_text
 from finai_rl.sweep.pictures.search_record import SearchRecord

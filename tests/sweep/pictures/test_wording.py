@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from finai_rl.sweep.pictures.parameter_axis import number_texts, parameter_axes
 from finai_rl.sweep.pictures.wording import shortened, wrapped
-from tests.sweep.test_pictures import AGENTS, NETS, RATE, trial, uniform
+from tests.sweep.pictures.test_pictures import AGENTS, NETS, RATE, trial, uniform
 
 NAMES = st.text(st.sampled_from("abcdef._:/ é"), max_size=200)
 
