@@ -58,6 +58,8 @@ class DeflatedSharpe:
         deflated_counted: DSR for ``n_counted`` with V, the strictest of the first three.
         deflated_null: DSR for ``n_counted`` with the null variance.
         probabilistic: PSR(0), without any deflation.
+        typical: PSR(0) of the trial with the median Sharpe ratio, the lower one of two: high where
+            it hardly matters which trial is picked.
         min_track_record_length: Periods at which PSR(0) would be 95 %; NaN if never.
     """
 
@@ -77,6 +79,7 @@ class DeflatedSharpe:
     deflated_counted: float
     deflated_null: float
     probabilistic: float
+    typical: float
     min_track_record_length: float
 
 
@@ -134,6 +137,7 @@ def deflate(
         deflated_counted=deflated_sharpe_ratio(estimate, counted, variance),
         deflated_null=deflated_sharpe_ratio(estimate, counted, null),
         probabilistic=probabilistic_sharpe_ratio(estimate),
+        typical=_typical(trial_returns, ratios[:n_columns]),
         min_track_record_length=min_track_record_length(estimate),
     )
 
@@ -202,6 +206,13 @@ def _effective(rho: float, n_trials: int) -> float:
     if math.isnan(rho):
         return float(n_trials)
     return float(np.clip(rho + (1 - rho) * n_trials, 1, n_trials))
+
+
+def _typical(trial_returns: FloatArray, ratios: FloatArray) -> float:
+    # A trial that does not vary, such as one in cash, has earned nothing.
+    order = np.argsort(np.nan_to_num(ratios, nan=0.0), kind="stable")
+    median = int(order[(len(order) - 1) // 2])
+    return probabilistic_sharpe_ratio(SharpeEstimate.from_returns(trial_returns[:, median]))
 
 
 def _variance(ratios: FloatArray, n_returns: int) -> float:

@@ -22,7 +22,8 @@ RULE = (
     f"No evidence: a Sharpe ratio that is not above 0, a probabilistic Sharpe ratio (PSR) below "
     f"{PSR_NEEDED:.2f}, or a deflated one (DSR) below {DSR_FOR_WEAK:.2f}. Strong: a DSR of "
     f"{DSR_FOR_STRONG:.2f} or more and a probability of backtest overfitting (PBO) of "
-    f"{PBO_FOR_STRONG:.0%} or less. Weak: the rest. The DSR is for all trials counted, with the "
+    f"{PBO_FOR_STRONG:.0%} or less, or a PSR of {PSR_NEEDED:.2f} for the median trial, so that it "
+    "hardly matters which one is picked. Weak: the rest. The DSR is for all trials counted, with the "
     "variance of Sharpe ratios that trials without skill would have. Where a benchmark is given, "
     "the returns over it have to pass the same tests of PSR and DSR."
 )
@@ -136,15 +137,22 @@ def search_verdict(
         active: Of the trials' returns less those of a benchmark.
     """
     grade = _grade(deflated) if active is None else min(_grade(deflated), _grade(active))
-    if overfitting is None or not overfitting.pbo <= PBO_FOR_STRONG:
+    typical = _typical(deflated, active)
+    if overfitting is None or not (overfitting.pbo <= PBO_FOR_STRONG or typical):
         grade = min(grade, 1)
     level = _LEVELS[grade]
     claim = "a Sharpe ratio above 0" if active is None else "skill"
     heading = f"{level.removesuffix(' evidence').capitalize()} evidence of {claim}."
     parts = [heading, _selection(deflated)]
     if deflated.estimate.sharpe > 0:
-        parts += [_over_benchmark(active), _overfitting(overfitting)]
+        parts += [_over_benchmark(active), _overfitting(overfitting, typical)]
     return SearchVerdict(level, " ".join(parts), RULE, deflated, active, overfitting)
+
+
+def _typical(deflated: DeflatedSharpe, active: DeflatedSharpe | None) -> bool:
+    """Whether the median trial does well by itself."""
+    known = (deflated,) if active is None else (deflated, active)
+    return all(found.typical >= PSR_NEEDED for found in known)
 
 
 def _grade(deflated: DeflatedSharpe) -> int:
@@ -198,7 +206,7 @@ def _over_benchmark(active: DeflatedSharpe | None) -> str:
     return f"{text} {expected}, {outcome}."
 
 
-def _overfitting(overfitting: BacktestOverfitting | None) -> str:
+def _overfitting(overfitting: BacktestOverfitting | None, typical: bool) -> str:
     if overfitting is None:
         return (
             "Its probability of overfitting is unknown, as that takes two trials with returns "
@@ -213,6 +221,8 @@ def _overfitting(overfitting: BacktestOverfitting | None) -> str:
         return f"{text}, which says little with {overfitting.n_trials} trials."
     if overfitting.pbo <= PBO_FOR_STRONG:
         return f"{text}, so the choice lasted."
+    if typical:
+        return f"{text}; but the median trial does well, too, so the choice hardly matters."
     if overfitting.pbo < _PBO_OF_CHANCE:
         return f"{text}, so the choice lasted only in part."
     return f"{text}, so choosing among the trials was no better than chance."
