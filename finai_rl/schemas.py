@@ -94,6 +94,24 @@ class ProcessedCsv:
 
 
 @dataclass
+class Synthetic:
+    """``data=synthetic``."""
+
+    kind: str
+    n_days: int
+    n_stocks: int
+    n_features: int
+    indicators: list[str]
+    volatility: float
+    drift: float
+    correlation: float
+    persistence: float
+    sharpe_ratio: float
+    start: str
+    seed: int
+
+
+@dataclass
 class SplitByFraction:
     """``split=fraction``."""
 
@@ -230,6 +248,7 @@ class NoTracking:
 BY_TARGET: dict[str, type] = {
     "finai_rl.data.sp500.load_sp500": Sp500,
     "finai_rl.data.processed_csv.load_processed_csv": ProcessedCsv,
+    "finai_rl.data.synthetic.synthetic_market": Synthetic,
     "finai_rl.data.split.split_by_fraction": SplitByFraction,
     "finai_rl.data.split.split_by_dates": SplitByDates,
     "finai_rl.envs.stock_trading.StockTradingVecEnv": StockTrading,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -49,6 +50,21 @@ def technical_indicators(close: pd.DataFrame, names: Sequence[str]) -> FloatArra
     values = np.stack([_indicators(close[ticker], names) for ticker in close.columns], axis=-1)
     _refuse_look_ahead(close.iloc[:, 0], names)
     return np.ascontiguousarray(values.transpose(1, 0, 2))
+
+
+def refuse_long_windows(names: Sequence[str], days: int) -> None:
+    """Refuse indicators whose window, the largest number in their name, is longer than ``days``.
+
+    Raises:
+        ValueError: If there is one; ``days`` are kept back to fill windows.
+    """
+    windows = {name: max(map(int, re.findall(r"\d+", name)), default=0) for name in names}
+    too_long = [name for name, window in windows.items() if window > days]
+    if too_long:
+        raise ValueError(
+            f"indicators {too_long} need more than the {days} days that are kept back to fill "
+            "windows"
+        )
 
 
 def _indicators(close: pd.Series, names: Sequence[str]) -> FloatArray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import pandas as pd
 
 from finai_rl.data.features import (
     CLOSE_ONLY_INDICATORS,
+    refuse_long_windows,
     simulated_sentiment,
     technical_indicators,
     turbulence,
@@ -119,13 +119,7 @@ def _check(
     unknown = sorted(set(tickers or ()) - set(prices.columns))
     if unknown:
         raise DataError("sp500", [f"no ticker {unknown}; it has {list(prices.columns)}"])
-    windows = {name: max(map(int, re.findall(r"\d+", name)), default=0) for name in indicators}
-    too_long = [name for name, window in windows.items() if window > WARM_UP_DAYS]
-    if too_long:
-        raise ValueError(
-            f"indicators {too_long} need more than the {WARM_UP_DAYS} days that are kept back to "
-            "fill windows"
-        )
+    refuse_long_windows(indicators, WARM_UP_DAYS)
 
 
 def _days_offered(days: pd.DatetimeIndex, start: str | None, end: str | None) -> slice:
