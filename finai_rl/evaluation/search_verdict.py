@@ -23,9 +23,9 @@ RULE = (
     f"{PSR_NEEDED:.2f}, or a deflated one (DSR) below {DSR_FOR_WEAK:.2f}. Strong: a DSR of "
     f"{DSR_FOR_STRONG:.2f} or more and a probability of backtest overfitting (PBO) of "
     f"{PBO_FOR_STRONG:.0%} or less, or a PSR of {PSR_NEEDED:.2f} for the median trial, so that it "
-    "hardly matters which one is picked. Weak: the rest. The DSR is for all trials counted, with the "
-    "variance of Sharpe ratios that trials without skill would have. Where a benchmark is given, "
-    "the returns over it have to pass the same tests of PSR and DSR."
+    "hardly matters which one is picked. Weak: the rest. The DSR is for all trials counted, with "
+    "the variance of Sharpe ratios that trials without skill would have. Where a benchmark is "
+    "given, the returns over it have to pass the same tests of PSR and DSR."
 )
 
 # Below it, a PBO moves in coarse steps and by luck from 0 to 1.
@@ -109,13 +109,14 @@ def search_verdict(
 
     * "no evidence" if the winner's Sharpe ratio is not above 0, its PSR(0) is below 0.95, or
       its deflated Sharpe ratio is below 0.90.
-    * "strong" if the deflated Sharpe ratio is at least 0.95 and the PBO is at most 20 %.
+    * "strong" if the deflated Sharpe ratio is at least 0.95, and the PBO at most 20 % or the
+      PSR(0) of the median trial at least 0.95.
     * "weak" otherwise, at most so where the PBO is unknown.
 
     The deflated Sharpe ratio is `DeflatedSharpe.deflated_null`: the most trials counted, the
     null variance. The one of the paper, by the trials' own variance, is told where it falls
     short of the level. Of simulated searches over noise (2 to 200 trials, 60 to 1000 days) at
-    most 3 % came out strong and at least 89 % as no evidence; one trial with a Sharpe ratio of
+    most 6 % came out strong and at least 88 % as no evidence; one trial with a Sharpe ratio of
     0.15 a day among 12 over 500 days was strong in 47 % if they did not correlate and in 84 % if
     they did by 0.8.
 
@@ -126,7 +127,8 @@ def search_verdict(
     market, 6 % were strong over ten years; 0.3 % where the betas were equal.
 
     A high PBO never takes a search down to "no evidence": equally good trials have one of about
-    50 % as well. It is needed for "strong", as a claim about the trial that was picked.
+    50 % as well. For "strong" it has to be low, as a claim about the trial that was picked, unless
+    the median trial passes by itself, so that picking mattered little.
 
     Undefined statistics (NaN) never pass. A strong verdict is about the days searched over;
     these were seen by the search, and days that were not are still the better judge.

@@ -101,15 +101,18 @@ def test_pruned_trials_count():
     assert verdict.overfitting.n_trials == 12
 
 
-def test_equally_good_trials_are_weak_evidence_at_most():
+def test_equally_good_trials_are_strong_evidence_only_by_their_median():
     rng = np.random.default_rng(0)
     returns = rng.normal(0.003, 0.01, (500, 12))
     verdict = judge_search(returns, best(returns))
     assert verdict.overfitting.pbo > 0.2
     assert verdict.deflated.deflated_null > 0.99
-    assert verdict.level == "weak"
+    assert verdict.level == "strong"
+    assert "the choice hardly matters" in verdict.sentence
     chance = replace(verdict.overfitting, pbo=0.5)
-    assert "no better than chance" in search_verdict(verdict.deflated, chance).sentence
+    doubtful = search_verdict(replace(verdict.deflated, typical=0.94), chance)
+    assert doubtful.level == "weak"
+    assert "no better than chance" in doubtful.sentence
 
 
 def test_a_single_trial_is_weak_at_most_and_says_so():
