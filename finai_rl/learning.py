@@ -78,7 +78,9 @@ def model_folder(cfg: DictConfig) -> Path | None:
         return None
     folder = Path(cfg.model_dir).expanduser()
     if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
-        folder /= str(HydraConfig.get().job.num)
+        number = cfg.sweep.trial if cfg.sweep.trial is not None else HydraConfig.get().job.num
+        folder /= str(number)
+        folder = folder / f"seed_{cfg.seed}" if cfg.sweep.seeds > 1 else folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -69,7 +69,7 @@ def _close(error: BaseException | None) -> None:
 def _session(config: DictConfig) -> Session:
     from finai_rl.sweep import study
     from finai_rl.sweep.plan import first_job, first_values
-    from finai_rl.sweep.session import Plan, Session
+    from finai_rl.sweep.session import Plan, Prospect, Session
 
     sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
     params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
@@ -89,4 +89,5 @@ def _session(config: DictConfig) -> Session:
             direction=str(getattr(direction, "name", direction)).lower(),
             sweeper=sweeper,
         ),
+        Prospect.of(job.cfg, compare_data=False),
     )

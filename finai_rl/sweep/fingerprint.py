@@ -29,13 +29,14 @@ IRRELEVANT = (
 """Settings that change where a result goes or is shown, and not the result."""
 
 
-def settings_of(cfg: DictConfig, space: SearchSpace, direction: str) -> dict[str, str]:
+def settings_of(cfg: DictConfig, space: SearchSpace, direction: str, sha256: str) -> dict[str, str]:
     """Return what identifies a search: its settings that do not vary, and its search space.
 
     Args:
         cfg: The checked config of any of its jobs.
         space: What varies.
         direction: ``maximize`` or ``minimize``.
+        sha256: Of the data.
     """
     varied = {name.partition(":")[2] or name for name in space.describe()}
     # A choice of a group brings settings with it that vary as it does.
@@ -48,7 +49,7 @@ def settings_of(cfg: DictConfig, space: SearchSpace, direction: str) -> dict[str
         and key.partition(".")[0] not in groups
     }
     known = {f"range of {name}": text for name, text in space.describe().items()}
-    return {**settings, **known, "direction": direction}
+    return {**settings, **known, "direction": direction, "sha256 of the data": sha256}
 
 
 def short_hash(settings: Mapping[str, str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,9 +58,8 @@ class Job:
     def again(self) -> Job:
         """Return the next attempt at this trial."""
         attempt = self.attempt + 1
-        return replace(
-            self, attempt=attempt, folder=trial_folder(self.folder.parent, self.number, attempt)
-        )
+        folder = _unused(trial_folder(self.folder.parent, self.number, attempt))
+        return replace(self, attempt=attempt, folder=folder)
 
 
 class TrialQueue:
@@ -148,11 +146,10 @@ class TrialQueue:
             trial = study.ask()
             overrides = self._space.suggest(trial)
             attempt = int(trial.user_attrs.get(ATTEMPT, 0)) + 1
-            folder = trial_folder(self._folder, trial.number, attempt)
+            folder = _unused(trial_folder(self._folder, trial.number, attempt))
             known = {PROCESS: process_tags(), ATTEMPT: attempt, FOLDER: str(folder)}
             for name, value in known.items():
                 trial.set_user_attr(name, value)
-        shutil.rmtree(folder, ignore_errors=True)
         return Job(trial.number, attempt, tuple(overrides), folder)
 
     def _new_sampler(self, number: int) -> optuna.samplers.BaseSampler:
@@ -205,6 +202,16 @@ class TrialQueue:
 def trial_folder(folder: Path, number: int, attempt: int) -> Path:
     """Return where an attempt at a trial keeps its files."""
     return folder / (f"trial_{number}" + (f"_attempt_{attempt}" if attempt > 1 else ""))
+
+
+def _unused(folder: Path) -> Path:
+    """Return a folder that is not there: a study may be gone and its folders left."""
+    count = 1
+    unused = folder
+    while unused.exists():
+        count += 1
+        unused = folder.with_name(f"{folder.name}-{count}")
+    return unused
 
 
 def _tell(study: optuna.Study, outcome: Outcome) -> None:

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from finai_rl.assembly import load_split
 from finai_rl.config import build, plain
-from finai_rl.data.market import FloatArray
+from finai_rl.data.market import DataSource, FloatArray
 from finai_rl.evaluation.returns import simple_returns
 from finai_rl.holdout import Holdout
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
@@ -55,24 +55,59 @@ class Plan:
     parent_run_id: str | None = None
 
 
+@dataclass(frozen=True)
+class Prospect:
+    """What a multirun may know of its data: nothing of the test block but where it lies.
+
+    Attributes:
+        seal: The validation block and what lies behind it.
+        baseline: (n_days - 1,) validation returns of equal weight, buy and hold.
+        source: Where the data came from.
+    """
+
+    seal: Seal
+    baseline: FloatArray
+    source: DataSource
+
+    @classmethod
+    def of(cls, cfg: DictConfig, *, compare_data: bool) -> Prospect:
+        """Load what the trials will load and hold the first job's config against it.
+
+        Args:
+            cfg: The first job's checked config.
+            compare_data: Whether every trial has to use this data and validation block.
+
+        Raises:
+            InputError: If data, environment or objective cannot be used as they are.
+        """
+        split = load_split(cfg)
+        if split.test is None:
+            log.warning("This split leaves no sealed test block: nothing is left to judge by")
+        baseline = Holdout(cfg, split.validation).baseline
+        return cls(
+            Seal.of(split, compare_data=compare_data),
+            simple_returns(baseline.account_value),
+            split.train.source,
+        )
+
+
 class Session:
     """One start of a multirun, as a context manager.
 
-    Entering it loads the data and holds the first job against it, so that what is wrong shows
-    before any training; opens the parent run; and announces to every job what it has to know.
-    Leaving it draws the sum of all trials and closes the parent run: FINISHED, FAILED or KILLED.
+    Entering it opens the parent run and announces to every job what it has to know. Leaving it
+    draws the sum of all trials and closes the parent run: FINISHED, FAILED or KILLED.
 
     Args:
         job: The first job.
         plan: What is going to be done.
+        prospect: The data that it will be done on.
 
     Raises:
-        InputError: On entering, if data, environment or objective cannot be used as they are.
-        TrackingError: If the tracking store cannot be used.
+        TrackingError: On entering, if the tracking store cannot be used.
     """
 
-    def __init__(self, job: FirstJob, plan: Plan) -> None:
-        self._job, self._plan = job, plan
+    def __init__(self, job: FirstJob, plan: Plan, prospect: Prospect) -> None:
+        self._job, self._plan, self._prospect = job, plan, prospect
         self._stack = ExitStack()
         self._handed_over = False
         self.tracker: Tracker = build(_parent(job.cfg, plan), "tracking")
@@ -83,17 +118,16 @@ class Session:
         return self.tracker.run_id
 
     def __enter__(self) -> Self:
-        seal, self._baseline = self._look_ahead()
         self._stack.enter_context(self.tracker)
         try:
-            self._describe(seal)
+            self._describe()
             pruner = (self._plan.sweeper or {}).get("pruner")
             if pruner and str(pruner["_target_"]).endswith(".NopPruner"):
                 pruner = None
             context = SweepContext(
                 pid=os.getpid(),
                 n_jobs=self._plan.n_jobs,
-                seal=seal,
+                seal=self._prospect.seal,
                 parent_run_id=self.run_id,
                 study=self._plan.study,
                 pruner=dict(pruner) if pruner else None,
@@ -131,20 +165,8 @@ class Session:
             tags = {"sweep.state": outcome.state, "killed": "process is gone"}
             self.tracker.close_dead_run(outcome.run_id, outcome.run_name, tags)
 
-    def _look_ahead(self) -> tuple[Seal, FloatArray]:
-        """Load what the trials will load, and keep of it only what a sweep may know."""
-        cfg = self._job.cfg
-        split = load_split(cfg)
-        holdout = Holdout(cfg, split.validation)
-        seal = Seal.of(split, compare_data=self._plan.study is not None)
-        self._caveats = split.train.source.caveats
-        self._data_tags = data_tags(split.train.source)
-        if split.test is None:
-            log.warning("This split leaves no sealed test block: nothing is left to judge by")
-        return seal, simple_returns(holdout.baseline.account_value)
-
-    def _describe(self, seal: Seal) -> None:
-        cfg, plan = self._job.cfg, self._plan
+    def _describe(self) -> None:
+        cfg, plan, seal = self._job.cfg, self._plan, self._prospect.seal
         sweeper = dict(plan.sweeper or {})
         if sweeper.get("storage") or plan.study:
             sweeper["storage"] = without_password(plan.study.storage if plan.study else "")
@@ -162,19 +184,19 @@ class Session:
             "sweep.folder": str(plan.folder),
             "split.validation": " to ".join(seal.validation),
             "split.sealed_from": seal.sealed_from or "nothing is sealed",
-            **self._data_tags,
+            **data_tags(self._prospect.source),
             **provenance_tags(),
         }
         self.tracker.set_tags({name: str(value) for name, value in tags.items() if value})
-        self.tracker.set_tags(note_tag("\n".join(f"> {caveat}\n" for caveat in self._caveats)))
+        caveats = self._prospect.source.caveats
+        self.tracker.set_tags(note_tag("\n".join(f"> {caveat}\n" for caveat in caveats)))
 
     def _conclude(self, *, interrupted: bool) -> None:
         """Write the sum of the trials; a failure here must not hide how the sweep went."""
         try:
             results = self._results()
-            summarize(
-                results, self._job.cfg, self._plan, self._baseline, self.tracker, brief=interrupted
-            )
+            baseline = self._prospect.baseline
+            summarize(results, self._job.cfg, self._plan, baseline, self.tracker, brief=interrupted)
         except Exception as error:
             log.warning("The sum of the trials could not be drawn", exc_info=error)
 

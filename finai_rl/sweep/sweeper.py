@@ -25,8 +25,9 @@ from finai_rl.sweep.fingerprint import differences, settings_of, short_hash
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.plan import first_job
 from finai_rl.sweep.queue import PROCESS, Job, TrialQueue
-from finai_rl.sweep.session import Plan, Session
+from finai_rl.sweep.session import Plan, Prospect, Session
 from finai_rl.sweep.space import SearchSpace, keys_of
+from finai_rl.tracking.provenance import without_password
 
 log = logging.getLogger(__name__)
 
@@ -90,17 +91,19 @@ class StudySweeperImpl(OptunaSweeperImpl):
             self.custom_search_space_extender,
         )
         job = first_job(self.config, space.first())
-        settings = settings_of(job.cfg, space, direction)
+        prospect = Prospect.of(job.cfg, compare_data=True)
+        settings = settings_of(job.cfg, space, direction, prospect.seal.sha256)
         address = self._address(job.cfg, settings)
         folder = self._folder(job.cfg, address)
         n_jobs = self._jobs_at_once(node["n_jobs"])
         with ExitStack() as stack:
             with studies.locked(address):
                 studies.create(address, direction)
-                parent = _claim(address, settings)
+                store = f"{PARENT} in {without_password(str(job.cfg.tracking.get('uri')))}"
+                parent = _claim(address, settings, store)
                 plan = Plan(address.name, folder, n_jobs, direction, address, node, parent)
-                session = stack.enter_context(Session(job, plan))
-                _note_parent(address, session.run_id)
+                session = stack.enter_context(Session(job, plan, prospect))
+                _note_parent(address, store, session.run_id)
             queue = TrialQueue(
                 address,
                 space,
@@ -184,7 +187,9 @@ class StudySweeperImpl(OptunaSweeperImpl):
         outcome = queue.died(job)
         if job.attempt > self._retries:
             reason = f"its process died {job.attempt} times"
-            queue.tell(outcome.ended(states.FAIL, reason=reason))
+            failed = outcome.ended(states.FAIL, reason=reason)
+            failed.save()
+            queue.tell(failed)
             return
         log.warning("Trial %d: its process died; it is started again", job.number)
         self._run(queue, [queue.retake(job)])
@@ -207,8 +212,8 @@ class StudySweeperImpl(OptunaSweeperImpl):
             session.hand_over(running[0].user_attrs.get(PROCESS, {}))
 
 
-def _claim(address: StudyAddress, settings: dict[str, str]) -> str | None:
-    """Hold a search against an earlier start of it, and return the MLflow run of that one."""
+def _claim(address: StudyAddress, settings: dict[str, str], store: str) -> str | None:
+    """Hold a search against an earlier start of it, and return its MLflow run in this store."""
     with studies.opened(address) as study:
         known = study.user_attrs.get(SETTINGS)
         if known is None:
@@ -219,14 +224,14 @@ def _claim(address: StudyAddress, settings: dict[str, str]) -> str | None:
                 f"The study {address.name} was begun with other settings; its trials could not be "
                 f"compared with new ones:\n{listed}\nChoose another hydra.sweeper.study_name."
             )
-        parent: str | None = study.user_attrs.get(PARENT)
+        parent: str | None = study.user_attrs.get(store)
     return parent
 
 
-def _note_parent(address: StudyAddress, run_id: str | None) -> None:
+def _note_parent(address: StudyAddress, store: str, run_id: str | None) -> None:
     with studies.opened(address) as study:
-        if study.user_attrs.get(PARENT) != run_id:
-            study.set_user_attr(PARENT, run_id)
+        if study.user_attrs.get(store) != run_id:
+            study.set_user_attr(store, run_id)
 
 
 def _outcome(job: Job, result: JobReturn | None) -> Outcome | None:

@@ -142,7 +142,7 @@ class Trial:
     def _train_seeds(self, train: Train) -> float:
         seeds = [self.cfg.seed + number for number in range(self.cfg.sweep.seeds)]
         if len(seeds) == 1:
-            cfg = _nested(self.cfg, self.outcome.run_name, self.context.parent_run_id)
+            cfg = self._nested(self.cfg, self.outcome.run_name, self.context.parent_run_id)
             self._train_one(train, cfg, self._folder, 0)
         else:
             self._train_several(train, seeds)
@@ -152,20 +152,30 @@ class Trial:
         return value
 
     def _train_several(self, train: Train, seeds: list[int]) -> None:
-        cfg = _nested(self.cfg, self.outcome.run_name, self.context.parent_run_id)
+        cfg = self._nested(self.cfg, self.outcome.run_name, self.context.parent_run_id)
         with build(cfg.tracking, "tracking") as tracker:
             self.opened(tracker)
             tracker.log_config(plain(cfg), list(HydraConfig.get().overrides.task))
             for number, seed in enumerate(seeds):
                 name = f"trial-{self.outcome.number}-seed-{seed}"
                 one = _within_cores(self._with_seed(seed), self.context)
-                one = _nested(one, name, tracker.run_id)
+                one = self._nested(one, name, tracker.run_id)
                 self._train_one(train, one, self._folder / f"seed_{seed}", number)
                 if self.last_score is not None:
                     tracker.log_metrics({"objective": self.last_score}, number)
                 step = (number + 1) * (self.cfg.sweep.evaluations + 1)
                 if number + 1 < len(seeds) and self._pruned_after_seed(step):
                     raise StoppedEarly(f"pruned after {number + 1} of {len(seeds)} seeds")
+
+    def _nested(self, cfg: DictConfig, name: str, parent_run_id: str | None) -> DictConfig:
+        cfg = copy.deepcopy(cfg)
+        if "run_name" in cfg.tracking:
+            cfg.tracking.run_name = name
+            cfg.tracking.parent_run_id = parent_run_id
+            if self.context.study is not None:
+                # Of a search the best model is registered at its end, if any.
+                cfg.tracking.registered_model_name = None
+        return cfg
 
     def _pruned_after_seed(self, step: int) -> bool:
         value = self.last_score
@@ -254,14 +264,6 @@ class _SeedWatch(Watch):
         returns = simple_returns(result.account_value)
         # Nothing is left to earn with after ruin.
         return np.concatenate([returns, np.zeros(len(self.dates) - len(returns))])
-
-
-def _nested(cfg: DictConfig, name: str, parent_run_id: str | None) -> DictConfig:
-    cfg = copy.deepcopy(cfg)
-    if "run_name" in cfg.tracking:
-        cfg.tracking.run_name = name
-        cfg.tracking.parent_run_id = parent_run_id
-    return cfg
 
 
 def _within_cores(cfg: DictConfig, context: SweepContext) -> DictConfig:
