@@ -113,6 +113,7 @@ def _draw(
         title=plan.name,
         user_attrs=ATTRIBUTES,
         overfitting=None if logits is None or pbo is None else (logits, pbo),
+        verdict=verdict.sentence if verdict else "",
     )
     if logits is not None and pbo is not None:
         save_overfitting_histogram(logits, pbo, folder / "overfitting.png")

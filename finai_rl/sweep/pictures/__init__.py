@@ -33,6 +33,7 @@ def save_pictures(
     title: str,
     user_attrs: Sequence[str] = (),
     overfitting: tuple[FloatArray, float] | None = None,
+    verdict: str = "",
 ) -> list[Path]:
     """Write the pictures of a search with one objective, finished or not.
 
@@ -45,6 +46,7 @@ def save_pictures(
         user_attrs: Names of the trials' user attributes that get a column of the page's table.
         overfitting: (n_splits,) logits of combinatorially symmetric cross-validation and the
             probability of backtest overfitting, which the page then shows too.
+        verdict: What the best trial is worth, in words; for the page.
 
     Returns:
         The files written: ``search.html``, which needs no network, and
@@ -66,7 +68,7 @@ def save_pictures(
         figures["slices"] = slices_figure(record)
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "search.html"
-    text = search_page(record, importances, note, user_attrs, overfitting)
+    text = search_page(record, importances, note, user_attrs, overfitting, verdict)
     page.write_text(text, encoding="utf-8")
     return [page, *(_save(figure, folder / f"{name}.png") for name, figure in figures.items())]
 

@@ -61,6 +61,7 @@ def search_page(
     note: str,
     user_attrs: Sequence[str] = (),
     overfitting: tuple[FloatArray, float] | None = None,
+    verdict: str = "",
 ) -> str:
     """Return the page: what was found, four interactive plots, all trials as a table.
 
@@ -70,13 +71,15 @@ def search_page(
         note: Which parameters have no importance, or why none has.
         user_attrs: Names of the trials' user attributes that get a column of the table.
         overfitting: (n_splits,) logits and the probability of backtest overfitting, if known.
+        verdict: What the best trial is worth, in words.
     """
     title = html.escape(record.title)
     better = "larger" if record.maximize else "smaller"
     parts = [
         _HEAD.format(title=title, plotly=get_plotlyjs()),
         f"<h1>{title}</h1>\n<p>{_escaped(counts_text(record))}; "
-        f"{_escaped(best_text(record))} ({better} is better).</p>\n",
+        f"{_escaped(best_text(record))} ({better} is better).</p>\n"
+        + (f"<p><strong>{_escaped(verdict)}</strong></p>\n" if verdict else ""),
         _section(
             "Optimization history",
             f"{_row_text(record)} {beyond_text(record)}".strip(),
