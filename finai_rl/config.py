@@ -68,7 +68,9 @@ WithSeed = Callable[[int], DictConfig]
 
 
 def entry_point(
-    config_name: str, around: Callable[[], AbstractContextManager[Any]] = nullcontext
+    config_name: str,
+    around: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    schema: type = schemas.Train,
 ) -> Callable[[Callable[[DictConfig, WithSeed], Any]], Callable[[], None]]:
     """Make a function of a config a command: compose, check, run, and refuse in plain words.
 
@@ -78,13 +80,14 @@ def entry_point(
     Args:
         config_name: The primary config.
         around: Makes a context that the whole command runs in, every job of a multirun.
+        schema: Of the top level of the config.
     """
 
     def decorate(job: Callable[[DictConfig, WithSeed], Any]) -> Callable[[], None]:
         @functools.wraps(job)
         def checked(cfg: DictConfig) -> Any:
             try:
-                return job(check(cfg), functools.partial(_with_seed, cfg))
+                return job(check(cfg, schema), functools.partial(_with_seed, cfg))
             except InputError as error:
                 raise CompactHydraException(str(error)) from error
 
@@ -114,7 +117,7 @@ def _with_seed(cfg: DictConfig, seed: int) -> DictConfig:
     return check(changed)
 
 
-def check(cfg: DictConfig) -> DictConfig:
+def check(cfg: DictConfig, schema: type = schemas.Train) -> DictConfig:
     """Hold a composed config against the schemas, without importing what it will build.
 
     Returns:
@@ -128,17 +131,18 @@ def check(cfg: DictConfig) -> DictConfig:
         settings = plain(cfg)
     except OmegaConfBaseException as error:
         raise ConfigError([_described(error)]) from error
-    required = [field.name for field in dataclasses.fields(schemas.Train)]
+    required = [field.name for field in dataclasses.fields(schema)]
     problems = [f"{name}: missing from the config" for name in required if name not in settings]
-    problems += _typed("", settings, schemas.Train)
+    problems += _typed("", settings, schema)
     for key, node in settings.items():
         if not isinstance(node, dict):
             continue
-        schema = schemas.BY_TARGET.get(str(node.get("_target_")))
-        schema = schemas.Evaluation if key == "evaluation" else schema
+        known = schemas.BY_TARGET.get(str(node.get("_target_")))
+        known = schemas.Evaluation if key == "evaluation" else known
         problems += [*_target_problems(key, node, settings.get("trusted_packages", []))]
-        problems += _typed(f"{key}.", node, schema) if schema else []
-    problems += [*_range_problems(settings)] if not problems else []
+        problems += _typed(f"{key}.", node, known) if known else []
+    if not problems and schema is schemas.Train:
+        problems += [*_range_problems(settings)]
     if problems:
         raise ConfigError(problems)
     return OmegaConf.create(settings)

@@ -87,7 +87,7 @@ class Holdout:
 
         Args:
             agent: The agent.
-            trained: The environment it learned in, whose normalization is frozen.
+            trained: The environment it learned in, whose normalization is frozen; None for none.
             name: What the pictures call it.
             folder: Where they go.
 

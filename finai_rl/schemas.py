@@ -245,6 +245,24 @@ class NoTracking:
     """``tracking=none``."""
 
 
+@dataclass
+class TrackingStore:
+    """``tracking`` of ``conf/evaluate.yaml``."""
+
+    uri: str
+
+
+@dataclass
+class Evaluate:
+    """Top level of ``conf/evaluate.yaml``."""
+
+    run_id: str | None
+    model: str | None
+    block: str
+    tracking: TrackingStore
+    output_root: str
+
+
 BY_TARGET: dict[str, type] = {
     "finai_rl.data.sp500.load_sp500": Sp500,
     "finai_rl.data.processed_csv.load_processed_csv": ProcessedCsv,

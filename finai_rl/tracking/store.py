@@ -86,14 +86,7 @@ class MLflowStore:
 
     def page_command(self, run_id: str | None) -> str:
         """Return the command that opens the tracking page, or the run's address on a server."""
-        if urlsplit(self.uri).scheme in ("http", "https"):
-            page = without_password(self.uri).rstrip("/")
-            # Without the query MLflow opens on its tools for language models.
-            query = "?workflowType=machine_learning"
-            run = f"/#/experiments/{self.experiment_id}/runs/{run_id}{query}" if run_id else ""
-            return page + run
-        uri = shlex.quote(without_password(self.uri))
-        return f"{_python()} -m mlflow ui --backend-store-uri {uri}"
+        return page_of(self.uri, self.experiment_id, run_id)
 
     @contextmanager
     def _connected(self) -> Iterator[None]:
@@ -151,6 +144,17 @@ class MLflowStore:
             f"tracking.uri={without_password(self.uri)} cannot be used. {remedy}, or train "
             f"without tracking: tracking=none.\nMLflow said: {brief(error)}"
         )
+
+
+def page_of(uri: str, experiment_id: str | None, run_id: str | None) -> str:
+    """Return the command that opens the tracking page, or a run's address on a server."""
+    if urlsplit(uri).scheme in ("http", "https"):
+        page = without_password(uri).rstrip("/")
+        # Without the query MLflow opens on its tools for language models.
+        query = "?workflowType=machine_learning"
+        run = f"/#/experiments/{experiment_id}/runs/{run_id}{query}" if run_id else ""
+        return page + run
+    return f"{_python()} -m mlflow ui --backend-store-uri {shlex.quote(without_password(uri))}"
 
 
 def _python() -> str:

@@ -1,0 +1,82 @@
+"""From a finished run back to what it trained on: its config, its data, its agent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig, OmegaConf
+
+from finai_rl.config import build, check
+from finai_rl.errors import InputError
+
+if TYPE_CHECKING:
+    from finai_rl.data.market import MarketData
+    from finai_rl.data.split import Split
+    from finai_rl.tracking.finished import FinishedRun
+
+BLOCKS = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Days to backtest on.
+
+    Attributes:
+        name: ``validation`` or ``test``.
+        data: The days.
+        history: Every day before them.
+    """
+
+    name: str
+    data: MarketData
+    history: MarketData
+
+
+def config_of(run: FinishedRun) -> DictConfig:
+    """Return the checked config of a run.
+
+    Raises:
+        InputError: If this version cannot run it.
+    """
+    try:
+        return check(OmegaConf.create(run.config()))
+    except InputError as error:
+        version = run.tags.get("version.finai-rl", "another version")
+        raise InputError(
+            f"The config of run {run.run_id}, made with finai_rl {version}, does not fit this "
+            f"one.\n{error}"
+        ) from error
+
+
+def block_of(cfg: DictConfig, run: FinishedRun, name: str) -> Block:
+    """Load the data of a run and cut the named block out.
+
+    Args:
+        cfg: The run's config.
+        run: The run.
+        name: ``validation``, or ``test`` for the sealed block.
+
+    Raises:
+        InputError: If the data is not what the run was trained on, or there is no such block.
+    """
+    if name not in BLOCKS:
+        raise InputError(f"block: choose from {', '.join(BLOCKS)}, got {name!r}")
+    market: MarketData = build(cfg.data, "data")
+    trained_on = run.tags.get("data.sha256")
+    if trained_on is not None and trained_on != market.source.sha256:
+        raise InputError(
+            f"data: run {run.run_id} was trained on other bytes (sha256 {trained_on[:12]}..., now "
+            f"{market.source.sha256[:12]}...); bring that file back"
+        )
+    split: Split = build(cfg.split, "split", market)
+    days = market.day_names
+    if name == "test":
+        if split.test is None:
+            raise InputError("block=test: the run's split has left no test block")
+        first, last = days.index(split.test.first_day), days.index(split.test.last_day)
+    else:
+        span = split.validation.day_names
+        first, last = days.index(span[0]), days.index(span[-1])
+    block = market.slice_days(first, last + 1).copy()
+    return Block(name, block, market.slice_days(0, first).copy())
