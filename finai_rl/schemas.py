@@ -237,6 +237,7 @@ class MLflow:
     registered_model_name: str | None
     log_checkpoints: bool
     log_model: bool
+    parent_run_id: str | None
     system_metrics: bool
 
 

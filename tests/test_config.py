@@ -73,7 +73,7 @@ def test_schemas_match_the_signatures_they_stand_for(target: str) -> None:
     if target.startswith("finai_rl.envs."):
         assert set(WRAPPERS) <= fields
         fields -= set(WRAPPERS)
-    given_by_code = {"data", "seed", "description", "tags", "parent_run_id", "run_id"}
+    given_by_code = {"data", "seed", "description", "tags", "run_id"}
     given_by_code |= {"observation_space", "n_stocks", "window", "cash_action"}
     assert fields == parameters - (given_by_code - fields) - {"self"}
 
