@@ -130,6 +130,18 @@ class SplitByDates:
 
 
 @dataclass
+class WalkForward:
+    """``split=walk_forward``."""
+
+    fold: int
+    n_folds: int
+    train: float
+    test: float
+    anchored: bool
+    purge: int
+
+
+@dataclass
 class Portfolio:
     """``env=portfolio``, the settings of its wrappers included."""
 
@@ -270,6 +282,7 @@ BY_TARGET: dict[str, type] = {
     "finai_rl.data.synthetic.synthetic_market": Synthetic,
     "finai_rl.data.split.split_by_fraction": SplitByFraction,
     "finai_rl.data.split.split_by_dates": SplitByDates,
+    "finai_rl.data.split.split_walk_forward": WalkForward,
     "finai_rl.envs.stock_trading.StockTradingVecEnv": StockTrading,
     "finai_rl.envs.portfolio.PortfolioVecEnv": Portfolio,
     "finai_rl.envs.finrl.finrl_vec_env": FinRLStockTrading,

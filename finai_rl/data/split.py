@@ -92,21 +92,78 @@ def split_by_dates(
     )
 
 
+def split_walk_forward(
+    data: MarketData,
+    *,
+    fold: int,
+    n_folds: int = 5,
+    train: float = 0.5,
+    test: float = 0.15,
+    anchored: bool = False,
+    purge: int = 0,
+) -> Split:
+    """Cut one fold of a walk-forward: train on the days before a validation block, then move on.
+
+    The days before the test block are a first stretch to train on and ``n_folds`` validation
+    blocks of equal length, give or take a day, one after the other. Every fold trains before the
+    block that it is validated on and never sees what comes after it.
+
+    Args:
+        data: The whole market.
+        fold: Which fold, from 0.
+        n_folds: How many there are.
+        train: Share of the days before the test block that the first fold trains on.
+        test: Share of all days, at their end, that stays sealed in every fold.
+        anchored: Train from the first day on; else on a window of the first fold's length that
+            moves along (rolling).
+        purge: Days left out between training and validation; as many as a label or a feature
+            that is computed from both sides would overlap.
+
+    Raises:
+        ValueError: If there is no such fold or a share is out of range.
+        DataError: If a block would have fewer than two days.
+    """
+    if n_folds < 1 or not 0 <= fold < n_folds:
+        raise ValueError(f"split.fold must be one of 0 to {n_folds - 1}, got {fold}")
+    if not (0 < train < 1 and 0 <= test < 1) or purge < 0:
+        raise ValueError(
+            "split.train must be a share between 0 and 1, split.test from 0 up to 1 and "
+            f"split.purge at least 0, got {train}, {test} and {purge}"
+        )
+    end = data.n_days - round(test * data.n_days)
+    length = round(train * end)
+    bounds = np.linspace(length, end, n_folds + 1).round().astype(int)
+    start, stop = int(bounds[fold]), int(bounds[fold + 1])
+    first = 0 if anchored else start - length
+    return _blocks(data, (first, start - purge), (start, stop), end)
+
+
 def _cut(data: MarketData, first: int, train_end: int, validation_end: int, end: int) -> Split:
-    lengths = {"train": train_end - first, "validation": validation_end - train_end}
-    if validation_end != end:
-        lengths["test"] = end - validation_end
+    return _blocks(data, (first, train_end), (train_end, validation_end), validation_end, end)
+
+
+def _blocks(
+    data: MarketData,
+    train: tuple[int, int],
+    validation: tuple[int, int],
+    test_start: int,
+    end: int | None = None,
+) -> Split:
+    end = data.n_days if end is None else end
+    lengths = {"train": train[1] - train[0], "validation": validation[1] - validation[0]}
+    if test_start != end:
+        lengths["test"] = end - test_start
     short = [f"{name} would have {max(n, 0)} day(s)" for name, n in lengths.items() if n < 2]
     if short:
         span = f"the data runs from {data.day_names[0]} to {data.day_names[-1]}"
         raise DataError(f"split of {data.source.name}", [*short, f"each needs 2; {span}"])
     test = None
-    if validation_end < end:
+    if test_start < end:
         names = data.day_names
-        test = SealedBlock(names[validation_end], names[end - 1], end - validation_end)
+        test = SealedBlock(names[test_start], names[end - 1], end - test_start)
     # Copies, so that once the caller lets the whole market go, no test row is left in the process.
     return Split(
-        data.slice_days(first, train_end).copy(),
-        data.slice_days(train_end, validation_end).copy(),
+        data.slice_days(*train).copy(),
+        data.slice_days(*validation).copy(),
         test,
     )

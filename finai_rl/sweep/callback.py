@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from finai_rl.errors import InputError
 
@@ -34,6 +34,11 @@ class MultirunRecord(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Load and check what all jobs share, and open the parent run."""
+        params = config.hydra.sweeper.get("params")
+        if params is not None:
+            # So that ranges may depend on the config: Hydra's sweepers take them as they stand.
+            with read_write(params), open_dict(params):
+                OmegaConf.resolve(params)
         if config.hydra.sweeper._target_ == STUDY_SWEEPER:
             return
         try:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from finai_rl.data.split import split_by_dates, split_by_fraction
+from finai_rl.data.split import split_by_dates, split_by_fraction, split_walk_forward
 from finai_rl.data.validation import DataError
 from tests.markets import generated_market
 
@@ -85,3 +85,43 @@ def test_shares_beyond_the_whole_are_refused() -> None:
 def test_a_date_that_is_no_full_day_is_refused(day: str) -> None:
     with pytest.raises(ValueError, match="not a full ISO date"):
         split_by_dates(generated_market(n_days=60), validation_start=day, test_start=None)
+
+
+@given(
+    n_days=st.integers(60, 300),
+    n_folds=st.integers(1, 6),
+    train=st.floats(0.2, 0.7),
+    test=st.sampled_from([0.0, 0.1, 0.3]),
+    anchored=st.booleans(),
+    purge=st.integers(0, 5),
+)
+def test_folds_of_a_walk_forward_follow_each_other(
+    n_days: int, n_folds: int, train: float, test: float, anchored: bool, purge: int
+) -> None:
+    data = generated_market(n_days=n_days, n_stocks=1)
+    settings = {"n_folds": n_folds, "train": train, "test": test}
+    folds = [
+        split_walk_forward(data, fold=fold, anchored=anchored, purge=purge, **settings)
+        for fold in range(n_folds)
+    ]
+    days = data.day_names
+    n_test = round(test * n_days)
+    validated = [day for fold in folds for day in fold.validation.day_names]
+    first = days.index(validated[0])
+    assert validated == days[first : n_days - n_test]
+    lengths = {fold.validation.n_days for fold in folds}
+    assert max(lengths) - min(lengths) <= 1
+    for fold in folds:
+        start = days.index(fold.validation.day_names[0])
+        assert fold.train.day_names[-1] == days[start - purge - 1]
+        if anchored:
+            assert fold.train.day_names[0] == days[0]
+        else:
+            assert fold.train.n_days == first - purge
+        assert (fold.test.n_days if fold.test else 0) == n_test
+
+
+def test_a_fold_that_is_not_there_is_refused() -> None:
+    data = generated_market(n_days=60, n_stocks=1)
+    with pytest.raises(ValueError, match="one of 0 to 2, got 3"):
+        split_walk_forward(data, fold=3, n_folds=3)
