@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
 EQUAL_WEIGHT = "Equal weight, buy and hold"
+RETURNS_FILE = "returns.csv"
 BASELINE_SETTINGS = ("buy_cost_pct",)
 """Settings that any environment needs for the equal-weight baseline to pay the agent's costs."""
 
@@ -102,6 +103,7 @@ class Holdout:
         files = save_report(
             result, [baseline], index, data.benchmark_name, data.source.caveats, folder
         )
+        files.append(self._save_returns(result, folder))
         measured = self.measure(result)
         measured["break_even_cost"] = break_even_cost(result, baseline)
         return HoldoutReport(
@@ -123,6 +125,25 @@ class Holdout:
         settings = self._cfg.evaluation
         against = None if self.index is None else simple_returns(self.index[: len(result.dates)])
         return metrics(result, settings.periods_per_year, settings.risk_free, against)
+
+    def _save_returns(self, result: BacktestResult, folder: Path) -> Path:
+        """Write what other runs are compared by: returns of the agent and of what needs no skill.
+
+        Net of costs, one row for every day after the first; nothing is left to earn after ruin.
+        """
+        import pandas as pd
+
+        data = self._data
+        columns = {"agent": result.account_value, "equal_weight": self.baseline.account_value}
+        if self.index is not None:
+            columns["index"] = self.index
+        table = pd.DataFrame({"date": data.day_names[1:]})
+        for name, values in columns.items():
+            returns = simple_returns(values)
+            table[name] = np.concatenate([returns, np.zeros(len(table) - len(returns))])
+        file = folder / RETURNS_FILE
+        table.to_csv(file, index=False)
+        return file
 
     def _check(self) -> None:
         data, settings = self._data, self._settings
