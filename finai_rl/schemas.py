@@ -276,6 +276,21 @@ class Evaluate:
     output_root: str
 
 
+@dataclass
+class Compare:
+    """Top level of ``conf/compare.yaml``."""
+
+    tracking: TrackingStore
+    experiment_name: str
+    by: list[str]
+    filter: str | None
+    sweep: str | None
+    periods_per_year: int
+    risk_free: float
+    seed: int
+    output_root: str
+
+
 BY_TARGET: dict[str, type] = {
     "finai_rl.data.sp500.load_sp500": Sp500,
     "finai_rl.data.processed_csv.load_processed_csv": ProcessedCsv,

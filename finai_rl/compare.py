@@ -1,0 +1,79 @@
+"""A leaderboard over finished runs, and which of its differences mean something.
+
+python -m finai_rl.compare experiment_name=finai_rl by=[agent]
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from finai_rl.config import ConfigError, WithSeed, entry_point
+from finai_rl.schemas import Compare
+
+if TYPE_CHECKING:
+    from finai_rl.evaluation.leaderboard import TrainedRun
+    from finai_rl.tracking.search import Training
+
+
+@entry_point("compare", schema=Compare)
+def main(cfg: DictConfig, _: WithSeed) -> None:
+    """Compare as the config says."""
+    compare(cfg, Path(HydraConfig.get().runtime.output_dir))
+
+
+def compare(cfg: DictConfig, folder: Path) -> None:
+    """Rank the agents of an experiment and write the leaderboard.
+
+    Args:
+        cfg: A composed and checked config.
+        folder: Where the page and the tables go.
+
+    Raises:
+        InputError: If there is nothing to compare, or the store cannot be used.
+    """
+    from finai_rl.evaluation.leaderboard import leaderboard
+    from finai_rl.evaluation.leaderboard_page import print_leaderboard, save_leaderboard
+    from finai_rl.tracking.search import finished_trainings
+
+    found = finished_trainings(cfg.tracking.uri, cfg.experiment_name, cfg.filter, cfg.sweep)
+    if not found:
+        raise ConfigError([f"experiment_name: no finished training of {cfg.experiment_name!r}"])
+    try:
+        board = leaderboard(by_agent(found, cfg.by), cfg.periods_per_year, cfg.risk_free, cfg.seed)
+    except ValueError as error:
+        raise ConfigError([f"filter: {error}"]) from error
+    print_leaderboard(board)
+    for file in save_leaderboard(board, folder):
+        print(file)
+
+
+def by_agent(found: list[Training], by: list[str]) -> dict[str, list[TrainedRun]]:
+    """Sort trainings by what names an agent.
+
+    Args:
+        found: The trainings, oldest first.
+        by: Tags whose values name an agent together.
+
+    Raises:
+        ConfigError: If a run lacks one of the tags.
+    """
+    from finai_rl.evaluation.leaderboard import TrainedRun
+
+    lacking = sorted({tag for tag in by for run in found if tag not in run.tags})
+    if lacking:
+        raise ConfigError([f"by: not every run has the tag {tag!r}" for tag in lacking])
+    sorted_runs: dict[str, list[TrainedRun]] = defaultdict(list)
+    for run in found:
+        name = " ".join(run.tags[tag] for tag in by)
+        days = f"{run.tags['data']} {run.tags['split.validation']}"
+        sorted_runs[name].append(TrainedRun(days, int(run.tags["seed"]), run.returns))
+    return dict(sorted_runs)
+
+
+if __name__ == "__main__":
+    main()
