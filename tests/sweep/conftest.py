@@ -19,7 +19,7 @@ import sqlalchemy
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import StudyAddress
 
-MAX_CONNECTIONS = 20
+MAX_CONNECTIONS = 16
 
 
 @pytest.fixture
