@@ -261,6 +261,8 @@ def _nested(cfg: DictConfig, name: str, parent_run_id: str | None) -> DictConfig
     if "run_name" in cfg.tracking:
         cfg.tracking.run_name = name
         cfg.tracking.parent_run_id = parent_run_id
+        if cfg.sweep.register:  # The best trial's model only, when all are known.
+            cfg.tracking.registered_model_name = None
     return cfg
 
 
