@@ -129,6 +129,15 @@ def kill_group(process: subprocess.Popen[str]) -> None:
         return
 
 
+def runs_now(cwd: Path, number: int) -> bool:
+    """Whether a trial has its MLflow run and has not ended."""
+    for file in cwd.glob(f"outputs/sweeps/*/trial_{number}*/trial.json"):
+        known = json.loads(file.read_text())
+        if known["state"] == "RUNNING" and known["run_id"]:
+            return True
+    return False
+
+
 @dataclass(frozen=True)
 class Left:
     """What a sweep left in a folder; read anew by every instance."""

@@ -1,17 +1,14 @@
-"""Sweeps that are killed, and trials that raise, die, mean nothing or are pruned."""
+"""Trials that raise, die, mean nothing or are pruned, and workers that are interrupted."""
 
 from __future__ import annotations
 
-import json
 import signal
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.sweeps import QUICK, Left, start, stop_when, sweep, workplace
+from tests.e2e.sweeps import QUICK, Left, runs_now, start, stop_when, sweep, workplace
 
-FEW = ("hydra.sweeper.n_trials=4", "hydra.sweeper.sampler.n_startup_trials=2")
-SEARCH = ("sweep=a2c", *FEW, *QUICK)
 WORKERS = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 
 MISCHIEF = """
@@ -23,14 +20,14 @@ from stable_baselines3 import A2C
 
 
 class Mischief(A2C):
-    def __init__(self, *args, number=None, attempt=None, **settings):
-        self.number, self.attempt = number, attempt
+    def __init__(self, *args, number=None, attempt=None, raises=2, deadly=(), **settings):
+        self.number, self.attempt, self.raises, self.deadly = number, attempt, raises, deadly
         super().__init__(*args, **settings)
 
     def learn(self, *args, **settings):
-        if self.number == 1:
+        if self.number == self.raises:
             raise RuntimeError("planted trouble")
-        if self.number == 3 or (self.number == 4 and self.attempt == 1):
+        if self.number in self.deadly and (self.number == 0 or self.attempt == 1):
             os.kill(os.getpid(), signal.SIGKILL)
         return super().learn(*args, **settings)
 
@@ -60,97 +57,51 @@ def own_workplace(folder: Path) -> Path:
     return folder
 
 
-def runs_now(cwd: Path, number: int) -> bool:
-    """Whether a trial has its MLflow run and has not ended."""
-    for file in cwd.glob(f"outputs/sweeps/*/trial_{number}*/trial.json"):
-        known = json.loads(file.read_text())
-        if known["state"] == "RUNNING" and known["run_id"]:
-            return True
-    return False
-
-
-@pytest.mark.slow
-def test_a_search_that_is_killed_again_and_again_comes_to_the_same_end(tmp_path: Path) -> None:
-    undisturbed, cwd = (workplace(tmp_path / name) for name in ("undisturbed", "killed"))
-    sweep(undisturbed, *SEARCH)
-    expected = Left(undisturbed)
-
-    stop_when(start(cwd, *SEARCH), lambda: runs_now(cwd, 1), signal.SIGKILL)
-    assert Left(cwd).statuses == {"FINISHED", "RUNNING"}
-    for number, sent, status in ((2, signal.SIGTERM, 143), (3, signal.SIGINT, 130)):
-        stopped = stop_when(start(cwd, *SEARCH), lambda n=number: runs_now(cwd, n), sent)
-        assert stopped.status == status, stopped.output
-        assert "Traceback" not in stopped.output
-        left = Left(cwd)
-        assert left.parent.info.status == "KILLED"
-        assert left.tags["killed"]
-        assert "RUNNING" not in left.statuses
-        assert "trial-1-attempt-2-complete" in left.names
-    sweep(cwd, *SEARCH)
-
-    left = Left(cwd)
-    assert left.found == expected.found
-    assert left.states == ["COMPLETE"] * 4
-    assert left.parent.info.status == "FINISHED"
-    assert "killed" not in left.tags
-    assert left.names == [
-        "trial-0-complete",
-        *(f"trial-{n}-{end}" for n in (1, 2, 3) for end in ("attempt-2-complete", "killed")),
-    ]
-    for run in left.children():
-        killed = run.info.run_name.endswith("killed")
-        assert run.info.status == ("KILLED" if killed else "FINISHED")
-    left.assert_they_agree()
-    assert left.best == {**expected.best, "run_id": left.tags["best.run_id"]}
-
-
 @pytest.mark.slow
 def test_workers_that_are_interrupted_leave_nothing_running(tmp_path: Path) -> None:
-    search = (*SEARCH, *WORKERS)
+    search = ("sweep=a2c", *QUICK, *WORKERS, "hydra.sweeper.n_trials=2")
     cwd = workplace(tmp_path)
-    stopped = stop_when(start(cwd, *search), lambda: runs_now(cwd, 2), signal.SIGTERM)
+    stopped = stop_when(start(cwd, *search), lambda: runs_now(cwd, 1), signal.SIGTERM)
     assert stopped.status == 143
     assert "Traceback" not in stopped.output
     assert Left(cwd).parent.info.status == "KILLED"
     sweep(cwd, *search)
     left = Left(cwd)
-    assert left.states == ["COMPLETE"] * 4
+    assert left.states == ["COMPLETE"] * 2
     assert left.parent.info.status == "FINISHED"
     assert left.statuses == {"FINISHED", "KILLED"}
     left.assert_they_agree()
 
 
 @pytest.mark.slow
-def test_bad_trials_cost_a_search_no_more_than_themselves(tmp_path: Path) -> None:
-    workers = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=3")
-    few = ("hydra.sweeper.n_trials=6", "objective=profit_factor")
-    done = sweep(own_workplace(tmp_path), "sweep=a2c", *QUICK, *workers, *MISCHIEVOUS, *few)
+def test_workers_that_die_cost_a_search_one_trial_at_most(tmp_path: Path) -> None:
+    trials = ("sweep=a2c", *QUICK, *WORKERS, *MISCHIEVOUS, "hydra.sweeper.n_trials=4")
+    done = sweep(own_workplace(tmp_path), *trials, "+agent.deadly=[0,1]")
     left = Left(tmp_path)
-    assert left.states == ["FAIL", "FAIL", "COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    assert left.states == ["FAIL", "COMPLETE", "FAIL", "COMPLETE"]
     left.assert_they_agree()
-    assert "objective 'profit_factor' is undefined" in left.reason(0)
-    assert left.reason(1) == "RuntimeError: planted trouble"
-    assert left.reason(3) == "its process died 2 times"
-    for number in (0, 1, 3):
+    assert left.reason(0) == "its process died 2 times"
+    assert left.reason(2) == "RuntimeError: planted trouble"
+    for number in (0, 2):
         run = left.client.get_run(left.trials[number].user_attrs["run_id"])
         assert run.data.tags["sweep.reason"] == left.reason(number)
-    # Its training came to its end, and its backtest is worth looking at.
-    assert left.named("trial-0-fail").info.status == "FINISHED"
-    assert left.named("trial-1-fail").info.status == "FAILED"
-    assert left.named("trial-3-killed").info.status == "KILLED"
-    assert left.named("trial-3-attempt-2-fail").info.status == "KILLED"
-    assert left.named("trial-4-attempt-2-complete").info.status == "FINISHED"
+    assert left.named("trial-0-attempt-2-fail").info.status == "KILLED"
+    assert left.named("trial-1-attempt-2-complete").info.status == "FINISHED"
+    assert left.named("trial-2-fail").info.status == "FAILED"
+    killed = [run for run in left.children() if run.info.run_name.endswith("-killed")]
+    # The other one of the two may have been taken along before it had a run.
+    assert 1 <= len(killed) <= 2
+    assert {run.info.status for run in killed} == {"KILLED"}
     assert left.parent.info.status == "FINISHED"
-    assert "RUNNING" not in left.statuses
-    assert left.tags["sweep.trials.fail"] == "3"
-    assert "6 trials (3 complete, 3 fail)" in done.stdout
+    assert left.tags["sweep.trials.fail"] == "2"
+    assert "4 trials (2 complete, 2 fail)" in done.stdout
 
 
 @pytest.mark.slow
 def test_too_many_failures_end_a_search_with_their_reasons(tmp_path: Path) -> None:
     few = ("hydra.sweeper.n_trials=8", "hydra.sweeper.max_failure_rate=0.2")
     undefined = "objective=profit_factor"
-    search = ("sweep=a2c", *QUICK, *MISCHIEVOUS, *few, undefined)
+    search = ("sweep=a2c", *QUICK, *MISCHIEVOUS, *few, undefined, "+agent.raises=1")
     done = sweep(own_workplace(tmp_path), *search, expect=1)
     assert "2 of 8 trials failed" in done.stderr
     assert "trial 0: InputError: objective 'profit_factor' is undefined" in done.stderr
@@ -158,6 +109,10 @@ def test_too_many_failures_end_a_search_with_their_reasons(tmp_path: Path) -> No
     assert "Traceback" not in done.stderr
     left = Left(tmp_path)
     assert left.states == ["FAIL", "FAIL"]
+    left.assert_they_agree()
+    # This one came to its end, and its backtest is worth looking at.
+    assert left.named("trial-0-fail").info.status == "FINISHED"
+    assert left.named("trial-1-fail").info.status == "FAILED"
     assert left.parent.info.status == "FAILED"
     assert "planted trouble" in left.tags["failure"]
     assert left.best["trial"] is None
@@ -200,7 +155,7 @@ def test_hopeless_trials_are_pruned(pruner: tuple[str, ...], tmp_path: Path) -> 
 @pytest.mark.slow
 def test_a_grid_with_a_job_that_fails_keeps_the_others(tmp_path: Path) -> None:
     planted = ("trusted_packages=[mischief]", "agent._target_=mischief.Mischief")
-    grid = ("agent=a2c", *planted, "+agent.number=6,1,7")
+    grid = ("agent=a2c", *planted, "+agent.number=6,2,7")
     done = sweep(own_workplace(tmp_path), *QUICK, *grid, expect=1)
     assert "planted trouble" in done.stderr
     left = Left(tmp_path)

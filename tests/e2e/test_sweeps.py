@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -12,7 +13,17 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.e2e.sweeps import QUICK, Ended, Left, ended, start, sweep, workplace
+from tests.e2e.sweeps import (
+    QUICK,
+    Ended,
+    Left,
+    ended,
+    runs_now,
+    start,
+    stop_when,
+    sweep,
+    workplace,
+)
 
 SEARCH = ("sweep=a2c", "hydra.sweeper.sampler.n_startup_trials=2", *QUICK)
 RANDOM = ("sweep=a2c", "hydra/sweeper/sampler=random", "hydra.sweeper.n_trials=4", *QUICK)
@@ -48,8 +59,8 @@ def test_a_search_is_in_mlflow_in_the_storage_and_on_disk(first: tuple[Left, End
     assert "sweep=a2c" in tags["sweep.command"]
     assert tags["sweep.storage"].endswith("outputs/optuna.db")
     assert tags["split.sealed_from"] > tags["split.validation"]
-    assert PICTURES <= left.artifacts("summary")
-    assert PICTURES <= {file.name for file in left.summary("").iterdir()}
+    assert left.artifacts("summary") >= PICTURES
+    assert {file.name for file in left.summary("").iterdir()} >= PICTURES
     table = pd.read_csv(left.summary("trials.csv"))
     assert list(table["sharpe_ratio"]) == pytest.approx(values, abs=0)
 
@@ -90,6 +101,41 @@ def test_the_same_command_goes_on_where_it_ended(
     assert after.statuses == {"FINISHED"}
     assert after.tags["sweep.n_trials"] == "4"
     after.assert_they_agree()
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_again_and_again_comes_to_the_same_end(
+    raised: tuple[Left, Ended, Ended], tmp_path: Path
+) -> None:
+    expected, cwd = raised[0], workplace(tmp_path)
+    search = (*SEARCH, "hydra.sweeper.n_trials=4")
+    stop_when(start(cwd, *search), lambda: runs_now(cwd, 1), signal.SIGKILL)
+    assert Left(cwd).statuses == {"FINISHED", "RUNNING"}
+    for number, sent, status in ((2, signal.SIGTERM, 143), (3, signal.SIGINT, 130)):
+        stopped = stop_when(start(cwd, *search), lambda n=number: runs_now(cwd, n), sent)
+        assert stopped.status == status, stopped.output
+        assert "Traceback" not in stopped.output
+        left = Left(cwd)
+        assert left.parent.info.status == "KILLED"
+        assert left.tags["killed"]
+        assert "RUNNING" not in left.statuses
+        assert "trial-1-attempt-2-complete" in left.names
+    sweep(cwd, *search)
+
+    left = Left(cwd)
+    assert left.found == expected.found
+    assert left.states == ["COMPLETE"] * 4
+    assert left.parent.info.status == "FINISHED"
+    assert "killed" not in left.tags
+    assert left.names == [
+        "trial-0-complete",
+        *(f"trial-{n}-{end}" for n in (1, 2, 3) for end in ("attempt-2-complete", "killed")),
+    ]
+    for run in left.children():
+        killed = run.info.run_name.endswith("killed")
+        assert run.info.status == ("KILLED" if killed else "FINISHED")
+    left.assert_they_agree()
+    assert left.best == {**expected.best, "run_id": left.tags["best.run_id"]}
 
 
 @pytest.fixture(scope="module")
