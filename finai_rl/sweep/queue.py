@@ -117,6 +117,13 @@ class TrialQueue:
         outcome = Outcome.load(job.folder) or Outcome(job.number, job.attempt, states.RUNNING)
         return self._mark_killed(replace(outcome, folder=str(job.folder)))
 
+    def give_up(self, killed: Outcome) -> None:
+        """Note that a trial failed, as the process of each of its attempts died."""
+        failed = killed.ended(states.FAIL, reason=f"its process died {killed.attempt} times")
+        failed.save()
+        self._on_killed(failed)
+        self.tell(failed)
+
     def retake(self, job: Job) -> Job:
         """Take a trial whose process died for its next attempt."""
         job = job.again()

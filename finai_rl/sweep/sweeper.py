@@ -114,11 +114,13 @@ class StudySweeperImpl(OptunaSweeperImpl):
                 session.close_killed,
             )
             self.launcher = self._make_launcher(folder)
+            n_taken = 0
             while jobs := queue.take(n_jobs):
+                n_taken += len(jobs)
                 session.keep_open()
                 self._run(queue, jobs)
                 self._stop_if_too_many_failed(queue)
-            self._leave(queue, session)
+            self._leave(queue, session, n_taken)
 
     def _direction(self) -> str:
         directions = [name.lower() for name in self._get_directions()]
@@ -186,10 +188,7 @@ class StudySweeperImpl(OptunaSweeperImpl):
         """Start a trial whose process died once more, alone: it may have taken others along."""
         outcome = queue.died(job)
         if job.attempt > self._retries:
-            reason = f"its process died {job.attempt} times"
-            failed = outcome.ended(states.FAIL, reason=reason)
-            failed.save()
-            queue.tell(failed)
+            queue.give_up(outcome)
             return
         log.warning("Trial %d: its process died; it is started again", job.number)
         self._run(queue, [queue.retake(job)])
@@ -204,12 +203,18 @@ class StudySweeperImpl(OptunaSweeperImpl):
             f"hydra.sweeper.max_failure_rate={self.max_failure_rate} allows:\n{reasons}"
         )
 
-    def _leave(self, queue: TrialQueue, session: Session) -> None:
+    def _leave(self, queue: TrialQueue, session: Session, n_taken: int) -> None:
         running = queue.in_state(TrialState.RUNNING, TrialState.WAITING)
         if running:
             numbers = ", ".join(str(trial.number) for trial in running)
             log.info("Trials still running in another process, which ends the search: %s", numbers)
             session.hand_over(running[0].user_attrs.get(PROCESS, {}))
+        elif not n_taken:
+            log.info(
+                "Nothing was left to run: all %d trials have ended; a higher "
+                "hydra.sweeper.n_trials adds to them",
+                self.n_trials,
+            )
 
 
 def _claim(address: StudyAddress, settings: dict[str, str], store: str) -> str | None:
