@@ -100,7 +100,7 @@ class StudySweeperImpl(OptunaSweeperImpl):
                 parent = _claim(address, settings)
                 plan = Plan(address.name, folder, n_jobs, direction, address, node, parent)
                 session = stack.enter_context(Session(job, plan))
-                _note_parent(address, session.run_id)
+                _note_start(address, settings, session.run_id)
             queue = TrialQueue(
                 address,
                 space,
@@ -218,9 +218,7 @@ def _claim(address: StudyAddress, settings: dict[str, str]) -> str | None:
     """Hold a search against an earlier start of it, and return the MLflow run of that one."""
     with studies.opened(address) as study:
         known = study.user_attrs.get(SETTINGS)
-        if known is None:
-            study.set_user_attr(SETTINGS, settings)
-        elif problems := differences(known, settings):
+        if known is not None and (problems := differences(known, settings)):
             listed = "\n".join(f"  - {problem}" for problem in problems)
             raise InputError(
                 f"The study {address.name} was begun with other settings; its trials could not be "
@@ -230,10 +228,12 @@ def _claim(address: StudyAddress, settings: dict[str, str]) -> str | None:
     return parent
 
 
-def _note_parent(address: StudyAddress, run_id: str | None) -> None:
+def _note_start(address: StudyAddress, settings: dict[str, str], run_id: str | None) -> None:
+    """Note what the search is, once it is known that it can be run so."""
     with studies.opened(address) as study:
-        if study.user_attrs.get(PARENT) != run_id:
-            study.set_user_attr(PARENT, run_id)
+        for name, value in ((SETTINGS, settings), (PARENT, run_id)):
+            if study.user_attrs.get(name) != value:
+                study.set_user_attr(name, value)
 
 
 def _outcome(job: Job, result: JobReturn | None) -> Outcome | None:
