@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ class StudySweeperImpl(OptunaSweeperImpl):
                 parent = _claim(address, settings, store)
                 plan = Plan(address.name, folder, n_jobs, direction, address, node, parent)
                 session = stack.enter_context(Session(job, plan, prospect))
-                _note_parent(address, store, session.run_id)
+                _note_start(address, {SETTINGS: settings, store: session.run_id})
             queue = TrialQueue(
                 address,
                 space,
@@ -221,9 +221,7 @@ def _claim(address: StudyAddress, settings: dict[str, str], store: str) -> str |
     """Hold a search against an earlier start of it, and return its MLflow run in this store."""
     with studies.opened(address) as study:
         known = study.user_attrs.get(SETTINGS)
-        if known is None:
-            study.set_user_attr(SETTINGS, settings)
-        elif problems := differences(known, settings):
+        if known is not None and (problems := differences(known, settings)):
             listed = "\n".join(f"  - {problem}" for problem in problems)
             raise InputError(
                 f"The study {address.name} was begun with other settings; its trials could not be "
@@ -233,10 +231,12 @@ def _claim(address: StudyAddress, settings: dict[str, str], store: str) -> str |
     return parent
 
 
-def _note_parent(address: StudyAddress, store: str, run_id: str | None) -> None:
+def _note_start(address: StudyAddress, known: Mapping[str, Any]) -> None:
+    """Note what the search is, once it is known that it can be run so."""
     with studies.opened(address) as study:
-        if study.user_attrs.get(store) != run_id:
-            study.set_user_attr(store, run_id)
+        for name, value in known.items():
+            if study.user_attrs.get(name) != value:
+                study.set_user_attr(name, value)
 
 
 def _outcome(job: Job, result: JobReturn | None) -> Outcome | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -102,5 +104,11 @@ def test_nothing_was_trained_or_left_open(here: Path, refused: Mapping[str, Ende
     assert len(refused) == len(REFUSED)
     assert left.statuses == {"FINISHED"}
     assert len(left.runs) == 2
-    assert len(left.trials) == 1
+    with closing(sqlite3.connect(here / "outputs" / "optuna.db")) as database:
+        (n_trials,) = database.execute("SELECT count(*) FROM trials").fetchone()
+        claims = "SELECT count(*) FROM study_user_attributes WHERE key = 'settings'"
+        (n_claimed,) = database.execute(claims).fetchone()
+    assert n_trials == 1
+    # What was refused has not taken its study's name: it can be tried again, put right.
+    assert n_claimed == 1
     assert len(list(here.rglob("progress.csv"))) == 1

@@ -29,14 +29,15 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 
 def arrays():
-    # What waits to be collected is not held, and it tracks only what holds arrays.
-    gc.collect()
-    roots = gc.get_objects()
+    # First, as the interpreter's own copies of locals are brought up to date by it.
+    variables = []
     for frame in sys._current_frames().values():
         while frame is not None:
-            roots.append(dict(frame.f_locals))
+            variables.append(dict(frame.f_locals))
             frame = frame.f_back
-    for item in gc.get_referents(*roots):
+    # What waits to be collected is not held, and it tracks only what holds arrays.
+    gc.collect()
+    for item in gc.get_referents(*gc.get_objects(), *variables):
         while issubclass(type(item), np.ndarray):
             yield item
             item = item.base

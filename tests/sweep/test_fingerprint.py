@@ -19,10 +19,11 @@ def settings(
     params: dict[str, Any] = PARAMS,
     conditional: dict[str, Any] | None = None,
     direction: str = "maximize",
+    sha256: str = "0" * 64,
 ) -> dict[str, str]:
     space = SearchSpace.parse(params, conditional or {}, overrides)
     cfg = check(composed(*space.first()))
-    return settings_of(cfg, space, direction)
+    return settings_of(cfg, space, direction, sha256)
 
 
 @pytest.fixture(scope="module")
