@@ -51,6 +51,9 @@ AT_LEAST_ONE = (
 )
 """Top-level settings that count something."""
 
+AGGREGATES = ("mean", "iqm")
+"""How the objectives of a trial's seeds become one."""
+
 
 class ConfigError(InputError):
     """A config that cannot be run as it is; the message names every offending key."""
@@ -207,6 +210,9 @@ def _range_problems(settings: Mapping[str, Any]) -> Iterator[str]:
     for name, (value, least) in lower.items():
         if value is not None and value < least:
             yield f"{name}: must be at least {least}, got {value}"
+    if settings["sweep"]["aggregate"] not in AGGREGATES:
+        known = " or ".join(AGGREGATES)
+        yield f"sweep.aggregate: must be {known}, got {settings['sweep']['aggregate']!r}"
     if not -1 < evaluation["risk_free"] < math.inf:
         yield f"evaluation.risk_free: must be an annual rate, got {evaluation['risk_free']}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import Any
 
 import hydra.utils
 import optuna
+from hydra.core.override_parser.types import Quote, QuotedString
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from finai_rl.errors import InputError
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import StudyAddress
+from finai_rl.sweep.grid import NumberedGrid
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.space import SearchSpace
 from finai_rl.sweep.study import locked, opened, set_state
@@ -51,8 +54,8 @@ class Job:
             *self.overrides,
             f"sweep.trial={self.number}",
             f"sweep.attempt={self.attempt}",
-            f"hydra.sweep.dir={self.folder.parent}",
-            f"hydra.sweep.subdir={self.folder.name}",
+            f"hydra.sweep.dir={_quoted(str(self.folder.parent))}",
+            f"hydra.sweep.subdir={_quoted(self.folder.name)}",
         ]
 
     def again(self) -> Job:
@@ -114,6 +117,13 @@ class TrialQueue:
         outcome = Outcome.load(job.folder) or Outcome(job.number, job.attempt, states.RUNNING)
         return self._mark_killed(replace(outcome, folder=str(job.folder)))
 
+    def give_up(self, killed: Outcome) -> None:
+        """Note that a trial failed, as the process of each of its attempts died."""
+        failed = killed.ended(states.FAIL, reason=f"its process died {killed.attempt} times")
+        failed.save()
+        self._on_killed(failed)
+        self.tell(failed)
+
     def retake(self, job: Job) -> Job:
         """Take a trial whose process died for its next attempt."""
         job = job.again()
@@ -140,9 +150,11 @@ class TrialQueue:
         with opened(self._address) as study:
             trials = study.get_trials(deepcopy=False)
             waiting = [trial for trial in trials if trial.state == TrialState.WAITING]
-            if not waiting and len(trials) >= self._n_trials:
+            sampler = self._new_sampler(waiting[0].number if waiting else len(trials))
+            points = len(sampler.points) if isinstance(sampler, NumberedGrid) else math.inf
+            if not waiting and len(trials) >= min(self._n_trials, points):
                 return None
-            study.sampler = self._new_sampler(waiting[0].number if waiting else len(trials))
+            study.sampler = sampler
             trial = study.ask()
             overrides = self._space.suggest(trial)
             attempt = int(trial.user_attrs.get(ATTEMPT, 0)) + 1
@@ -159,7 +171,7 @@ class TrialQueue:
         """
         node = dict(self._sampler)
         if node.pop("_partial_", False):
-            return optuna.samplers.GridSampler(self._grid())
+            return NumberedGrid(self._grid(), self._seed)
         target = hydra.utils.get_class(node["_target_"])
         if "seed" in inspect.signature(target).parameters:
             base = node.get("seed") if node.get("seed") is not None else self._seed
@@ -177,13 +189,16 @@ class TrialQueue:
     def _revive(self) -> None:
         with opened(self._address) as study:
             for trial in study.get_trials(deepcopy=False):
-                gone = is_gone(trial.user_attrs.get(PROCESS, {}))
+                # Given out under the lock: without an owner its process died right then.
+                owner = trial.user_attrs.get(PROCESS)
+                gone = owner is None or is_gone(owner)
                 if trial.state == TrialState.RUNNING and gone:
                     self._settle(study, trial)
 
     def _settle(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Bring a trial that nobody runs any more to its end, or back into the queue."""
-        outcome = Outcome.load(Path(trial.user_attrs.get(FOLDER, "")))
+        folder = trial.user_attrs.get(FOLDER)
+        outcome = Outcome.load(Path(folder)) if folder else None
         if outcome is not None and outcome.is_final:
             _tell(study, outcome)
             return
@@ -214,7 +229,15 @@ def _unused(folder: Path) -> Path:
     return unused
 
 
+def _quoted(text: str) -> str:
+    """Return text as an override's value, whatever signs are in it."""
+    return QuotedString(text, Quote.single).with_quotes()
+
+
 def _tell(study: optuna.Study, outcome: Outcome) -> None:
+    value = outcome.value if outcome.value is not None else math.nan
+    if outcome.state == states.COMPLETE and not math.isfinite(value):
+        outcome = outcome.ended(states.FAIL, reason=f"its objective is {outcome.value}")
     trial = _of_number(study, outcome.number)
     for name in ("run_id", "reason", "scores", "seed_runs"):
         if value := getattr(outcome, name):

@@ -162,7 +162,11 @@ class Session:
     def close_killed(self, outcome: Outcome) -> None:
         """Mark the MLflow run of a trial whose process died."""
         if outcome.run_id is not None:
-            tags = {"sweep.state": outcome.state, "killed": "process is gone"}
+            tags = {
+                "sweep.state": outcome.state,
+                "sweep.reason": outcome.reason or "",
+                "killed": "process is gone",
+            }
             self.tracker.close_dead_run(outcome.run_id, outcome.run_name, tags)
 
     def _describe(self) -> None:

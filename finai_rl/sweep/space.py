@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import optuna
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_from_override
 from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -17,6 +17,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from finai_rl.errors import InputError
 
 Distributions = dict[str, BaseDistribution]
+T = TypeVar("T")
 
 FIXED_IN_A_SEARCH = ("data", "split", "evaluation", "tracking", "sweep", "objective", "seed")
 """What objectives cannot be compared over, or what would let a search choose its own judge."""
@@ -63,7 +64,7 @@ class SearchSpace:
             InputError: If a parameter may not be searched, or a condition cannot come true.
         """
         varied, fixed = _parse([*_as_overrides(params), *arguments])
-        varied = {key: value for key, value in varied.items() if key not in fixed}
+        varied = _without(varied, fixed)
         branches = {
             key: {choice: _branch(choice, space, fixed) for choice, space in choices.items()}
             for key, choices in conditional.items()
@@ -79,22 +80,32 @@ class SearchSpace:
         """Let a trial choose its parameters, and return them all as overrides."""
         chosen = {key: trial._suggest(key, space) for key, space in self.distributions.items()}
         settings = {**self.fixed, **{key: str(value) for key, value in chosen.items()}}
+        choices = {_bare(key): value for key, value in settings.items()}
         for key, branches in self.conditional.items():
-            choice = settings.get(key, "")
+            choice = choices.get(key, "")
             for parameter, space in branches.get(choice, {}).items():
                 value = trial._suggest(f"{choice}:{parameter}", space)
                 settings[parameter] = str(value)
         if self.extend is not None:
-            before = set(trial.params)
-            self.extend(trial)
-            added = {key: value for key, value in trial.params.items() if key not in before}
-            settings |= {key: str(value) for key, value in added.items() if ":" not in key}
-        return [f"{key}={value}" for key, value in settings.items()]
+            settings |= self._extended(trial, self.extend)
+        return [_override(key, value) for key, value in settings.items()]
 
     def first(self) -> list[str]:
         """Return the overrides of one possible trial, for a check before there is any."""
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
         return self.suggest(study.ask())
+
+    def _extended(
+        self, trial: optuna.Trial, extend: Callable[[optuna.Trial], None]
+    ) -> dict[str, str]:
+        extend(trial)
+        # A trial that is run again has had them all from the start.
+        known = self.describe()
+        added = {key: value for key, value in trial.params.items() if key not in known}
+        if problems := _forbidden(added):
+            raise InputError(f"hydra.sweeper.custom_search_space: {'; '.join(problems)}")
+        texts = {key: "null" if value is None else str(value) for key, value in added.items()}
+        return {key: text for key, text in texts.items() if ":" not in key}
 
     def describe(self) -> dict[str, str]:
         """Return every parameter with its distribution as text."""
@@ -121,7 +132,7 @@ def _parse(overrides: Sequence[str]) -> tuple[Distributions, dict[str, str]]:
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         key = override.get_key_element()
         if override.is_sweep_override():
-            fixed.pop(key, None)
+            fixed = _without(fixed, [key])
             varied[key] = _distribution(override)
         else:
             fixed[key] = override.get_value_element_as_str()
@@ -129,12 +140,26 @@ def _parse(overrides: Sequence[str]) -> tuple[Distributions, dict[str, str]]:
 
 
 def _distribution(override: Override) -> BaseDistribution:
-    if override.is_range_sweep():
-        # As Hydra's range: its end is not part of it. The plugin's includes it.
-        values: list[Any] = list(override.sweep_iterator())
-        return CategoricalDistribution(values)
-    space: BaseDistribution = create_optuna_distribution_from_override(override)
-    return space
+    sweep = override.value()
+    if override.is_interval_sweep():
+        space: BaseDistribution = create_optuna_distribution_from_override(override)
+        return space
+    if not isinstance(sweep, ChoiceSweep | RangeSweep):
+        raise InputError(
+            f"{override.get_key_element()}: a search does not know what glob stands for; "
+            "list the choices"
+        )
+    # Shuffled, the choices would be others at the search's next start.
+    override = replace(override, _value=replace(sweep, shuffle=False))
+    # As Hydra's range: its end is not part of it. The plugin's includes it.
+    values, texts = override.sweep_iterator(), override.sweep_string_iterator()
+    plain = (bool, int, float)
+    return CategoricalDistribution(
+        [
+            value if isinstance(value, plain) else text
+            for value, text in zip(values, texts, strict=True)
+        ]
+    )
 
 
 def _branch(choice: str, space: Mapping[str, Any], fixed: Mapping[str, str]) -> Distributions:
@@ -144,17 +169,22 @@ def _branch(choice: str, space: Mapping[str, Any], fixed: Mapping[str, str]) -> 
             f"hydra.sweeper.conditional: {choice} sets {sorted(constants)} to one value; give a "
             "range or a choice"
         )
-    return {key: value for key, value in varied.items() if key not in fixed}
+    return _without(varied, fixed)
 
 
 def _not_allowed(
     varied: Distributions, branches: Mapping[str, Mapping[str, Distributions]]
 ) -> list[str]:
     keys = [*varied, *(key for choices in branches.values() for s in choices.values() for key in s)]
+    return _forbidden(keys)
+
+
+def _forbidden(keys: Iterable[str]) -> list[str]:
+    bare = [_bare(key) for key in keys]
     return [
         f"{key}: a search may not vary it, its trials' objectives could not be compared"
         + ("; sweep.seeds trains several seeds per trial" if key == "seed" else "")
-        for key in keys
+        for key in bare
         if key.partition(".")[0] in FIXED_IN_A_SEARCH and not key.startswith(FREE)
     ]
 
@@ -164,8 +194,23 @@ def _unreachable(
     fixed: Mapping[str, str],
     branches: Mapping[str, Mapping[str, Distributions]],
 ) -> list[str]:
+    known = {_bare(key) for key in [*varied, *fixed]}
     return [
         f"hydra.sweeper.conditional.{key}: nothing sets or varies {key}"
         for key in branches
-        if key not in varied and key not in fixed
+        if key not in known
     ]
+
+
+def _bare(key: str) -> str:
+    return key.lstrip("+")
+
+
+def _without(known: Mapping[str, T], keys: Iterable[str]) -> dict[str, T]:
+    excluded = {_bare(key) for key in keys}
+    return {key: value for key, value in known.items() if _bare(key) not in excluded}
+
+
+def _override(key: str, value: str) -> str:
+    deletes = key.startswith("~") and value == "null"
+    return key if deletes else f"{key}={value}"

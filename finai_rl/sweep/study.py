@@ -29,7 +29,7 @@ def absolute(url: str) -> str:
     """Return a storage URL that means the same database from every folder, which it makes.
 
     Raises:
-        InputError: If it is no database URL.
+        InputError: If it is no database URL, its driver is missing or its folder cannot be made.
     """
     if url.startswith("sqlite"):
         path = url.removeprefix(_SQLITE)
@@ -38,14 +38,17 @@ def absolute(url: str) -> str:
                 f"hydra.sweeper.storage: {url} names no file; write sqlite:///outputs/optuna.db"
             )
         file = Path(path).expanduser().absolute()
-        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"hydra.sweeper.storage: {url} cannot be made: {error}") from None
         return f"{_SQLITE}{file}"
     try:
-        sqlalchemy.make_url(url).get_dialect()
+        sqlalchemy.make_url(url).get_dialect().import_dbapi()
     except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError) as error:
         raise InputError(f"hydra.sweeper.storage: {url} is no database URL: {error}") from None
     except ImportError as error:
-        raise InputError(f"hydra.sweeper.storage: {url} needs a driver: {error}") from None
+        raise InputError(f"hydra.sweeper.storage: {_shown(url)} needs a driver: {error}") from None
     return url
 
 
@@ -59,8 +62,7 @@ def locked(address: StudyAddress) -> Iterator[None]:
     if address.storage.startswith(_SQLITE):
         # A lock held by SQLite dies with its process and works wherever the database does.
         lock = Path(address.storage.removeprefix(_SQLITE) + ".lock")
-        with closing(sqlite3.connect(lock, timeout=LOCK_SECONDS, isolation_level=None)) as held:
-            held.execute("BEGIN EXCLUSIVE")
+        with closing(_exclusive(lock)):
             yield
         return
     engine = sqlalchemy.create_engine(address.storage)
@@ -77,6 +79,15 @@ def locked(address: StudyAddress) -> Iterator[None]:
             yield
     finally:
         engine.dispose()
+
+
+def _exclusive(lock: Path) -> sqlite3.Connection:
+    try:
+        held = sqlite3.connect(lock, timeout=LOCK_SECONDS, isolation_level=None)
+        held.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as error:
+        raise InputError(f"hydra.sweeper.storage: {lock} cannot be locked: {error}") from error
+    return held
 
 
 @contextmanager
@@ -99,9 +110,12 @@ def create(address: StudyAddress, direction: str) -> None:
     stamp(address.storage)
     storage = _storage(address.storage)
     try:
-        study = optuna.create_study(
-            study_name=address.name, storage=storage, direction=direction, load_if_exists=True
-        )
+        try:
+            study = optuna.create_study(
+                study_name=address.name, storage=storage, direction=direction, load_if_exists=True
+            )
+        except ValueError:  # Optuna 2 will not be told another direction.
+            study = optuna.load_study(study_name=address.name, storage=storage)
         if study.direction.name.lower() != direction:
             raise InputError(
                 f"hydra.sweeper.direction: the study {address.name} has another one, "
@@ -136,7 +150,8 @@ class StudyTrial:
             pruner = hydra.utils.instantiate(context.pruner)
         self._study = optuna.load_study(
             study_name=context.study.name,
-            storage=_storage(context.study.storage),
+            # Looks are far apart, and a server's connections few.
+            storage=_storage(context.study.storage, poolclass=sqlalchemy.NullPool),
             sampler=optuna.samplers.RandomSampler(),
             pruner=pruner,
         )
@@ -153,12 +168,12 @@ class StudyTrial:
         return bool(self._trial.should_prune())
 
 
-def _storage(url: str) -> RDBStorage:
+def _storage(url: str, **pool: Any) -> RDBStorage:
     # Many processes may write: one waits for the others rather than failing.
     patience = {"connect_args": {"timeout": 120}} if url.startswith(_SQLITE) else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **patience})
+        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **patience, **pool})
 
 
 def stamp(url: str) -> None:
@@ -196,7 +211,9 @@ def _head() -> str:
 def _connected(engine: sqlalchemy.Engine, address: StudyAddress) -> Iterator[sqlalchemy.Connection]:
     try:
         connection = engine.connect()
-    except (sqlalchemy.exc.OperationalError, sqlite3.Error) as error:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA schema_version")  # Reads the file at last.
+    except sqlalchemy.exc.DatabaseError as error:
         said = str(error).partition("\n")[0]
         raise InputError(
             f"hydra.sweeper.storage: {_shown(address.storage)} cannot be used: {said}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ class StudySweeperImpl(OptunaSweeperImpl):
                 parent = _claim(address, settings, store)
                 plan = Plan(address.name, folder, n_jobs, direction, address, node, parent)
                 session = stack.enter_context(Session(job, plan, prospect))
-                _note_parent(address, store, session.run_id)
+                _note_start(address, {SETTINGS: settings, store: session.run_id})
             queue = TrialQueue(
                 address,
                 space,
@@ -114,11 +114,13 @@ class StudySweeperImpl(OptunaSweeperImpl):
                 session.close_killed,
             )
             self.launcher = self._make_launcher(folder)
+            n_taken = 0
             while jobs := queue.take(n_jobs):
+                n_taken += len(jobs)
                 session.keep_open()
                 self._run(queue, jobs)
                 self._stop_if_too_many_failed(queue)
-            self._leave(queue, session)
+            self._leave(queue, session, n_taken)
 
     def _direction(self) -> str:
         directions = [name.lower() for name in self._get_directions()]
@@ -186,10 +188,7 @@ class StudySweeperImpl(OptunaSweeperImpl):
         """Start a trial whose process died once more, alone: it may have taken others along."""
         outcome = queue.died(job)
         if job.attempt > self._retries:
-            reason = f"its process died {job.attempt} times"
-            failed = outcome.ended(states.FAIL, reason=reason)
-            failed.save()
-            queue.tell(failed)
+            queue.give_up(outcome)
             return
         log.warning("Trial %d: its process died; it is started again", job.number)
         self._run(queue, [queue.retake(job)])
@@ -204,21 +203,25 @@ class StudySweeperImpl(OptunaSweeperImpl):
             f"hydra.sweeper.max_failure_rate={self.max_failure_rate} allows:\n{reasons}"
         )
 
-    def _leave(self, queue: TrialQueue, session: Session) -> None:
+    def _leave(self, queue: TrialQueue, session: Session, n_taken: int) -> None:
         running = queue.in_state(TrialState.RUNNING, TrialState.WAITING)
         if running:
             numbers = ", ".join(str(trial.number) for trial in running)
             log.info("Trials still running in another process, which ends the search: %s", numbers)
             session.hand_over(running[0].user_attrs.get(PROCESS, {}))
+        elif not n_taken:
+            log.info(
+                "Nothing was left to run: all %d trials have ended; a higher "
+                "hydra.sweeper.n_trials adds to them",
+                self.n_trials,
+            )
 
 
 def _claim(address: StudyAddress, settings: dict[str, str], store: str) -> str | None:
     """Hold a search against an earlier start of it, and return its MLflow run in this store."""
     with studies.opened(address) as study:
         known = study.user_attrs.get(SETTINGS)
-        if known is None:
-            study.set_user_attr(SETTINGS, settings)
-        elif problems := differences(known, settings):
+        if known is not None and (problems := differences(known, settings)):
             listed = "\n".join(f"  - {problem}" for problem in problems)
             raise InputError(
                 f"The study {address.name} was begun with other settings; its trials could not be "
@@ -228,10 +231,12 @@ def _claim(address: StudyAddress, settings: dict[str, str], store: str) -> str |
     return parent
 
 
-def _note_parent(address: StudyAddress, store: str, run_id: str | None) -> None:
+def _note_start(address: StudyAddress, known: Mapping[str, Any]) -> None:
+    """Note what the search is, once it is known that it can be run so."""
     with studies.opened(address) as study:
-        if study.user_attrs.get(store) != run_id:
-            study.set_user_attr(store, run_id)
+        for name, value in known.items():
+            if study.user_attrs.get(name) != value:
+                study.set_user_attr(name, value)
 
 
 def _outcome(job: Job, result: JobReturn | None) -> Outcome | None:

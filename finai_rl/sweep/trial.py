@@ -172,8 +172,8 @@ class Trial:
         if "run_name" in cfg.tracking:
             cfg.tracking.run_name = name
             cfg.tracking.parent_run_id = parent_run_id
-            if self.context.study is not None:
-                # Of a search the best model is registered at its end, if any.
+            if self.context.study is not None or cfg.sweep.register:
+                # The best trial's model only, when all are known.
                 cfg.tracking.registered_model_name = None
         return cfg
 

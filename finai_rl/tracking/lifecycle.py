@@ -100,8 +100,10 @@ def close_run(client: MlflowClient, run_id: str, name: str, tags: Mapping[str, s
 def is_gone(tags: Mapping[str, str]) -> bool:
     """Return whether the process that wrote these :func:`process_tags` has ended.
 
-    A process that cannot be judged counts as alive.
+    A process that cannot be judged, such as one of another host, counts as alive.
     """
+    if tags.get("host", socket.gethostname()) != socket.gethostname():
+        return False
     pid, start = tags.get("pid", ""), tags.get("process_start", "")
     if not pid.isdigit() or not start:
         return False

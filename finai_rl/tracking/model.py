@@ -163,7 +163,8 @@ def _register(client: MlflowClient, name: str, model: LoggedModel, run_id: str) 
     created = client.create_model_version(
         name, source=model.artifact_location, run_id=run_id, model_id=model.model_id
     )
-    # By this tag the tracking page leads from the model to its registered version.
-    versions = json.dumps([{"name": name, "version": created.version}])
+    # By this tag the tracking page leads from the model to its registered versions.
+    known = json.loads((model.tags or {}).get("mlflow.modelVersions", "[]"))
+    versions = json.dumps([*known, {"name": name, "version": created.version}])
     client.set_logged_model_tags(model.model_id, {"mlflow.modelVersions": versions})
     return str(created.version)

@@ -22,6 +22,8 @@ from finai_rl.tracking.tracker import TrackingError
 
 _SQLITE = "sqlite:///"
 _LOCK_SECONDS = 180
+_END_TAGS = {"killed", "failure"}
+"""What an earlier end of a run left on it, and what is not true of one that goes on."""
 # A new database is announced in fifty lines.
 _MIGRATIONS = ("alembic", "mlflow.store.db.utils")
 
@@ -82,6 +84,8 @@ class MLflowStore:
         """
         with self._connected():
             self.client.update_run(run_id, status="RUNNING")
+            for tag in _END_TAGS & self.client.get_run(run_id).data.tags.keys():
+                self.client.delete_tag(run_id, tag)
             self.client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
 
     def page_command(self, run_id: str | None) -> str:

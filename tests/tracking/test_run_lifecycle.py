@@ -98,7 +98,15 @@ def test_an_ended_process_is_gone() -> None:
     assert is_gone(tags)
 
 
-@pytest.mark.parametrize("tags", [{}, {"pid": "x", "process_start": "1"}, {"pid": "1"}])
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {},
+        {"pid": "x", "process_start": "1"},
+        {"pid": "1"},
+        {"pid": "1", "process_start": "1", "host": "another-host"},
+    ],
+)
 def test_a_process_that_cannot_be_judged_counts_as_alive(tags) -> None:
     assert not is_gone(tags)
 

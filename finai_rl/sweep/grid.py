@@ -1,0 +1,66 @@
+"""A grid whose points belong to numbers of trials."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
+
+from finai_rl.errors import InputError
+
+
+class NumberedGrid(BaseSampler):
+    """Gives every trial the point of a grid that its number stands for.
+
+    Optuna's own sampler draws any point that no trial has yet: a search that goes on would have
+    another order, and a trial that is run again would leave its own point for a second one. Nor
+    does it take choices of several types, such as ``auto`` and ``0.1``.
+
+    Args:
+        values: The choices of each parameter.
+        seed: Shuffles the points, so that a grid that is cut short is not one corner of it.
+    """
+
+    def __init__(self, values: Mapping[str, Sequence[Any]], seed: int) -> None:
+        self.points = [
+            dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())
+        ]
+        random.Random(seed).shuffle(self.points)
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Return nothing: each parameter is looked up by itself."""
+        return {}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Return nothing, as there is no relative search space."""
+        return {}
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Return a parameter of the trial's point.
+
+        Raises:
+            InputError: If the grid has no such parameter.
+        """
+        point = self.points[trial.number % len(self.points)]
+        if param_name not in point:
+            raise InputError(
+                f"hydra/sweeper/sampler=grid: {param_name} is no parameter of the grid, and a grid "
+                "has no conditional ones; choose another sampler"
+            )
+        return point[param_name]

@@ -1,0 +1,121 @@
+"""Studies on real databases: SQLite everywhere, PostgreSQL where its programs are installed."""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from finai_rl.sweep import study as studies
+from finai_rl.sweep.context import StudyAddress
+
+MAX_CONNECTIONS = 16
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> StudyAddress:
+    """A study that was just created in a SQLite file."""
+    return created(StudyAddress(studies.absolute(f"sqlite:///{tmp_path}/optuna.db"), "search"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database."""
+    if request.param == "sqlite":
+        return studies.absolute(f"sqlite:///{tmp_path}/optuna.db")
+    url: str = request.getfixturevalue("new_database")()
+    return url
+
+
+def created(address: StudyAddress, direction: str = "maximize") -> StudyAddress:
+    with studies.locked(address):
+        studies.create(address, direction)
+    return address
+
+
+@pytest.fixture
+def new_database(postgresql: str, request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Make an empty database on the PostgreSQL server and return its URL."""
+
+    def make() -> str:
+        name = f"d{abs(hash(request.node.nodeid))}"
+        engine = sqlalchemy.create_engine(f"{postgresql}/postgres", isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return f"{postgresql}/{name}"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """URL of a throw-away PostgreSQL server, without a database's name."""
+    programs = _programs()
+    if programs is None:
+        pytest.skip("no PostgreSQL server programs: initdb and pg_ctl are not installed")
+    if find_spec("psycopg") is None:
+        pytest.skip("psycopg is not installed (pip install finai-rl[postgresql])")
+    with tempfile.TemporaryDirectory(prefix="pg-") as name:
+        yield from _served(programs, Path(name))
+
+
+def _programs() -> Path | None:
+    found = shutil.which("initdb")
+    folders = [Path(found).parent] if found else []
+    folders += [Path(name) for name in sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)]
+    complete = [
+        folder for folder in folders if all((folder / n).is_file() for n in ("initdb", "pg_ctl"))
+    ]
+    return complete[0] if complete else None
+
+
+def _served(programs: Path, folder: Path) -> Iterator[str]:
+    user = _owner(folder)
+    data, port = folder / "data", _free_port()
+
+    def run(program: str, *arguments: str) -> None:
+        # The server would keep a pipe open for as long as it runs.
+        with (folder / "output.log").open("ab") as output:
+            command = [str(programs / program), "-D", str(data), *arguments]
+            done = subprocess.run(
+                command, user=user, cwd=folder, stdout=output, stderr=output, timeout=120
+            )
+        assert done.returncode == 0, (folder / "output.log").read_text()
+
+    run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-sync")
+    settings = f"-p {port} -h 127.0.0.1 -k {folder} -F -c max_connections={MAX_CONNECTIONS}"
+    run("pg_ctl", "-w", "-l", str(folder / "server.log"), "-o", settings, "start")
+    try:
+        yield f"postgresql+psycopg://postgres@127.0.0.1:{port}"
+    finally:
+        run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+
+def _owner(folder: Path) -> str | None:
+    """Return who runs the server, which refuses to be run by root."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        owner = pwd.getpwnam("postgres")
+    except KeyError:
+        pytest.skip("PostgreSQL cannot be run by root, and there is no user postgres")
+    os.chown(folder, owner.pw_uid, owner.pw_gid)
+    return "postgres"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
