@@ -164,7 +164,8 @@ def test_random_agents_trade_the_agents_turnover_on_its_terms(env: str) -> None:
     band = run_random_band(cfg, BLOCK, agent, n_draws=100, seed=1)
     assert band.account_value.shape == (100, BLOCK.n_days)
     np.testing.assert_allclose(band.account_value[:, 0], agent.account_value[0])
-    assert band.turnover_error.max() < 0.02 * band.agent_turnover
+    # Not all of it: the draws have to sell other stocks than they open with.
+    assert band.turnover_error.max() < 0.1 * band.agent_turnover
     assert 0 <= band.sharpe_percentile <= 100
     np.testing.assert_array_equal(
         band.total_return, run_random_band(cfg, BLOCK, agent, n_draws=100, seed=1).total_return

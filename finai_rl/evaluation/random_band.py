@@ -16,6 +16,8 @@ from finai_rl.evaluation.returns import sharpe_ratio, simple_returns, total_retu
 
 LEVELS = (5.0, 25.0, 50.0, 75.0, 95.0)
 """Percentiles of a band, by day."""
+# A draw in which every stock keeps its name differs from the agent by float32 observations.
+_SAME = 1e-5
 
 
 class BatchedMarket(Protocol):
@@ -37,6 +39,9 @@ class BatchedMarket(Protocol):
 @dataclass(frozen=True, eq=False)
 class RandomBand:
     """What random agents made of an agent's turnover, and where the agent lies among them.
+
+    Read the percentiles beside the width of the band: an agent that treats all stocks alike, as
+    equal weight does, has draws that hardly differ from it or from each other.
 
     Attributes:
         dates: (n_days,) of the agent's backtest.
@@ -132,4 +137,5 @@ def random_band(
 def _percentile(agent: float, draws: FloatArray) -> float:
     if np.isnan(agent) or np.isnan(draws).any():
         return float("nan")
-    return float(100 * (np.mean(draws < agent) + np.mean(draws == agent) / 2))
+    same = np.isclose(draws, agent, rtol=_SAME, atol=_SAME)
+    return float(100 * (np.mean((draws < agent) & ~same) + np.mean(same) / 2))

@@ -6,13 +6,12 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -80,9 +79,9 @@ def _write(path: Path, text: str, result: BacktestResult) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     arrays = {name: getattr(result, name) for name in _ARRAYS}
     # On the same disk as its final name: renaming is one step there.
-    handle, part = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    part = path.with_name(f"{uuid4().hex}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:
             np.savez_compressed(
                 file,
                 key=np.array(text),
@@ -90,8 +89,7 @@ def _write(path: Path, text: str, result: BacktestResult) -> None:
                 tickers=np.array(result.tickers),
                 **arrays,
             )
-        os.replace(part, path)
-    except BaseException:
+        part.replace(path)
+    finally:
         with contextlib.suppress(OSError):
-            os.unlink(part)
-        raise
+            part.unlink(missing_ok=True)
