@@ -80,29 +80,42 @@ def evaluation_env(cfg: DictConfig, data: MarketData, trained: VecEnv | None = N
     return frozen(env, trained) if trained is not None else env
 
 
-def baseline_env(cfg: DictConfig, data: MarketData, *, initial_amount: float, hmax: int) -> VecEnv:
+def baseline_env(
+    cfg: DictConfig, data: MarketData, *, initial_amount: float, hmax: int, **changes: Any
+) -> VecEnv:
     """Build the environment that a baseline trades in, whatever the agent's actions mean.
-
-    It is a `StockTradingVecEnv`, whose actions are share orders, with the agent's settings of an
-    evaluation where it has them too (costs, slippage, market impact, fills) and `BASELINE_RULES`.
 
     Args:
         cfg: The run config.
         data: The block to trade.
         initial_amount: Cash at the start, in the currency of the prices.
         hmax: Most shares to trade per stock and day.
+        changes: Further settings, which overrule all others.
 
     Raises:
         ConfigError: If a setting is refused.
     """
+    node = baseline_settings(cfg, initial_amount=initial_amount, hmax=hmax, **changes)
+    return _market_env(node, data, cfg.seed)
+
+
+def baseline_settings(cfg: DictConfig, **changes: Any) -> dict[str, Any]:
+    """Return the settings of a baseline's environment, ``_target_`` included.
+
+    It is a `StockTradingVecEnv`, whose actions are share orders, with the agent's settings of an
+    evaluation where it has them too (costs, slippage, market impact, fills) and `BASELINE_RULES`.
+
+    Args:
+        cfg: The run config.
+        changes: Settings that overrule all others.
+    """
     from finai_rl.envs.stock_trading import StockTradingVecEnv
 
     known = inspect.signature(StockTradingVecEnv).parameters
-    settings = evaluation_settings(cfg) | BASELINE_RULES
-    settings |= {"initial_amount": initial_amount, "hmax": hmax}
+    settings = evaluation_settings(cfg) | BASELINE_RULES | changes
     node = {name: value for name, value in settings.items() if name in known}
     node["_target_"] = f"{StockTradingVecEnv.__module__}.{StockTradingVecEnv.__qualname__}"
-    return _market_env(node, data, cfg.seed)
+    return node
 
 
 def evaluation_settings(cfg: DictConfig) -> dict[str, Any]:
