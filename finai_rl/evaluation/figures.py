@@ -22,9 +22,10 @@ from finai_rl.evaluation.result import BacktestResult
 from finai_rl.evaluation.returns import drawdown, simple_returns
 
 # Okabe and Ito (2008): told apart with any colour vision. The agent is the blue one.
-_AGENT_COLOUR = "#0072B2"
-_BASELINE_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+AGENT_COLOUR = "#0072B2"
+BASELINE_COLOURS = ("#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _INDEX_COLOUR = "#555555"
+_BAND_COLOUR = "#8A939C"
 # Paul Tol's muted scheme, in an order that keeps neighbours apart.
 _STOCK_COLOURS = (
     "#332288",
@@ -64,6 +65,7 @@ def account_value_figure(
     index: FloatArray | None = None,
     index_name: str = "index",
     caveats: Sequence[str] = (),
+    band: FloatArray | None = None,
 ) -> Figure:
     """Draw the account value of an agent against baselines and an index.
 
@@ -73,6 +75,8 @@ def account_value_figure(
         index: (n_days,) index rebased to the initial amount, on the agent's days.
         index_name: What to call it.
         caveats: Sentences for the footnote.
+        band: (5, n_days) quantiles of random agents' account values at 5, 25, 50, 75 and 95 %,
+            drawn as two nested bands and a dashed median.
 
     Returns:
         A figure 10 inches wide; it grows in height with the footnote.
@@ -81,9 +85,14 @@ def account_value_figure(
         ValueError: If ``index`` does not cover the agent's days.
     """
     lines = _lines(result, baselines, index, index_name)
+    grey = "" if band is None else "; grey: 50 % and 90 % of random agents"
     figure, axes = canvas(
-        "Account value", f"At each close, net of trading costs{_period(result)}", caveats
+        "Account value", f"At each close, net of trading costs{period_text(result)}{grey}", caveats
     )
+    if band is not None:
+        for low, high in ((band[0], band[4]), (band[1], band[3])):
+            axes.fill_between(result.dates, low, high, color=_BAND_COLOUR, alpha=0.2, lw=0)
+        axes.plot(result.dates, band[2], color=_BAND_COLOUR, lw=1, ls="--", zorder=1.5)
     _draw(axes, lines)
     axes.yaxis.set_major_formatter(CurrencyFormatter())
     texts = [
@@ -114,7 +123,7 @@ def drawdown_figure(
         for line in _lines(result, baselines, index, index_name)
     ]
     figure, axes = canvas(
-        "Drawdown", f"Below the highest account value so far{_period(result)}", caveats
+        "Drawdown", f"Below the highest account value so far{period_text(result)}", caveats
     )
     agent = lines[0]
     axes.fill_between(agent.dates, agent.value, color=agent.colour, alpha=0.18, lw=0)
@@ -152,7 +161,7 @@ def holdings_figure(
     figure, axes = canvas(
         "Holdings",
         f"{_short(result.name, 60)}: share of the account value"
-        f"{', short positions below zero' if short else ''}{_period(result)}",
+        f"{', short positions below zero' if short else ''}{period_text(result)}",
         caveats,
     )
     # Between two closes the account is made of what the later one finds before its trades.
@@ -176,11 +185,11 @@ def _lines(
     index: FloatArray | None,
     index_name: str,
 ) -> list[_Line]:
-    lines = [_Line(result.name, result.dates, result.account_value, _AGENT_COLOUR, 2.0)]
+    lines = [_Line(result.name, result.dates, result.account_value, AGENT_COLOUR, 2.0)]
     for number, baseline in enumerate(baselines):
-        cycle, position = divmod(number, len(_BASELINE_COLOURS))
+        cycle, position = divmod(number, len(BASELINE_COLOURS))
         style = ("-", "--", ":")[min(cycle, 2)]
-        colour = _BASELINE_COLOURS[position]
+        colour = BASELINE_COLOURS[position]
         lines.append(
             _Line(baseline.name, baseline.dates, baseline.account_value, colour, 1.3, style)
         )
@@ -238,7 +247,8 @@ def _short(name: str, width: int = 26) -> str:
     return name if len(name) <= width else f"{name[: width - 1]}…"
 
 
-def _period(result: BacktestResult) -> str:
+def period_text(result: BacktestResult) -> str:
+    """Write the days of a backtest for the end of a subtitle."""
     first, last = np.datetime_as_string(result.dates[[0, -1]], unit="D")
     return f", {first} to {last}{', when it was ruined' if result.ruined else ''}"
 

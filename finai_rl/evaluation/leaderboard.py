@@ -117,16 +117,12 @@ def leaderboard(
         raise ValueError("these agents were not backtested on one block in common")
     folds = tuple(sorted(shared))
     left_out: list[str] = []
-    complete = {
-        name: _complete(name, table, folds, left_out) for name, table in tables.items()
-    }
+    complete = {name: _complete(name, table, folds, left_out) for name, table in tables.items()}
     complete = {name: table for name, table in complete.items() if table}
     if not complete:
         raise ValueError("no agent has one seed on all of the blocks: " + "; ".join(left_out))
     board = _Board(complete, folds, periods_per_year, risk_free, seed)
-    return Leaderboard(
-        board.standings(), board.baseline(), folds, board.differences(), left_out
-    )
+    return Leaderboard(board.standings(), board.baseline(), folds, board.differences(), left_out)
 
 
 def _complete(
@@ -202,9 +198,7 @@ class _Board:
         table = self._tables[name]
         return np.concatenate(
             [
-                np.mean(
-                    [table[fold, seed].returns[column] for seed in self._seeds[name]], axis=0
-                )
+                np.mean([table[fold, seed].returns[column] for seed in self._seeds[name]], axis=0)
                 for fold in self._folds
             ]
         )
@@ -245,9 +239,7 @@ class _Board:
 
     def _ranks(self) -> dict[str, FloatArray]:
         """Rank of each agent in resamples of seeds within folds; ties share the better rank."""
-        resampled = np.array(
-            [self._resampled_means(self._scores[name]) for name in self._tables]
-        )
+        resampled = np.array([self._resampled_means(self._scores[name]) for name in self._tables])
         better = (resampled[None, :, :] > resampled[:, None, :]).sum(axis=1)
         return {name: 1.0 + better[place] for place, name in enumerate(self._tables)}
 

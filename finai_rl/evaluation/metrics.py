@@ -144,8 +144,15 @@ def annual_turnover(result: BacktestResult, periods_per_year: float = 252) -> fl
     there are no short positions; with them it has no bound (from fully long to fully short is 2).
     A row in which the account was worth nothing at the fill prices is left out.
     """
-    traded = np.abs(result.traded_weights - result.drifted_weights).sum(axis=1) / 2
-    return _mean_of_defined(traded) * periods_per_year
+    return _mean_of_defined(turnover(result)) * periods_per_year
+
+
+def turnover(result: BacktestResult) -> FloatArray:
+    """(n_days - 1,) one-way turnover of each row's trades: see `annual_turnover`.
+
+    NaN in a row in which the account was worth nothing at the fill prices.
+    """
+    return np.asarray(np.abs(result.traded_weights - result.drifted_weights).sum(axis=1) / 2)
 
 
 def cost_drag(result: BacktestResult, periods_per_year: float = 252) -> float:
@@ -182,8 +189,8 @@ def holding_period(result: BacktestResult) -> float:
     Opening a short position counts as opening a long one of its size; turning one into the
     other is two trades, its closing and its opening.
     """
-    turnover = annual_turnover(result, periods_per_year=1)
-    return average_exposure(result) / turnover if turnover > 0 else float("nan")
+    traded = annual_turnover(result, periods_per_year=1)
+    return average_exposure(result) / traded if traded > 0 else float("nan")
 
 
 def break_even_cost(result: BacktestResult, baseline: BacktestResult) -> float:

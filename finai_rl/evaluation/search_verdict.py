@@ -183,7 +183,7 @@ def _selection(deflated: DeflatedSharpe) -> str:
     if not sharpe > 0:
         return f"{text}: it earned nothing on average."
     if n == 1:
-        return f"{text}, above 0 with a confidence of {_cautious(deflated.probabilistic)} (PSR)."
+        return f"{text}, above 0 with a confidence of {cautious(deflated.probabilistic)} (PSR)."
     return (
         f"{text}; the luckiest of {n:,} without skill is expected to show "
         f"{deflated.expected_maximum_null:.3f} ({_confidence(deflated)})."
@@ -231,16 +231,19 @@ def _overfitting(overfitting: BacktestOverfitting | None, typical: bool) -> str:
 
 
 def _confidence(deflated: DeflatedSharpe) -> str:
-    text = f"deflated Sharpe ratio {_cautious(deflated.deflated_null)}"
+    text = f"deflated Sharpe ratio {cautious(deflated.deflated_null)}"
     needed = (math.inf, DSR_FOR_WEAK, DSR_FOR_STRONG)[_grade(deflated)]
     # The two part where trials truly differ, which is worth knowing only once one has passed.
     if math.isfinite(needed) and not deflated.deflated_counted >= needed:
-        text += f", but {_cautious(deflated.deflated_counted)} by the trials' own spread"
+        text += f", but {cautious(deflated.deflated_counted)} by the trials' own spread"
     return text
 
 
-def _cautious(confidence: float) -> str:
-    """Two decimals, rounded down: 0.949 must not read as the 0.95 that it misses."""
+def cautious(confidence: float) -> str:
+    """Write a confidence with two decimals.
+
+    Rounded down: 0.949 must not read as the 0.95 that it misses.
+    """
     if math.isnan(confidence):
         return "undefined"
     return f"{math.floor(confidence * 100 + 1e-9) / 100:.2f}"

@@ -1,0 +1,62 @@
+"""The HTML page of an evaluation, complete in one file and without a network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+
+from finai_rl.evaluation.page import performance, trading, trust
+from finai_rl.evaluation.page.evaluation_report import EvaluationReport
+from finai_rl.evaluation.page.formats import escaped
+
+# The policy lets the page run its own script and nothing else, and ask no server for anything.
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src \
+'sha256-{digest}'; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>
+{style}</style>
+</head>
+<body>
+{body}<script>{script}</script>
+</body>
+</html>
+"""
+
+_SECTIONS = (
+    trust.verdict,
+    performance.account_value,
+    performance.key_numbers,
+    performance.drawdowns,
+    performance.monthly,
+    performance.rolling_sharpe,
+    trading.holdings,
+    trading.trading,
+    trading.regimes,
+    trust.seeds,
+    trust.luck,
+    trust.data,
+    trust.run,
+)
+
+
+def html_page(report: EvaluationReport) -> str:
+    """Return the page; sections whose part of the report is missing are left out."""
+    script = _file("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return _PAGE.format(
+        digest=digest,
+        title=escaped(report.title),
+        style=_file("page.css"),
+        body="".join(section(report) for section in _SECTIONS),
+        script=script,
+    )
+
+
+def _file(name: str) -> str:
+    return files("finai_rl.evaluation.page").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,145 @@
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from finai_rl.evaluation.result import BacktestResult
+from finai_rl.evaluation.run_verdict import RULE, judge_run, sharpe_evidence
+from finai_rl.evaluation.sharpe_inference import (
+    SharpeEstimate,
+    deflated_sharpe_ratio,
+    probabilistic_sharpe_ratio,
+)
+from tests.evaluation.accounts import sold_short
+
+
+def account(returns, name="agent"):
+    """An account that holds one share whose price moves by the returns."""
+    value = 100 * np.cumprod(np.append(1.0, 1.0 + np.asarray(returns)))
+    n = len(value)
+    return BacktestResult(
+        name=name,
+        dates=np.datetime64("2015-01-01") + np.arange(n),
+        tickers=("A",),
+        close=value[:, None],
+        account_value=value,
+        cash=np.zeros(n),
+        shares=np.ones((n, 1)),
+        trades=np.zeros((n - 1, 1)),
+        fill_price=value[:-1, None],
+        costs=np.zeros(n - 1),
+        financing=np.zeros(n - 1),
+    )
+
+
+def market_and_agent(seed, drift=0.0, skill=0.0, n=750):
+    rng = np.random.default_rng(seed)
+    market = rng.normal(drift, 0.01, n)
+    return account(market, "the market"), account(market + rng.normal(skill, 0.004, n))
+
+
+def levels(n_runs, n_counted=1, with_baseline=True, **settings):
+    found = []
+    for seed in range(n_runs):
+        market, agent = market_and_agent(seed, **settings)
+        found.append(judge_run(agent, market if with_baseline else None, n_counted).level)
+    return {level: found.count(level) / n_runs for level in ("no evidence", "weak", "strong")}
+
+
+def test_noise_is_no_evidence():
+    assert levels(100)["strong"] <= 0.06
+    assert levels(100, with_baseline=False)["strong"] <= 0.08
+    assert levels(40, n_counted=20)["no evidence"] >= 0.97
+
+
+def test_a_rising_market_is_no_evidence_of_skill():
+    assert levels(30, with_baseline=False, drift=0.002)["strong"] >= 0.9
+    assert levels(60, drift=0.002)["no evidence"] >= 0.9
+
+
+def test_finds_skill():
+    assert levels(30, n_counted=20, drift=0.002, skill=0.001)["strong"] >= 0.9
+
+
+def test_the_statistics_are_those_of_sharpe_inference():
+    market, agent = market_and_agent(0, 0.001, 0.0005)
+    verdict = judge_run(agent, market, 7, trial_variance=0.002)
+    estimate = SharpeEstimate.from_returns(agent.returns)
+    assert verdict.evidence.probabilistic == probabilistic_sharpe_ratio(estimate)
+    assert verdict.evidence.deflated == deflated_sharpe_ratio(estimate, 7, 1 / 749)
+    assert verdict.evidence.deflated_spread == deflated_sharpe_ratio(estimate, 7, 0.002)
+    active = SharpeEstimate.from_returns(agent.returns - market.returns)
+    assert verdict.active.deflated == deflated_sharpe_ratio(active, 7, 1 / 749)
+    assert math.isnan(verdict.active.deflated_spread)
+    assert verdict.rule == RULE
+
+
+def test_a_single_trial_is_not_deflated():
+    _, agent = market_and_agent(0, 0.001)
+    evidence = sharpe_evidence(agent.returns)
+    assert evidence.deflated == evidence.probabilistic
+    assert evidence.expected_maximum == 0
+
+
+def test_more_trials_counted_weaken_the_evidence():
+    market, agent = market_and_agent(1, 0.002, 0.0006)
+    found = [judge_run(agent, market, n).evidence.deflated for n in (1, 10, 1000)]
+    assert found == sorted(found, reverse=True)
+    order = ("no evidence", "weak", "strong")
+    grades = [order.index(judge_run(agent, market, n).level) for n in (1, 10, 10**6)]
+    assert grades == sorted(grades, reverse=True)
+    assert grades[0] > grades[-1]
+
+
+def test_the_sentence_says_why():
+    market, agent = market_and_agent(1, 0.003, 0.002)
+    verdict = judge_run(agent, market, 12, trial_variance=1.0)
+    assert verdict.sentence.startswith("Strong evidence of skill. Over 750 days the Sharpe ratio")
+    for part in ("luckiest of 12", "over the market", "more than luck", "0.00 by the trials' own"):
+        assert part in verdict.sentence
+    alone = judge_run(agent).sentence
+    assert alone.startswith("Strong evidence of a Sharpe ratio above 0.")
+    assert "not compared with a benchmark" in alone
+
+
+def test_an_account_that_is_its_benchmark_shows_no_skill():
+    market, _ = market_and_agent(0, 0.003)
+    verdict = judge_run(market, replace(market, name="itself"))
+    assert verdict.level == "no evidence"
+    assert "differs from itself by a constant" in verdict.sentence
+
+
+def test_a_short_record_is_weak_at_most():
+    rng = np.random.default_rng(0)
+    verdict = judge_run(account(rng.normal(0.02, 0.01, 40)))
+    assert verdict.evidence.deflated > 0.99
+    assert verdict.level == "weak"
+    assert "Fewer than 60 days" in verdict.sentence
+
+
+def test_autocorrelation_is_told():
+    noise = np.random.default_rng(0).normal(0.002, 0.005, 500)
+    verdict = judge_run(account(noise + 0.6 * np.append(0, noise[:-1])))
+    assert verdict.level == "strong"
+    assert "Good days follow good days" in verdict.sentence
+
+
+def test_a_ruined_or_constant_account_is_no_evidence():
+    ruined = judge_run(sold_short([10.0, 1.0, 30.0], shares=100))
+    assert ruined.level == "no evidence"
+    assert "ruined" in ruined.sentence
+    cash = judge_run(account(np.zeros(100)))
+    assert cash.level == "no evidence"
+    assert "do not vary" in cash.sentence
+    assert judge_run(account([0.1])).level == "no evidence"
+
+
+def test_refuses_what_it_cannot_judge():
+    market, agent = market_and_agent(0)
+    with pytest.raises(ValueError, match="does not cover the days"):
+        judge_run(agent, market.head(100))
+    with pytest.raises(ValueError, match="at least 1"):
+        judge_run(agent, market, 0)
+    with pytest.raises(ValueError, match="negative"):
+        judge_run(agent, market, 3, trial_variance=-1.0)
