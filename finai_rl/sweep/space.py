@@ -19,7 +19,17 @@ from finai_rl.errors import InputError
 Distributions = dict[str, BaseDistribution]
 T = TypeVar("T")
 
-FIXED_IN_A_SEARCH = ("data", "split", "evaluation", "tracking", "sweep", "objective", "seed")
+FIXED_IN_A_SEARCH = (
+    "data",
+    "split",
+    "evaluation",
+    "tracking",
+    "sweep",
+    "objective",
+    "seed",
+    "experiment",
+    "debug",
+)
 """What objectives cannot be compared over, or what would let a search choose its own judge."""
 FREE = ("data.indicators", "data.sentiment")
 """What of it may vary all the same: the trials' days and prices stay those of the others."""

@@ -210,7 +210,8 @@ def test_the_median_of_the_others_prunes(storage: str) -> None:
     assert names_of_trials(address) == ["COMPLETE", "COMPLETE", "PRUNED", "COMPLETE"]
 
 
-def test_the_direction_decides_what_is_worse(storage: str) -> None:
+def test_the_direction_decides_what_is_worse(tmp_path: Path) -> None:
+    storage = studies.absolute(f"sqlite:///{tmp_path}/optuna.db")
     address = created(StudyAddress(storage, "search"), "minimize")
     for value in (1.0, 3.0):
         told(address, MEDIAN, [value] * 3)
@@ -218,8 +219,7 @@ def test_the_direction_decides_what_is_worse(storage: str) -> None:
     assert told(address, MEDIAN, [9.0] * 3) == 2
 
 
-def test_successive_halving_prunes_all_but_the_best_of_a_rung(storage: str) -> None:
-    address = created(StudyAddress(storage, "search"))
+def test_successive_halving_prunes_all_but_the_best_of_a_rung(address: StudyAddress) -> None:
     values = [float(value) for value in (5, 1, 2, 9, 0)]
     stopped = [told(address, HALVING, [value] * 4) for value in values]
     assert stopped[1] > 0

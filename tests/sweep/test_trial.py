@@ -354,9 +354,9 @@ def test_a_running_trial_can_be_seen(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_jobs", "threads", "shared"), [(1, 6, 6), (2, 6, 4), (2, 1, 1), (3, 6, 2), (100, 6, 1)]
+    ("n_jobs", "threads", "shared", "seeds"),
+    [(1, 6, 6, 1), (2, 6, 4, 2), (2, 1, 1, 1), (3, 6, 2, 1), (100, 6, 1, 1)],
 )
-@pytest.mark.parametrize("seeds", [1, 2])
 def test_jobs_at_once_share_the_cores(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
