@@ -76,6 +76,7 @@ class RunVerdict:
         rule: The rule behind the level.
         evidence: Of the returns.
         active: Of the returns over the benchmark, if one was given.
+        benchmark: Its name; empty if none was given.
     """
 
     level: EvidenceLevel
@@ -83,6 +84,7 @@ class RunVerdict:
     rule: str
     evidence: SharpeEvidence
     active: SharpeEvidence | None
+    benchmark: str = ""
 
 
 def judge_run(
@@ -134,7 +136,9 @@ def judge_run(
         parts.append(_own(evidence, year))
         if evidence.estimate.sharpe > 0:
             parts += [_over_baseline(active, baseline, year), _doubts(result.returns, grade)]
-    return RunVerdict(level, " ".join(filter(None, parts)), RULE, evidence, active)
+    sentence = " ".join(filter(None, parts))
+    benchmark = "" if baseline is None else baseline.name
+    return RunVerdict(level, sentence, RULE, evidence, active, benchmark)
 
 
 def sharpe_evidence(

@@ -114,6 +114,7 @@ class EvaluationReport:
         statistics: `finai_rl.evaluation.run_statistics.statistics_of`.
         metrics: `finai_rl.evaluation.metrics.metrics` by name: the agent's under the name of its
             backtest, baselines' under theirs, others if wanted.
+        benchmark_name: What the metrics' alpha, beta and information ratio are taken against.
         random: Random agents over the same days.
         index: (n_days,) index rebased to the first account value, if there is one.
         index_name: What to call it.
@@ -136,6 +137,7 @@ class EvaluationReport:
     verdict: RunVerdict | None = None
     statistics: RunStatistics | None = None
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    benchmark_name: str = ""
     random: Band | None = None
     index: FloatArray | None = None
     index_name: str = "index"

@@ -75,11 +75,13 @@ def key_numbers(report: EvaluationReport) -> str:
     meanings = {label(name): METRICS[name][2] for name in known}
     if intervals:
         meanings["95 % interval"] = TERMS["95 % interval"]
-    rate = f"a risk-free rate of {number(report.risk_free, 'percent')}"
+    rate = f"a risk-free rate of {number(report.risk_free, 'percent')}."
+    if report.benchmark_name and "information_ratio" in known:
+        rate += f" The benchmark of alpha, beta and the like is {report.benchmark_name}."
     return section(
         "key-numbers",
         "Key numbers",
-        f"After all costs; annualised with {report.periods_per_year:g} trading days and {rate}.",
+        f"After all costs; annualised with {report.periods_per_year:g} trading days and {rate}",
         table(heads, rows),
         explained(meanings),
     )

@@ -101,7 +101,7 @@ def luck(report: EvaluationReport) -> str:
             )
         )
         both = {"Its returns": own} | (
-            {"Returns over the benchmark": found.active} if found.active else {}
+            {f"Over {found.benchmark}": found.active} if found.active else {}
         )
         parts.append(table(["", *both], _luck_rows(report, list(both.values()))))
     if report.random is not None:
