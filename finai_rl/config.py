@@ -42,14 +42,24 @@ ALLOWED_PACKAGES = (
 )
 """What a ``_target_`` may name: a config is data, and must not be able to run just anything."""
 
-AT_LEAST_ONE = (
-    "total_timesteps",
-    "total_episodes",
-    "checkpoint_every",
-    "log_interval",
-    "torch_threads",
-)
-"""Top-level settings that count something."""
+LEAST = {
+    "total_timesteps": 1,
+    "total_episodes": 1,
+    "checkpoint_every": 1,
+    "log_interval": 1,
+    "torch_threads": 1,
+    "seed": 0,
+    "evaluation.periods_per_year": 1,
+    "sweep.seeds": 1,
+    "sweep.evaluations": 0,
+    "days": 1,
+    "shifts": 1,
+    "information.horizons": 1,
+}
+"""The smallest values of settings that count something, of whichever command has them."""
+
+SHARES = ("information.threshold", "information.significance")
+"""Settings that lie between 0 and 1."""
 
 
 class ConfigError(InputError):
@@ -68,7 +78,9 @@ WithSeed = Callable[[int], DictConfig]
 
 
 def entry_point(
-    config_name: str, around: Callable[[], AbstractContextManager[Any]] = nullcontext
+    config_name: str,
+    around: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    schema: type = schemas.Train,
 ) -> Callable[[Callable[[DictConfig, WithSeed], Any]], Callable[[], None]]:
     """Make a function of a config a command: compose, check, run, and refuse in plain words.
 
@@ -78,13 +90,14 @@ def entry_point(
     Args:
         config_name: The primary config.
         around: Makes a context that the whole command runs in, every job of a multirun.
+        schema: What the top level of the config holds.
     """
 
     def decorate(job: Callable[[DictConfig, WithSeed], Any]) -> Callable[[], None]:
         @functools.wraps(job)
         def checked(cfg: DictConfig) -> Any:
             try:
-                return job(check(cfg), functools.partial(_with_seed, cfg))
+                return job(check(cfg, schema), functools.partial(_with_seed, cfg, schema))
             except InputError as error:
                 raise CompactHydraException(str(error)) from error
 
@@ -107,15 +120,19 @@ def entry_point(
     return decorate
 
 
-def _with_seed(cfg: DictConfig, seed: int) -> DictConfig:
+def _with_seed(cfg: DictConfig, schema: type, seed: int) -> DictConfig:
     # Before interpolations are resolved: the agent's seed is the run's.
     changed = copy.deepcopy(cfg)
     OmegaConf.update(changed, "seed", seed)
-    return check(changed)
+    return check(changed, schema)
 
 
-def check(cfg: DictConfig) -> DictConfig:
+def check(cfg: DictConfig, schema: type = schemas.Train) -> DictConfig:
     """Hold a composed config against the schemas, without importing what it will build.
+
+    Args:
+        cfg: The config.
+        schema: What its top level holds.
 
     Returns:
         The config with every interpolation resolved and every value in its schema's type, so
@@ -128,16 +145,16 @@ def check(cfg: DictConfig) -> DictConfig:
         settings = plain(cfg)
     except OmegaConfBaseException as error:
         raise ConfigError([_described(error)]) from error
-    required = [field.name for field in dataclasses.fields(schemas.Train)]
+    required = [field.name for field in dataclasses.fields(schema)]
     problems = [f"{name}: missing from the config" for name in required if name not in settings]
-    problems += _typed("", settings, schemas.Train)
+    problems += _typed("", settings, schema)
     for key, node in settings.items():
         if not isinstance(node, dict):
             continue
-        schema = schemas.BY_TARGET.get(str(node.get("_target_")))
-        schema = schemas.Evaluation if key == "evaluation" else schema
+        group = schemas.BY_TARGET.get(str(node.get("_target_")))
+        group = schemas.Evaluation if key == "evaluation" else group
         problems += [*_target_problems(key, node, settings.get("trusted_packages", []))]
-        problems += _typed(f"{key}.", node, schema) if schema else []
+        problems += _typed(f"{key}.", node, group) if group else []
     problems += [*_range_problems(settings)] if not problems else []
     if problems:
         raise ConfigError(problems)
@@ -194,17 +211,17 @@ def nested_schema(hint: Any) -> type | None:
 
 
 def _range_problems(settings: Mapping[str, Any]) -> Iterator[str]:
-    evaluation = settings["evaluation"]
-    lower = {name: (settings[name], 1) for name in AT_LEAST_ONE}
-    lower["seed"] = (settings["seed"], 0)
-    lower["evaluation.periods_per_year"] = (evaluation["periods_per_year"], 1)
-    lower["sweep.seeds"] = (settings["sweep"]["seeds"], 1)
-    lower["sweep.evaluations"] = (settings["sweep"]["evaluations"], 0)
-    for name, (value, least) in lower.items():
+    cfg = OmegaConf.create(dict(settings))
+    for name, least in LEAST.items():
+        value = OmegaConf.select(cfg, name)
         if value is not None and value < least:
             yield f"{name}: must be at least {least}, got {value}"
-    if not -1 < evaluation["risk_free"] < math.inf:
-        yield f"evaluation.risk_free: must be an annual rate, got {evaluation['risk_free']}"
+    for name in SHARES:
+        value = OmegaConf.select(cfg, name)
+        if value is not None and not 0 < value < 1:
+            yield f"{name}: must lie between 0 and 1, got {value}"
+    if not -1 < cfg.evaluation.risk_free < math.inf:
+        yield f"evaluation.risk_free: must be an annual rate, got {cfg.evaluation.risk_free}"
 
 
 def _target_problems(prefix: str, node: Any, trusted: Iterable[str]) -> Iterator[str]:
