@@ -42,17 +42,29 @@ ALLOWED_PACKAGES = (
 )
 """What a ``_target_`` may name: a config is data, and must not be able to run just anything."""
 
-AT_LEAST_ONE = (
-    "total_timesteps",
-    "total_episodes",
-    "checkpoint_every",
-    "log_interval",
-    "torch_threads",
-)
-"""Top-level settings that count something."""
+LEAST = {
+    "total_timesteps": 1,
+    "total_episodes": 1,
+    "checkpoint_every": 1,
+    "log_interval": 1,
+    "torch_threads": 1,
+    "seed": 0,
+    "evaluation.periods_per_year": 1,
+    "periods_per_year": 1,
+    "random_agents": 0,
+    "sweep.seeds": 1,
+    "sweep.evaluations": 0,
+    "days": 1,
+    "shifts": 1,
+    "information.horizons": 1,
+}
+"""The smallest values of settings that count something, of whichever command has them."""
 
-AGGREGATES = ("mean", "iqm")
-"""How the objectives of a trial's seeds become one."""
+SHARES = ("information.threshold", "information.significance")
+"""Settings that lie between 0 and 1."""
+
+ONE_OF = {"sweep.aggregate": ("mean", "iqm"), "block": ("validation", "test")}
+"""Settings that name one of a few."""
 
 
 class ConfigError(InputError):
@@ -83,14 +95,14 @@ def entry_point(
     Args:
         config_name: The primary config.
         around: Makes a context that the whole command runs in, every job of a multirun.
-        schema: Of the top level of the config.
+        schema: What the top level of the config holds.
     """
 
     def decorate(job: Callable[[DictConfig, WithSeed], Any]) -> Callable[[], None]:
         @functools.wraps(job)
         def checked(cfg: DictConfig) -> Any:
             try:
-                return job(check(cfg, schema), functools.partial(_with_seed, cfg))
+                return job(check(cfg, schema), functools.partial(_with_seed, cfg, schema))
             except InputError as error:
                 raise CompactHydraException(str(error)) from error
 
@@ -113,15 +125,19 @@ def entry_point(
     return decorate
 
 
-def _with_seed(cfg: DictConfig, seed: int) -> DictConfig:
+def _with_seed(cfg: DictConfig, schema: type, seed: int) -> DictConfig:
     # Before interpolations are resolved: the agent's seed is the run's.
     changed = copy.deepcopy(cfg)
     OmegaConf.update(changed, "seed", seed)
-    return check(changed)
+    return check(changed, schema)
 
 
 def check(cfg: DictConfig, schema: type = schemas.Train) -> DictConfig:
     """Hold a composed config against the schemas, without importing what it will build.
+
+    Args:
+        cfg: The config.
+        schema: What its top level holds.
 
     Returns:
         The config with every interpolation resolved and every value in its schema's type, so
@@ -140,12 +156,11 @@ def check(cfg: DictConfig, schema: type = schemas.Train) -> DictConfig:
     for key, node in settings.items():
         if not isinstance(node, dict):
             continue
-        known = schemas.BY_TARGET.get(str(node.get("_target_")))
-        known = schemas.Evaluation if key == "evaluation" else known
+        group = schemas.BY_TARGET.get(str(node.get("_target_")))
+        group = schemas.Evaluation if key == "evaluation" else group
         problems += [*_target_problems(key, node, settings.get("trusted_packages", []))]
-        problems += _typed(f"{key}.", node, known) if known else []
-    if not problems and schema is schemas.Train:
-        problems += [*_range_problems(settings)]
+        problems += _typed(f"{key}.", node, group) if group else []
+    problems += [*_range_problems(settings)] if not problems else []
     if problems:
         raise ConfigError(problems)
     return OmegaConf.create(settings)
@@ -201,20 +216,23 @@ def nested_schema(hint: Any) -> type | None:
 
 
 def _range_problems(settings: Mapping[str, Any]) -> Iterator[str]:
-    evaluation = settings["evaluation"]
-    lower = {name: (settings[name], 1) for name in AT_LEAST_ONE}
-    lower["seed"] = (settings["seed"], 0)
-    lower["evaluation.periods_per_year"] = (evaluation["periods_per_year"], 1)
-    lower["sweep.seeds"] = (settings["sweep"]["seeds"], 1)
-    lower["sweep.evaluations"] = (settings["sweep"]["evaluations"], 0)
-    for name, (value, least) in lower.items():
+    cfg = OmegaConf.create(dict(settings))
+    for name, least in LEAST.items():
+        value = OmegaConf.select(cfg, name)
         if value is not None and value < least:
             yield f"{name}: must be at least {least}, got {value}"
-    if settings["sweep"]["aggregate"] not in AGGREGATES:
-        known = " or ".join(AGGREGATES)
-        yield f"sweep.aggregate: must be {known}, got {settings['sweep']['aggregate']!r}"
-    if not -1 < evaluation["risk_free"] < math.inf:
-        yield f"evaluation.risk_free: must be an annual rate, got {evaluation['risk_free']}"
+    for name in SHARES:
+        value = OmegaConf.select(cfg, name)
+        if value is not None and not 0 < value < 1:
+            yield f"{name}: must lie between 0 and 1, got {value}"
+    for name, known in ONE_OF.items():
+        value = OmegaConf.select(cfg, name)
+        if value is not None and value not in known:
+            yield f"{name}: must be {' or '.join(known)}, got {value!r}"
+    for name in ("evaluation.risk_free", "risk_free"):
+        value = OmegaConf.select(cfg, name)
+        if value is not None and not -1 < value < math.inf:
+            yield f"{name}: must be an annual rate, got {value}"
 
 
 def _target_problems(prefix: str, node: Any, trusted: Iterable[str]) -> Iterator[str]:

@@ -49,6 +49,36 @@ class Train:
 
 
 @dataclass
+class Information:
+    """``information`` of ``conf/verify.yaml``."""
+
+    threshold: float
+    significance: float
+    horizons: int
+
+
+@dataclass
+class Verify:
+    """Top level of ``conf/verify.yaml``; groups are checked on their own."""
+
+    data: Any
+    split: Any
+    env: Any
+    agent: Any
+    network: Any
+    evaluation: Any
+    seed: int
+    days: int
+    shifts: int
+    information: Information
+    gates: bool
+    total_timesteps: int
+    torch_threads: int
+    trusted_packages: list[str]
+    output_root: str
+
+
+@dataclass
 class SimulatedSentiment:
     """``data.sentiment`` of ``data=sp500``."""
 

@@ -35,10 +35,13 @@ NESTED = {
 NEEDED = {"split=dates": ["split.validation_start=2010-01-01"]}
 
 
-def composed(*overrides: str) -> DictConfig:
+SCHEMAS = {"train": schemas.Train, "verify": schemas.Verify}
+
+
+def composed(*overrides: str, command: str = "train") -> DictConfig:
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        cfg = hydra.compose("train", list(overrides), return_hydra_config=True)
+        cfg = hydra.compose(command, list(overrides), return_hydra_config=True)
         HydraConfig.instance().set_config(cfg)
         with_choices = OmegaConf.create(cfg)
     OmegaConf.set_struct(with_choices, False)
@@ -57,13 +60,13 @@ def test_every_yaml_opens_with_a_command_that_runs_it(file: Path) -> None:
     line = next((line for line in head if line.startswith("# python -m finai_rl.")), None)
     assert line is not None
     module, *overrides = line.removeprefix("# python -m finai_rl.").replace(" -m ", " ").split()
-    assert module == "train"
+    assert module == (file.stem if file.parent == CONFIG_DIR else "train")
     if file.parent != CONFIG_DIR:
         group = file.relative_to(CONFIG_DIR).parts[0]
         assert any(
             word.startswith((f"{group}=", f"{group}.", "tracking.uri")) for word in overrides
         )
-    check(composed(*overrides))
+    check(composed(*overrides, command=module), SCHEMAS[module])
 
 
 @pytest.mark.parametrize("target", sorted(schemas.BY_TARGET))
@@ -134,6 +137,22 @@ def test_a_wrong_setting_is_named(change: dict[str, Any], said: str) -> None:
         OmegaConf.update(cfg, key, value, force_add=True)
     with pytest.raises(ConfigError) as refusal:
         check(cfg)
+    assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("+tracking=none", "tracking: no such setting"),
+        ("++information.treshold=1", "information.treshold: no such setting; did you mean"),
+        ("information.threshold=1.5", "information.threshold: must lie between 0 and 1, got 1.5"),
+        ("days=0", "days: must be at least 1, got 0"),
+        ("env.hmax=many", "env.hmax: Value 'many'"),
+    ],
+)
+def test_a_wrong_setting_of_another_command_is_named(override: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        check(composed(override, command="verify"), schemas.Verify)
     assert said in str(refusal.value)
 
 

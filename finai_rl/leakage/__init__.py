@@ -1,0 +1,1 @@
+"""Whether what an agent sees of a day knows anything of later days."""

@@ -1,0 +1,88 @@
+"""Every check, in the order of a report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from omegaconf import DictConfig
+
+from finai_rl.config import build
+from finai_rl.data.market import FloatArray, MarketData
+from finai_rl.data.processed_csv import load_processed_csv
+from finai_rl.data.split import Split
+from finai_rl.data.validation import DataError
+from finai_rl.leakage.finding import Finding
+from finai_rl.leakage.fingerprints import fingerprint_findings
+from finai_rl.leakage.foresight import foresight_findings
+from finai_rl.leakage.hygiene import split_findings
+from finai_rl.leakage.identities import identity_findings
+from finai_rl.leakage.indicators import compared_indicators, indicator_findings, past_only
+from finai_rl.leakage.panel import days_to_alter, visible
+from finai_rl.leakage.recomputation import STORED, recompute, source_findings
+from finai_rl.leakage.rollout import environment_findings
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep sources and environments from saying again what they said the first time."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def all_findings(cfg: DictConfig, market: MarketData) -> list[Finding]:
+    """Return the findings of every check.
+
+    Args:
+        cfg: A checked config of :class:`~finai_rl.schemas.Verify`.
+        market: What ``cfg.data`` builds.
+
+    Raises:
+        InputError: If a setting is refused.
+    """
+    with _quiet():
+        return [*_findings(cfg, market)]
+
+
+def _findings(cfg: DictConfig, market: MarketData) -> Iterator[Finding]:
+    split: Split = build(cfg.split, "split", market)
+    data = visible(split)
+    boundary = split.train.n_days - 1
+    middle = boundary + split.validation.n_days // 2
+    days = sorted({*days_to_alter(data.n_days, cfg.days), boundary, middle})
+    found = recompute(cfg, data, days)
+    yield from source_findings(cfg, data, found)
+    yield from environment_findings(cfg, data, days, found)
+    at_boundary = [again for again in found.done if again.day == boundary]
+    yield from split_findings(cfg, split, at_boundary[0] if at_boundary else None)
+    further = _further_prices(cfg, data)
+    compared = compared_indicators(data, further, shifts=cfg.shifts)
+    proven = past_only(compared)
+    yield from indicator_findings(compared)
+    yield from identity_findings(data, further, proven, shifts=cfg.shifts)
+    yield from fingerprint_findings(market, proven)
+    yield from foresight_findings(data, **cfg.information)
+    if cfg.gates:
+        from finai_rl.leakage.gates import gate_findings
+
+        yield from gate_findings(cfg, split)
+
+
+def _further_prices(cfg: DictConfig, data: MarketData) -> dict[str, FloatArray]:
+    """Return the open, high, low and volume of a file, (n_days, n_stocks) by name."""
+    if cfg.data["_target_"] != STORED:
+        return {}
+    prices: dict[str, FloatArray] = {}
+    for name in ("open", "high", "low", "volume"):
+        try:
+            panel = load_processed_csv(cfg.data.path, indicators=[name], sentiment=None)
+        except DataError:
+            continue
+        kept = (panel.dates >= data.dates[0]) & (panel.dates <= data.dates[-1])
+        prices[name] = panel.features[kept, 0]
+    return prices

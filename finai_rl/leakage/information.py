@@ -1,0 +1,179 @@
+"""How much a column knows of returns: information coefficients and how sure they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+from scipy.stats import t as student
+
+FloatArray = NDArray[np.float64]
+
+WINDOW = 20
+"""Past periods, today included, against which a value is judged high or low over time."""
+
+LEAST_STOCKS = 5
+"""For ranks between stocks."""
+
+LEAST_DAYS = 60
+"""For any test."""
+
+
+@dataclass(frozen=True)
+class Association:
+    """A rank correlation between a column and the return of one later period.
+
+    Attributes:
+        column: The column.
+        form: What was made of it, from values up to the same day: ``level``, ``change``,
+            ``change of change`` or ``ratio to close``.
+        across: ``stocks`` (ranks of a day) or ``time`` (against the stock's own past).
+        horizon: 1 for the return from t to t+1, 2 for that from t+1 to t+2, ...
+        coefficient: The mean information coefficient.
+        same_day: The same with the return from t-1 to t, which may be known.
+        t_value: Of the mean, with Newey and West's (1987) standard error.
+        p_value: Two-sided, Student's t with the 1.5 n / (lags + 1) degrees of freedom of a
+            Bartlett-weighted variance (Priestley, 1981): with as many as days, short noise would
+            be found significant too often.
+    """
+
+    column: str
+    form: str
+    across: str
+    horizon: int
+    coefficient: float
+    same_day: float
+    t_value: float
+    p_value: float
+
+
+def associations(
+    name: str, values: FloatArray, close: FloatArray, horizons: int
+) -> Iterator[Association]:
+    r"""Yield every association of a column, in every form, with each of the next returns.
+
+    Between stocks, a day's coefficient is Spearman's. Over time, it is the mean over stocks of
+    :math:`z_{t,i}\, u_{t+h,i}`, z the value less its mean over the last ``WINDOW`` periods in
+    their standard deviations, u the return's rank within its stock. As z uses the past only, the
+    products of an honest column have no serial bias; full-sample ranks of a price level would
+    (Stambaugh, 1999).
+
+    Args:
+        name: The column's.
+        values: (n_days, n_stocks), or (n_days, 1) for what all stocks share.
+        close: (n_days, n_stocks) positive prices.
+        horizons: How many later periods, each on its own.
+    """
+    returns = np.full_like(close, np.nan)
+    returns[1:] = close[1:] / close[:-1] - 1.0
+    shared = values.shape[1] == 1 and close.shape[1] > 1
+    for form, column in _forms(values, close, shared):
+        scores = {"time": (_against_its_past(column), _ranks(returns, axis=0))}
+        if not shared and close.shape[1] >= LEAST_STOCKS:
+            scores["stocks"] = (_ranks(column, axis=1), _ranks(returns, axis=1))
+        for across, (score, ranked) in scores.items():
+            same_day = _coefficient(score * ranked, score, ranked)[0]
+            for horizon in range(1, horizons + 1):
+                pair = score[:-horizon], ranked[horizon:]
+                coefficient, daily = _coefficient(pair[0] * pair[1], *pair)
+                if len(daily) < LEAST_DAYS or not np.ptp(daily):
+                    continue
+                t_value = newey_west_t(daily, horizon)
+                freedom = 1.5 * len(daily) / (newey_west_lags(len(daily), horizon) + 1)
+                p_value = float(2 * student.sf(abs(t_value), freedom))
+                yield Association(
+                    name, form, across, horizon, coefficient, same_day, t_value, p_value
+                )
+
+
+def _forms(values: FloatArray, close: FloatArray, shared: bool) -> Iterator[tuple[str, FloatArray]]:
+    change = np.full_like(values, np.nan)
+    change[1:] = np.diff(values, axis=0)
+    twice = np.full_like(values, np.nan)
+    twice[2:] = np.diff(values, n=2, axis=0)
+    yield "level", values
+    yield "change", change
+    yield "change of change", twice
+    if not shared and (values > 0).all():
+        yield "ratio to close", values / close
+
+
+def _against_its_past(column: FloatArray) -> FloatArray:
+    """Return (n_days, n_stocks) scores within 3 deviations; NaN before the window is full."""
+    scores = np.full_like(column, np.nan)
+    if len(column) < WINDOW:
+        return scores
+    past = np.lib.stride_tricks.sliding_window_view(column, WINDOW, axis=0)
+    mean, deviation = past.mean(axis=-1), past.std(axis=-1)
+    varies = deviation > 1e-9 * np.abs(mean)
+    centered = column[WINDOW - 1 :] - mean
+    scaled = np.divide(centered, deviation, out=np.zeros_like(centered), where=varies)
+    unknown = np.isnan(centered)
+    scores[WINDOW - 1 :] = np.where(unknown, np.nan, np.clip(scaled, -3.0, 3.0))
+    return scores
+
+
+def _ranks(values: FloatArray, axis: int) -> FloatArray:
+    """Return ranks with mean 0 and mean square 1 along an axis, 0 where all are equal."""
+    known = ~np.isnan(values)
+    count = np.maximum(known.sum(axis=axis, keepdims=True), 1)
+    ranks = np.where(known, rankdata(values, axis=axis, nan_policy="omit"), 0.0)
+    centered = np.where(known, ranks - ranks.sum(axis=axis, keepdims=True) / count, 0.0)
+    deviation = np.sqrt((centered**2).sum(axis=axis, keepdims=True) / count)
+    ranked: FloatArray = np.divide(
+        centered, deviation, out=np.zeros_like(centered), where=deviation > 0
+    )
+    return np.where(known, ranked, np.nan)
+
+
+def _coefficient(
+    products: FloatArray, score: FloatArray, ranked: FloatArray
+) -> tuple[float, FloatArray]:
+    known = ~np.isnan(products).any(axis=1)
+    # A day on which no stock's score differs has no opinion, and must not dilute the rest.
+    known &= (np.nan_to_num(score) != 0).any(axis=1)
+    if not known.any():
+        return 0.0, np.zeros(0)
+    scale = np.sqrt(
+        np.mean(score[known] ** 2) * np.mean(np.broadcast_to(ranked, products.shape)[known] ** 2)
+    )
+    daily = products[known].mean(axis=1) / scale if scale > 0 else np.zeros(int(known.sum()))
+    return float(daily.mean()), daily
+
+
+def newey_west_lags(n: int, horizon: int) -> int:
+    """Return the lags of :func:`newey_west_t`."""
+    return min(int(4 * (n / 100) ** (2 / 9)) + horizon - 1, n - 1)
+
+
+def newey_west_t(values: FloatArray, horizon: int = 1) -> float:
+    r"""Return the t-value of a mean under heteroscedasticity and autocorrelation.
+
+    With Bartlett weights and :math:`\lfloor 4 (n/100)^{2/9} \rfloor + h - 1` lags (Newey and West,
+    1987, 1994).
+
+    Args:
+        values: (n_days,) numbers.
+        horizon: The h above.
+    """
+    n = len(values)
+    lags = newey_west_lags(n, horizon)
+    centered = values - values.mean()
+    variance = centered @ centered
+    for lag in range(1, lags + 1):
+        variance += 2 * (1 - lag / (lags + 1)) * (centered[lag:] @ centered[:-lag])
+    # Bartlett weights keep this positive but for rounding.
+    return float(values.sum() / np.sqrt(max(variance, 1e-300)))
+
+
+def holm(p_values: FloatArray) -> FloatArray:
+    """Return p-values that hold for all tests together (Holm, 1979), in the order given."""
+    order = np.argsort(p_values)
+    count = len(p_values)
+    stepped = np.maximum.accumulate(p_values[order] * (count - np.arange(count)))
+    adjusted = np.empty(count)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted

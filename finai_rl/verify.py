@@ -1,0 +1,48 @@
+"""Check data, features and environment for leakage, before any backtest on them is believed.
+
+python -m finai_rl.verify data=processed_csv data.path=my.csv
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from finai_rl import schemas
+from finai_rl.config import WithSeed, build, entry_point
+from finai_rl.errors import InputError
+
+
+class LeakageFound(InputError):
+    """What an agent sees of a day knows something of later days; the message names what."""
+
+
+@entry_point("verify", schema=schemas.Verify)
+def main(cfg: DictConfig, with_seed: WithSeed) -> None:
+    """Check as the config says, print and write the findings, and refuse where there is a leak."""
+    from finai_rl.assembly import seed_everything
+    from finai_rl.leakage.battery import all_findings
+    from finai_rl.leakage.finding import leaks
+    from finai_rl.leakage.report import print_findings, save_findings
+
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    seed_everything(cfg)
+    market = build(cfg.data, "data")
+    about = {
+        "source": market.source.path or market.source.name,
+        "sha256": market.source.sha256,
+        "panel": repr(market),
+    }
+    findings = all_findings(cfg, market)
+    print_findings(findings, f"Leakage checks of {about['source']}")
+    files = save_findings(findings, about, folder)
+    print(f"Report: {', '.join(map(str, files))}")
+    if found := leaks(findings):
+        listed = "\n".join(f"  - {leak.check}: {leak.subject}: {leak.evidence}" for leak in found)
+        raise LeakageFound(f"{about['source']} leaks; no backtest on it means anything:\n{listed}")
+
+
+if __name__ == "__main__":
+    main()
