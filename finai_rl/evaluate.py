@@ -5,8 +5,10 @@ python -m finai_rl.evaluate run_id=0123456789abcdef0123456789abcdef block=valida
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -15,6 +17,10 @@ from omegaconf import DictConfig
 from finai_rl.config import ConfigError, WithSeed, entry_point
 from finai_rl.schemas import Evaluate
 from finai_rl.sweep.context import VARIABLE
+
+if TYPE_CHECKING:
+    from finai_rl.evaluation.page import EvaluationReport
+    from finai_rl.tracking.finished import FinishedRun
 
 
 @entry_point("evaluate", schema=Evaluate)
@@ -38,19 +44,79 @@ def evaluate(cfg: DictConfig, folder: Path) -> float:
     """
     check_request(cfg)
 
-    from finai_rl.holdout import Holdout
-    from finai_rl.rebuild import block_of, config_of
+    from finai_rl.assessment import Assessment, Request
+    from finai_rl.evaluation.metrics import objective
+    from finai_rl.evaluation.page import save_page
+    from finai_rl.evaluation.result import save_tables
+    from finai_rl.rebuild import block_of, config_of, facts_of
     from finai_rl.tracking.finished import FinishedRun
 
     run = FinishedRun(cfg.tracking.uri, cfg.run_id, cfg.model)
     job = config_of(run)
-    block = block_of(job, run, cfg.block)
-    holdout = Holdout(job, block.data)
     agent, normalization = run.policy()
-    times_opened = run.open_test() if block.name == "test" else 0
-    report = holdout.backtest(agent, normalization, run.name, folder)
-    print(report.metrics["agent"], times_opened)
-    return report.metrics["agent"][job.objective]
+    request = Request(
+        cfg.baselines, cfg.random_agents, cfg.cost_multipliers, cfg.output_root, cfg.seed
+    )
+    block = block_of(job, run, cfg.block)
+    assessment = Assessment(job, block, request)
+    n_counted = looks(run, block.name)
+    report = assessment.report(agent, normalization, run.name, n_counted, facts_of(run, job))
+    files = [*save_page(report, folder), *save_tables(report.result, folder)]
+    record(run, report, folder)
+    print_verdict(report, files[0], run)
+    return objective(report.metrics[run.name], job.objective)
+
+
+def looks(run: FinishedRun, block: str) -> int:
+    """Return how many looks at these days the agent may have been chosen by, this one included.
+
+    Opening the sealed block is counted before anything of it is shown.
+    """
+    if block == "test":
+        run.open_test()
+        return run.tests_opened()
+    return max(run.trials_counted(), 1)
+
+
+def record(run: FinishedRun, report: EvaluationReport, folder: Path) -> None:
+    """Add what was found to the run."""
+    assert report.verdict is not None
+    place = f"evaluation_{report.block}"
+    found = report.metrics[report.result.name]
+    run.record(
+        {f"{place}/{name}": value for name, value in found.items() if math.isfinite(value)},
+        {f"{place}.verdict": report.verdict.level, f"{place}.sentence": report.verdict.sentence},
+        folder,
+        place,
+    )
+
+
+def print_verdict(report: EvaluationReport, page: Path, run: FinishedRun) -> None:
+    """Print the verdict, the Sharpe ratios it rests on, and where the page is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(soft_wrap=True, markup=False, highlight=False)
+    days = report.result.dates
+    span = " to ".join(str(day)[:10] for day in (days[0], days[-1]))
+    table = Table(title=f"{report.title}, {span}")
+    for heading in ("account", "sharpe_ratio", "total_return", "max_drawdown", "annual_turnover"):
+        table.add_column(heading, justify="left" if heading == "account" else "right")
+    for name, values in report.metrics.items():
+        shown = (values[key] for key in ("sharpe_ratio", "total_return", "max_drawdown"))
+        turnover = f"{values.get('annual_turnover', math.nan):.2f}"
+        table.add_row(name, *(f"{value:.4f}" for value in shown), turnover)
+    console.print(table)
+    if report.random is not None:
+        console.print(
+            f"Sharpe ratio above {report.random.percentile:.0%} of "
+            f"{len(report.random.sharpe_ratios)} agents that choose stocks at random and trade "
+            "as much"
+        )
+    if report.verdict is not None:
+        console.print(report.verdict.sentence)
+    console.print(f"Report: {page}")
+    console.print(f"Tracking page: {run.page}")
 
 
 def check_request(cfg: DictConfig) -> None:

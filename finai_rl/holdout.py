@@ -80,7 +80,7 @@ class Holdout:
             raise ConfigError([f"objective: no metric {cfg.objective!r}; choose from {names}"])
 
     def backtest(
-        self, agent: BaseAlgorithm, trained: VecEnv, name: str, folder: Path
+        self, agent: BaseAlgorithm, trained: VecEnv | None, name: str, folder: Path
     ) -> HoldoutReport:
         """Backtest an agent and write pictures and tables.
 
@@ -113,7 +113,7 @@ class Holdout:
             data.day_names[n_days - 1] if result.ruined else None,
         )
 
-    def run(self, agent: BaseAlgorithm, trained: VecEnv, name: str) -> BacktestResult:
+    def run(self, agent: BaseAlgorithm, trained: VecEnv | None, name: str) -> BacktestResult:
         """Backtest an agent and write nothing; arguments and errors are those of `backtest`."""
         env = evaluation_env(self._cfg, self._data, trained)
         result = backtest(agent, env, self._data, name)

@@ -9,13 +9,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from finai_rl.config import build, check
 from finai_rl.errors import InputError
+from finai_rl.evaluation.page import RunFacts
 
 if TYPE_CHECKING:
     from finai_rl.data.market import MarketData
     from finai_rl.data.split import Split
     from finai_rl.tracking.finished import FinishedRun
-
-BLOCKS = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,16 @@ def config_of(run: FinishedRun) -> DictConfig:
         ) from error
 
 
+def facts_of(run: FinishedRun, cfg: DictConfig) -> RunFacts:
+    """Return what it takes to make a run again."""
+    tags = run.tags
+    prefix = "version."
+    versions = {
+        name.removeprefix(prefix): value for name, value in tags.items() if name.startswith(prefix)
+    }
+    return RunFacts(run.run_id, tags.get("command", ""), OmegaConf.to_yaml(cfg), versions)
+
+
 def block_of(cfg: DictConfig, run: FinishedRun, name: str) -> Block:
     """Load the data of a run and cut the named block out.
 
@@ -60,8 +69,6 @@ def block_of(cfg: DictConfig, run: FinishedRun, name: str) -> Block:
     Raises:
         InputError: If the data is not what the run was trained on, or there is no such block.
     """
-    if name not in BLOCKS:
-        raise InputError(f"block: choose from {', '.join(BLOCKS)}, got {name!r}")
     market: MarketData = build(cfg.data, "data")
     trained_on = run.tags.get("data.sha256")
     if trained_on is not None and trained_on != market.source.sha256:

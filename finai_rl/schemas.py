@@ -302,6 +302,10 @@ class Evaluate:
     run_id: str | None
     model: str | None
     block: str
+    baselines: list[str]
+    random_agents: int
+    cost_multipliers: list[float]
+    seed: int
     tracking: TrackingStore
     output_root: str
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import mlflow
 import yaml
 from mlflow import MlflowClient
-from mlflow.entities import Metric, RunTag
+from mlflow.entities import Metric, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
 from finai_rl.tracking.delivery import brief
@@ -108,6 +109,16 @@ class FinishedRun:
         """Return how many agents of the run's experiment were scored on validation."""
         return count_trials(self.client, str(self._run.info.experiment_id))
 
+    def tests_opened(self) -> int:
+        """Return how often the sealed block was opened for any run of the experiment."""
+        runs = self.client.search_runs(
+            [str(self._run.info.experiment_id)],
+            f"tags.`{TEST_TAG}` != ''",
+            run_view_type=ViewType.ALL,
+            max_results=1000,
+        )
+        return sum(int(run.data.tags[TEST_TAG]) for run in runs)
+
     def open_test(self) -> int:
         """Count that the sealed test block is opened for this run, and return for which time.
 
@@ -123,7 +134,7 @@ class FinishedRun:
         self, metrics: Mapping[str, float], tags: Mapping[str, str], folder: Path, place: str
     ) -> None:
         """Add metrics, tags and the content of a folder to the run; it stays as it ended."""
-        now = mlflow.utils.time.get_current_time_millis()
+        now = int(time.time() * 1000)
         self.client.log_batch(
             self.run_id,
             metrics=[Metric(name, value, now, 0) for name, value in metrics.items()],
