@@ -117,28 +117,57 @@ def judge_run(
         ValueError: If the baseline covers other days, less than one trial is counted, or the
             variance is negative.
     """
-    evidence = sharpe_evidence(result.returns, n_counted, trial_variance)
+    return judge_returns(
+        result.returns,
+        None if baseline is None else _paired(result, baseline),
+        "" if baseline is None else baseline.name,
+        n_counted,
+        trial_variance,
+        periods_per_year,
+        ruined=result.ruined,
+    )
+
+
+def judge_returns(
+    returns: FloatArray,
+    benchmark_returns: FloatArray | None = None,
+    benchmark: str = "",
+    n_counted: int = 1,
+    trial_variance: float | None = None,
+    periods_per_year: float = 252,
+    *,
+    ruined: bool = False,
+) -> RunVerdict:
+    """Judge daily returns as `judge_run` judges those of a backtest.
+
+    Args:
+        returns: (n,) net of costs.
+        benchmark_returns: (n,) of what needs no skill, on the same days.
+        benchmark: Its name.
+        n_counted: See `judge_run`, as all that follow.
+        trial_variance: Variance of the trials' Sharpe ratios.
+        periods_per_year: 252 for daily data.
+        ruined: Whether the account was ruined, which is evidence of nothing good.
+    """
+    evidence = sharpe_evidence(returns, n_counted, trial_variance)
     active = None
-    if baseline is not None:
-        active = sharpe_evidence(result.returns - _paired(result, baseline), n_counted)
+    if benchmark_returns is not None:
+        active = sharpe_evidence(returns - benchmark_returns, n_counted)
     grade = _grade(evidence) if active is None else min(_grade(evidence), _grade(active))
     if evidence.estimate.n_returns < FEWEST_FOR_STRONG:
         grade = min(grade, 1)
-    if result.ruined:
-        grade = 0
+    grade = 0 if ruined else grade
     level = _LEVELS[grade]
     claim = "a Sharpe ratio above 0" if active is None else "skill"
     parts = [f"{level.removesuffix(' evidence').capitalize()} evidence of {claim}."]
-    if result.ruined:
+    if ruined:
         parts.append("The account was ruined.")
     else:
         year = math.sqrt(periods_per_year)
         parts.append(_own(evidence, year))
         if evidence.estimate.sharpe > 0:
-            parts += [_over_baseline(active, baseline, year), _doubts(result.returns, grade)]
-    sentence = " ".join(filter(None, parts))
-    benchmark = "" if baseline is None else baseline.name
-    return RunVerdict(level, sentence, RULE, evidence, active, benchmark)
+            parts += [_over_benchmark(active, benchmark, year), _doubts(returns, grade)]
+    return RunVerdict(level, " ".join(filter(None, parts)), RULE, evidence, active, benchmark)
 
 
 def sharpe_evidence(
@@ -206,15 +235,13 @@ def _own(evidence: SharpeEvidence, year: float) -> str:
     )
 
 
-def _over_baseline(
-    active: SharpeEvidence | None, baseline: BacktestResult | None, year: float
-) -> str:
-    if active is None or baseline is None:
+def _over_benchmark(active: SharpeEvidence | None, benchmark: str, year: float) -> str:
+    if active is None:
         return "It was not compared with a benchmark: a rising market may explain it."
     sharpe = active.estimate.sharpe
     if math.isnan(sharpe):
-        return f"It differs from {baseline.name} by a constant, so it shows no skill beyond it."
-    text = f"Its returns over {baseline.name} have a Sharpe ratio of {sharpe * year:.2f}"
+        return f"It differs from {benchmark} by a constant, so it shows no skill beyond it."
+    text = f"Its returns over {benchmark} have a Sharpe ratio of {sharpe * year:.2f}"
     if not sharpe > 0:
         return f"{text}: holding that paid at least as much."
     outcome = (

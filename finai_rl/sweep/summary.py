@@ -15,6 +15,7 @@ from finai_rl.evaluation.deflation import trial_sharpe_ratios
 from finai_rl.evaluation.search_verdict import SearchVerdict, judge_search
 from finai_rl.sweep.pictures import save_overfitting_histogram, save_pictures
 from finai_rl.sweep.pictures.trials_table import save_trials_table
+from finai_rl.sweep.repeats import compare_repeats, repeats
 from finai_rl.sweep.results import Results
 from finai_rl.tracking import Tracker, note_tag
 
@@ -50,9 +51,15 @@ def summarize(
         brief: Leave pictures and registration out: the multirun was interrupted.
     """
     counted = tracker.count_trials()
-    verdict = judge(results, baseline, counted)
     folder = plan.folder / SUMMARY
     folder.mkdir(parents=True, exist_ok=True)
+    if plan.study is None and repeats(results):
+        save_trials_table(results.trials, folder, objective=cfg.objective, user_attrs=ATTRIBUTES)
+        compare_repeats(results, cfg, counted, tracker, folder)
+        tracker.log_artifacts(folder, SUMMARY)
+        _say_where(plan, tracker)
+        return
+    verdict = judge(results, baseline, counted)
     save_trials_table(results.trials, folder, objective=cfg.objective, user_attrs=ATTRIBUTES)
     best = results.best
     _save_best(best, verdict, folder)
@@ -201,6 +208,13 @@ def _print(
         console.print(f"Best {cfg.objective}: {best.value:.4f}, trial {best.number}: {params}")
     if verdict is not None:
         console.print(verdict.sentence)
+    _say_where(plan, tracker)
+
+
+def _say_where(plan: Plan, tracker: Tracker) -> None:
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, markup=False, highlight=False)
     console.print(f"Sweep folder: {plan.folder}")
     if tracker.run_id is not None:
         console.print(f"MLflow parent run: {tracker.run_id}")
