@@ -67,6 +67,10 @@ ONE_OF = {"sweep.aggregate": ("mean", "iqm"), "block": ("validation", "test")}
 """Settings that name one of a few."""
 
 
+BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+"""YAML's words, for settings that are true, false or a name."""
+
+
 class ConfigError(InputError):
     """A config that cannot be run as it is; the message names every offending key."""
 
@@ -195,7 +199,10 @@ def _typed_node(key: str, value: Any, schema: type) -> list[str]:
 
 def _typed_value(prefix: str, node: dict[str, Any], name: str, schema: type) -> list[str]:
     value = node[name]
-    whole = typing.get_type_hints(schema)[name] in (int, int | None)
+    hint = typing.get_type_hints(schema)[name]
+    if hint == bool | str and str(value).lower() in BOOLEANS:
+        value = BOOLEANS[str(value).lower()]  # OmegaConf would leave them texts.
+    whole = hint in (int, int | None)
     if whole and isinstance(value, float) and value.is_integer():
         value = int(value)
     try:

@@ -190,7 +190,7 @@ class Portfolio:
     reward_scaling: float
     num_stock_shares: Any
     indicators: list[str] | None
-    sentiment: bool
+    sentiment: bool | str
     turbulence_threshold: float | None
     episode_days: int | None
     random_start: bool
@@ -226,7 +226,7 @@ class FinRLStockTrading:
     reward_scaling: float
     num_stock_shares: Any
     indicators: list[str] | None
-    sentiment: bool
+    sentiment: bool | str
     turbulence_threshold: float | None
     record: bool
     window: int

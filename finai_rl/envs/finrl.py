@@ -107,7 +107,7 @@ class FinRLStockTradingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
         reward_scaling: float,
         num_stock_shares: Sequence[float] | Mapping[str, float] | None,
         indicators: Sequence[str] | None,
-        sentiment: bool,
+        sentiment: bool | str,
         turbulence_threshold: float | None,
         record: bool,
     ) -> None:
@@ -213,7 +213,7 @@ def finrl_vec_env(
     reward_scaling: float = 1e-4,
     num_stock_shares: Sequence[float] | Mapping[str, float] | None = None,
     indicators: Sequence[str] | None = None,
-    sentiment: bool = False,
+    sentiment: bool | str = False,
     turbulence_threshold: float | None = None,
     record: bool = False,
 ) -> VecEnv:
@@ -231,7 +231,8 @@ def finrl_vec_env(
         reward_scaling: Factor on rewards.
         num_stock_shares: Shares held at the start, one per stock or by ticker; none by default.
         indicators: Names of the data's features in the state; all by default.
-        sentiment: Whether the data's sentiment columns end the state.
+        sentiment: Whether the data's sentiment columns end the state; ``"shuffled"`` for a
+            placebo whose days have exchanged their sentiment at random.
         turbulence_threshold: At or above it everything is sold; None ignores the risk index.
         record: Whether the ``info`` at an episode's end carries its ``ledger``.
 

@@ -48,7 +48,8 @@ class PortfolioVecEnv(MarketVecEnv):
         num_stock_shares: Shares held at the start of an episode, one per stock or by ticker;
             none by default.
         indicators: Names of the data's features in the state, in this order; all by default.
-        sentiment: Whether the data's sentiment columns end the state.
+        sentiment: Whether the data's sentiment columns end the state; ``"shuffled"`` for a
+            placebo whose days have exchanged their sentiment at random.
         turbulence_threshold: At or above this value of the data's risk index every position is
             closed and none opened; None ignores the risk index.
         episode_days: Most days in an episode; None for all days of the data.
@@ -80,7 +81,7 @@ class PortfolioVecEnv(MarketVecEnv):
         reward_scaling: float = 1e-4,
         num_stock_shares: PerStock | None = None,
         indicators: Sequence[str] | None = None,
-        sentiment: bool = False,
+        sentiment: bool | str = False,
         turbulence_threshold: float | None = None,
         episode_days: int | None = None,
         random_start: bool = False,

@@ -92,10 +92,26 @@ def account_in_state(state: Sequence[float], data: MarketData) -> tuple[float, F
     return float(state[0]), shares
 
 
+SHUFFLED = "shuffled"
+"""The placebo among sentiments: everything about it is kept but the day that it belongs to."""
+
+
 def state_features(
-    data: MarketData, indicators: Sequence[str] | None, sentiment: bool
+    data: MarketData, indicators: Sequence[str] | None, sentiment: bool | str
 ) -> FloatArray:
-    """Select the (n_days, n_features, n_stocks) features that a state holds, sentiment last."""
+    """Select the (n_days, n_features, n_stocks) features that a state holds, sentiment last.
+
+    Args:
+        data: The market.
+        indicators: Names of features; None for all.
+        sentiment: Whether sentiment is part of it; ``"shuffled"`` for a placebo, in which the
+            days of this data have exchanged their sentiment at random.
+
+    Raises:
+        ValueError: If a feature or the sentiment is not there.
+    """
+    if sentiment not in (True, False, SHUFFLED):
+        raise ValueError(f"sentiment must be true, false or {SHUFFLED}, got {sentiment!r}")
     wanted = list(data.feature_names if indicators is None else indicators)
     missing = [name for name in wanted if name not in data.feature_names]
     if missing:
@@ -107,10 +123,14 @@ def state_features(
         return chosen
     if data.sentiment is None:
         raise ValueError(
-            f"sentiment=true, but this data has no sentiment column; its columns are "
-            f"{list(data.feature_names)}: name one in data.sentiment.columns, or choose other data"
+            f"sentiment={str(sentiment).lower()}, but this data has no sentiment column; its "
+            f"columns are {list(data.feature_names)}: name one in data.sentiment.columns, or choose "
+            "other data"
         )
-    return np.concatenate([chosen, data.sentiment], axis=1)
+    shown = data.sentiment
+    if sentiment == SHUFFLED:
+        shown = shown[np.random.default_rng(0).permutation(data.n_days)]
+    return np.concatenate([chosen, shown], axis=1)
 
 
 def finrl_blocked(features: FloatArray) -> BoolArray | None:

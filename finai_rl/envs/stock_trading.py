@@ -86,7 +86,8 @@ class StockTradingVecEnv(MarketVecEnv):
         previous_state: A state to carry on from: its cash and shares open every episode instead
             of ``initial_amount`` and ``num_stock_shares`` (FinRL's ``initial=False``).
         indicators: Names of the data's features in the state, in this order; all by default.
-        sentiment: Whether the data's sentiment columns end the state.
+        sentiment: Whether the data's sentiment columns end the state; ``"shuffled"`` for a
+            placebo whose days have exchanged their sentiment at random.
         sentiment_modulation: Scale actions by sentiment before they become shares:
             ``finrl_deepseek`` (by up to 10 %), ``finrl_deepseek_1`` (1 %), ``finrl_deepseek_01``
             (0.1 %), see :class:`~finai_rl.envs.sentiment.SentimentModulation`; None for not.
@@ -125,7 +126,7 @@ class StockTradingVecEnv(MarketVecEnv):
         num_stock_shares: PerStock | None = None,
         previous_state: Sequence[float] | None = None,
         indicators: Sequence[str] | None = None,
-        sentiment: bool = False,
+        sentiment: bool | str = False,
         sentiment_modulation: str | None = None,
         turbulence_threshold: float | None = None,
         episode_days: int | None = None,

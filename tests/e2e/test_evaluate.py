@@ -69,7 +69,10 @@ def test_validation_is_what_training_reported(trained: Path) -> None:
     assert "test.opened" not in again.data.tags
     client = mlflow.MlflowClient()
     logged = {item.path for item in client.list_artifacts(run.info.run_id, "evaluation_validation")}
-    assert {"evaluation_validation/report.html", "evaluation_validation/account_value.png"} <= logged
+    assert {
+        "evaluation_validation/report.html",
+        "evaluation_validation/account_value.png",
+    } <= logged
 
 
 @pytest.mark.slow

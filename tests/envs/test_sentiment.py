@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from finai_rl.data.market import MarketData
 from finai_rl.envs.sentiment import SentimentModulation
+from finai_rl.envs.settings import state_features
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from tests.markets import generated_market
 
@@ -106,3 +107,22 @@ def test_what_has_no_scores_is_refused() -> None:
         with pytest.raises(ValueError, match=r".+") as refusal:
             StockTradingVecEnv(data, sentiment_modulation=variant)
         assert said in str(refusal.value)
+
+
+def test_the_placebo_keeps_everything_of_sentiment_but_its_day() -> None:
+    data = generated_market(n_days=80, n_stocks=3)
+    assert data.sentiment is not None
+    real = state_features(data, None, True)
+    placebo = state_features(data, None, "shuffled")
+    n_features = len(data.feature_names)
+    np.testing.assert_array_equal(real[:, :n_features], placebo[:, :n_features])
+    assert (real[:, n_features:] != placebo[:, n_features:]).any(axis=(1, 2)).mean() > 0.9
+    order = np.argsort(placebo[:, n_features, 0])
+    np.testing.assert_array_equal(
+        placebo[order, n_features:], data.sentiment[np.argsort(data.sentiment[:, 0, 0])]
+    )
+
+
+def test_sentiment_is_on_off_or_shuffled() -> None:
+    with pytest.raises(ValueError, match="true, false or shuffled, got 'maybe'"):
+        state_features(generated_market(), None, "maybe")
