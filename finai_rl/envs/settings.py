@@ -124,8 +124,8 @@ def state_features(
     if data.sentiment is None:
         raise ValueError(
             f"sentiment={str(sentiment).lower()}, but this data has no sentiment column; its "
-            f"columns are {list(data.feature_names)}: name one in data.sentiment.columns, or choose "
-            "other data"
+            f"columns are {list(data.feature_names)}: name one in data.sentiment.columns, or "
+            "choose other data"
         )
     shown = data.sentiment
     if sentiment == SHUFFLED:
