@@ -202,7 +202,7 @@ class TrialQueue:
         if outcome is not None and outcome.is_final:
             _tell(study, outcome)
             return
-        if outcome is not None:
+        if outcome is not None and outcome.state == states.RUNNING:
             self._mark_killed(outcome)
         log.warning("Trial %d was interrupted: it will be run again", trial.number)
         set_state(study, trial, TrialState.WAITING)

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from finai_rl.errors import InputError
 from finai_rl.sweep.context import StudyAddress, SweepContext
+from finai_rl.tracking.lifecycle import signals_wait
 
 LOCK_SECONDS = 300
 _SQLITE = "sqlite:///"
@@ -95,7 +96,8 @@ def opened(address: StudyAddress, **settings: Any) -> Iterator[optuna.Study]:
     """Open an existing study afresh, so that what other processes wrote is seen."""
     storage = _storage(address.storage)
     try:
-        yield optuna.load_study(study_name=address.name, storage=storage, **settings)
+        with signals_wait():
+            yield optuna.load_study(study_name=address.name, storage=storage, **settings)
     finally:
         storage.remove_session()
         storage.engine.dispose()
@@ -164,8 +166,9 @@ class StudyTrial:
         """Report an intermediate value and return whether the pruner would end the trial."""
         if step <= self._known:
             return False
-        self._trial.report(value, step)
-        return bool(self._trial.should_prune())
+        with signals_wait():
+            self._trial.report(value, step)
+            return bool(self._trial.should_prune())
 
 
 def _storage(url: str, **pool: Any) -> RDBStorage:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import ParamSpec, TypeVar
 
 from finai_rl.tracking.environment import short_patience
+from finai_rl.tracking.lifecycle import signals_wait
 from finai_rl.tracking.provenance import without_password
 
 log = logging.getLogger(__name__)
@@ -29,10 +31,10 @@ class Delivery:
     ) -> Result:
         """Call the store; whatever it raises is raised."""
         try:
-            if self._down:
-                with short_patience(retries=0, timeout=5):
-                    result = action(*args, **kwargs)
-            else:
+            with ExitStack() as stack:
+                stack.enter_context(signals_wait())
+                if self._down:
+                    stack.enter_context(short_patience(retries=0, timeout=5))
                 result = action(*args, **kwargs)
         except Exception:
             self._down = True

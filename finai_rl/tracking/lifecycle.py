@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from mlflow import MlflowClient
 from mlflow.entities import RunTag
@@ -61,6 +61,39 @@ def sigterm_raises() -> Iterator[None]:
     finally:
         # None stands for a handler that was not installed from Python.
         signal.signal(signal.SIGTERM, signal.SIG_DFL if previous is None else previous)
+
+
+@contextmanager
+def signals_wait() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait for the end of a database call; a second one does not wait.
+
+    What a signal raises in the middle of a write can leave the database locked by this very
+    process, which then cannot record its own end.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    previous: dict[int, Any] = {}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def wait(signum: int, frame: FrameType | None) -> None:
+        waiting.append(signum)
+        if len(waiting) > 1:
+            restore()
+            signal.raise_signal(signum)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        previous[number] = signal.signal(number, wait)
+    try:
+        yield
+    finally:
+        restore()
+        if len(waiting) == 1:
+            signal.raise_signal(waiting[0])
 
 
 def process_tags() -> dict[str, str]:

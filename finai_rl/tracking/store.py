@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 
 from finai_rl.tracking.delivery import brief
 from finai_rl.tracking.environment import quiet, short_patience
+from finai_rl.tracking.lifecycle import signals_wait
 from finai_rl.tracking.provenance import without_password
 from finai_rl.tracking.tracker import TrackingError
 
@@ -96,7 +97,8 @@ class MLflowStore:
     def _connected(self) -> Iterator[None]:
         try:
             # The worst case is a server that never answers: two attempts of five seconds.
-            with short_patience(retries=1, timeout=5), self._alone(), quiet(*_MIGRATIONS):
+            patience = short_patience(retries=1, timeout=5)
+            with patience, self._alone(), signals_wait(), quiet(*_MIGRATIONS):
                 self._client = MlflowClient(self.uri)
                 self.experiment_id = self._find_or_create_experiment()
                 yield
