@@ -326,10 +326,13 @@ def test_a_grid_multirun_gives_each_job_a_run(command: Command, tmp_path: Path) 
     command("finai_rl.train", "-m", *QUICK, "agent=a2c,ppo", "seed=1,2", kept)
     assert len(list(tmp_path.glob("kept/*/model.zip"))) == 4
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/outputs/mlflow.db")
-    runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    found = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    assert {run.info.status for run in found} == {"FINISHED"}
+    (parent,) = (run for run in found if run.data.tags["sweep.level"] == "parent")
+    runs = [run for run in found if run.info.run_id != parent.info.run_id]
+    assert {run.data.tags["mlflow.parentRunId"] for run in runs} == {parent.info.run_id}
     names = {(run.data.tags["agent"], run.data.tags["seed"]) for run in runs}
     assert names == {("a2c", "1"), ("a2c", "2"), ("ppo", "1"), ("ppo", "2")}
-    assert {run.info.status for run in runs} == {"FINISHED"}
     objectives = {run.data.metrics["objective"] for run in runs}
     assert len(objectives) == 4
 
