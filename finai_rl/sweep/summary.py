@@ -53,13 +53,9 @@ def summarize(
     counted = tracker.count_trials()
     folder = plan.folder / SUMMARY
     folder.mkdir(parents=True, exist_ok=True)
-    if plan.study is None and repeats(results):
-        save_trials_table(results.trials, folder, objective=cfg.objective, user_attrs=ATTRIBUTES)
-        compare_repeats(results, cfg, counted, tracker, folder)
-        tracker.log_artifacts(folder, SUMMARY)
-        _say_where(plan, tracker)
-        return
-    verdict = judge(results, baseline, counted)
+    # The best of several seeds or folds is no choice to be judged: configurations are compared.
+    repeated = plan.study is None and repeats(results)
+    verdict = None if repeated else judge(results, baseline, counted)
     save_trials_table(results.trials, folder, objective=cfg.objective, user_attrs=ATTRIBUTES)
     best = results.best
     _save_best(best, verdict, folder)
@@ -68,8 +64,11 @@ def summarize(
     _log(results, best, verdict, counted, tracker)
     if best is not None and cfg.sweep.register and not brief:
         _register(best, cfg, tracker)
+    _print(results, best, verdict, cfg, plan, repeated=repeated)
+    if repeated:
+        compare_repeats(results, cfg, counted, tracker, folder)
     tracker.log_artifacts(folder, SUMMARY)
-    _print(results, best, verdict, cfg, plan, tracker)
+    _say_where(plan, tracker)
 
 
 def judge(results: Results, baseline: FloatArray, counted: int | None) -> SearchVerdict | None:
@@ -196,19 +195,19 @@ def _print(
     verdict: SearchVerdict | None,
     cfg: DictConfig,
     plan: Plan,
-    tracker: Tracker,
+    *,
+    repeated: bool,
 ) -> None:
     from rich.console import Console
 
     console = Console(soft_wrap=True, markup=False, highlight=False)
     counts = ", ".join(f"{number} {state.lower()}" for state, number in results.count().items())
     console.print(f"\n{plan.name}: {len(results.trials)} trials ({counts or 'none'})")
-    if best is not None:
+    if best is not None and not repeated:
         params = ", ".join(f"{key}={value}" for key, value in best.params.items())
         console.print(f"Best {cfg.objective}: {best.value:.4f}, trial {best.number}: {params}")
     if verdict is not None:
         console.print(verdict.sentence)
-    _say_where(plan, tracker)
 
 
 def _say_where(plan: Plan, tracker: Tracker) -> None:
