@@ -16,7 +16,7 @@ from finai_rl.config import ConfigError, WithSeed, entry_point
 from finai_rl.schemas import Compare
 
 if TYPE_CHECKING:
-    from finai_rl.evaluation.leaderboard import TrainedRun
+    from finai_rl.evaluation.comparable_runs import TrainedRun
     from finai_rl.tracking.search import Training
 
 
@@ -42,7 +42,11 @@ def compare(cfg: DictConfig, folder: Path) -> None:
 
     found = finished_trainings(cfg.tracking.uri, cfg.experiment_name, cfg.filter, cfg.sweep)
     if not found:
-        raise ConfigError([f"experiment_name: no finished training of {cfg.experiment_name!r}"])
+        asked = {"filter": cfg.filter, "sweep": cfg.sweep}
+        asked_for = "".join(f", {key}={value}" for key, value in asked.items() if value)
+        raise ConfigError(
+            [f"experiment_name: no finished training of {cfg.experiment_name!r}{asked_for}"]
+        )
     try:
         board = leaderboard(by_agent(found, cfg.by), cfg.periods_per_year, cfg.risk_free, cfg.seed)
     except ValueError as error:
@@ -62,11 +66,16 @@ def by_agent(found: list[Training], by: list[str]) -> dict[str, list[TrainedRun]
     Raises:
         ConfigError: If a run lacks one of the tags.
     """
-    from finai_rl.evaluation.leaderboard import TrainedRun
+    from finai_rl.evaluation.comparable_runs import TrainedRun
 
-    lacking = sorted({tag for tag in by for run in found if tag not in run.tags})
+    if not by:
+        raise ConfigError(["by: name at least one tag"])
+    needed = [*by, "data", "split.validation", "seed"]
+    lacking = {tag: n for tag in needed if (n := sum(tag not in run.tags for run in found))}
     if lacking:
-        raise ConfigError([f"by: not every run has the tag {tag!r}" for tag in lacking])
+        raise ConfigError(
+            [f"by: {n} of {len(found)} runs have no tag {tag!r}" for tag, n in lacking.items()]
+        )
     sorted_runs: dict[str, list[TrainedRun]] = defaultdict(list)
     for run in found:
         name = " ".join(run.tags[tag] for tag in by)

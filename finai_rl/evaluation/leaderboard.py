@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import trim_mean
 
 from finai_rl.data.market import FloatArray
-from finai_rl.evaluation.bootstrap import Interval, bootstrap_interval, optimal_block_length
+from finai_rl.evaluation.bootstrap import Interval
+from finai_rl.evaluation.comparable_runs import (
+    AGENT,
+    BASELINE,
+    ComparableRuns,
+    TrainedRun,
+    comparable_runs,
+)
+from finai_rl.evaluation.intervals import sharpe_difference_interval
 from finai_rl.evaluation.returns import sharpe_ratio
 from finai_rl.evaluation.seeds import (
     interquartile_mean,
@@ -17,51 +26,34 @@ from finai_rl.evaluation.seeds import (
     stratified_bootstrap_interval,
 )
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 RESAMPLES = 2_000
+EQUAL_WEIGHT = "equal weight"
+_NEGLIGIBLE = 1e-12
 
 
-@dataclass(frozen=True)
-class TrainedRun:
-    """One training, backtested on one block.
-
-    Attributes:
-        fold: Which block: its days, as text.
-        seed: Of the training.
-        returns: ``date``, ``agent``, ``equal_weight`` and perhaps ``index``: daily returns net
-            of costs.
-    """
-
-    fold: str
-    seed: int
-    returns: pd.DataFrame
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Standing:
     """What is known of one agent over all its seeds and folds.
 
     Attributes:
         name: Of the agent, or of what else is compared.
-        n_runs: Trainings.
+        rank: By interquartile mean among the agents, 1 for the best; equal ones share it.
         seeds: Its seeds.
-        folds: Blocks that each of them was backtested on.
         scores: (n_seeds, n_folds) annual Sharpe ratios.
-        sharpe: Interquartile mean of the scores; its interval resamples seeds within folds.
+        sharpe: Interquartile mean of the scores; its interval resamples seeds within folds, and
+            has no ends where there is one seed.
         over_baseline: Annual Sharpe ratio of the mean of the seeds' returns, one fold after the
             other, less that of equal weight on the same dates; stationary bootstrap.
         improvement: Probability that a seed of it has a better Sharpe ratio than equal weight.
         total_return: Of the mean of the seeds' returns, one fold after the other.
-        mean_rank: Mean over resamples of its rank among all, 1 for the best.
-        first: Share of resamples in which it is the best.
+        mean_rank: Mean over resamples of its rank among the agents of several seeds, 1 for the
+            best; NaN for one seed, or where there is no other such agent.
+        first: Share of these resamples in which it is the best; NaN as above.
     """
 
     name: str
-    n_runs: int
+    rank: int
     seeds: tuple[int, ...]
-    folds: tuple[str, ...]
     scores: FloatArray
     sharpe: Interval
     over_baseline: Interval
@@ -70,26 +62,52 @@ class Standing:
     mean_rank: float
     first: float
 
+    @property
+    def n_runs(self) -> int:
+        """Number of trainings."""
+        return int(self.scores.size)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Leaderboard:
     """Agents in the order of their interquartile mean.
 
     Attributes:
         standings: Best first.
-        baseline: Mean annual Sharpe ratio of equal weight over the folds.
-        folds: The blocks that all were compared on.
-        differences: By pairs of names: Sharpe ratio of the first less that of the second, of the
-            mean of their seeds' returns on the same dates; its interval is a stationary
-            bootstrap's.
+        baseline: Interquartile mean of equal weight's annual Sharpe ratios over the folds.
+        baseline_return: Total return of equal weight, one fold after the other.
+        folds: The blocks that all were compared on, by date.
+        n_days: Their daily returns.
+        differences: By pairs of names, the better one first: Sharpe ratio of the first less that
+            of the second, of the mean of their seeds' returns on the same dates; its interval is
+            a stationary bootstrap's.
         left_out: What could not be compared, and why.
     """
 
     standings: list[Standing]
     baseline: float
+    baseline_return: float
     folds: tuple[str, ...]
+    n_days: int
     differences: dict[tuple[str, str], Interval]
     left_out: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        """The agents and equal weight, best first."""
+        order = [(standing.sharpe.estimate, standing.name) for standing in self.standings]
+        place = sum(estimate >= self.baseline for estimate, _ in order)
+        names = [name for _, name in order]
+        return [*names[:place], EQUAL_WEIGHT, *names[place:]]
+
+    def difference(self, one: str, other: str) -> Interval:
+        """Return the Sharpe ratio of one less that of another, either of them an agent."""
+        if other == EQUAL_WEIGHT:
+            return next(s.over_baseline for s in self.standings if s.name == one)
+        if (one, other) in self.differences:
+            return self.differences[one, other]
+        found = self.difference(other, one)
+        return Interval(-found.estimate, -found.high, -found.low, found.confidence)
 
 
 def leaderboard(
@@ -101,152 +119,141 @@ def leaderboard(
     """Compare agents on the blocks that all of them were backtested on.
 
     Args:
-        runs: The trainings of each agent; of equal fold and seed the last one counts.
+        runs: The trainings of each agent, oldest first; what of them is compared and what is
+            left out says `finai_rl.evaluation.comparable_runs.comparable_runs`.
         periods_per_year: 252 for daily data.
         risk_free: Simple annual rate.
         seed: Of the resamples.
 
     Raises:
-        ValueError: If there are no runs, or no block that all agents have in common.
+        ValueError: If nothing can be compared, the agents have no block in common, or one of
+            them is called "equal weight".
     """
-    if not runs or not all(runs.values()):
-        raise ValueError("there are no runs to compare")
-    tables = {name: {(run.fold, run.seed): run for run in found} for name, found in runs.items()}
-    shared = set.intersection(*({fold for fold, _ in table} for table in tables.values()))
-    if not shared:
-        raise ValueError("these agents were not backtested on one block in common")
-    folds = tuple(sorted(shared))
-    left_out: list[str] = []
-    complete = {name: _complete(name, table, folds, left_out) for name, table in tables.items()}
-    complete = {name: table for name, table in complete.items() if table}
-    if not complete:
-        raise ValueError("no agent has one seed on all of the blocks: " + "; ".join(left_out))
-    board = _Board(complete, folds, periods_per_year, risk_free, seed)
-    return Leaderboard(board.standings(), board.baseline(), folds, board.differences(), left_out)
-
-
-def _complete(
-    name: str,
-    table: Mapping[tuple[str, int], TrainedRun],
-    folds: Sequence[str],
-    left_out: list[str],
-) -> dict[tuple[str, int], TrainedRun]:
-    """Keep the seeds that were trained on every fold."""
-    seeds = sorted({seed for _, seed in table})
-    kept = [seed for seed in seeds if all((fold, seed) in table for fold in folds)]
-    if lacking := [seed for seed in seeds if seed not in kept]:
-        left_out.append(f"{name}: seeds {lacking} lack some of the blocks")
-    return {(fold, seed): table[fold, seed] for fold in folds for seed in kept}
+    if EQUAL_WEIGHT in runs:
+        raise ValueError(f"an agent cannot be called {EQUAL_WEIGHT!r}")
+    found = comparable_runs(
+        runs, lambda returns: sharpe_ratio(returns, periods_per_year, risk_free)
+    )
+    return _Board(found, periods_per_year, risk_free, seed).leaderboard()
 
 
 class _Board:
     """The numbers of a leaderboard, over complete tables of runs."""
 
     def __init__(
-        self,
-        tables: Mapping[str, Mapping[tuple[str, int], TrainedRun]],
-        folds: Sequence[str],
-        periods_per_year: float,
-        risk_free: float,
-        seed: int,
+        self, runs: ComparableRuns, periods_per_year: float, risk_free: float, seed: int
     ) -> None:
-        self._tables, self._folds = tables, list(folds)
+        self._runs, self._seed = runs, seed
         self._yearly = (periods_per_year, risk_free)
-        self._rng = np.random.default_rng(seed)
-        self._seeds = {name: sorted({s for _, s in table}) for name, table in tables.items()}
-        self._scores = {name: self._scores_of(name) for name in tables}
-        self._mean = {name: self._mean_returns(name, "agent") for name in tables}
+        self._seeds = {name: sorted({s for _, s in table}) for name, table in runs.returns.items()}
+        self._scores = {name: self._scores_of(name, AGENT) for name in runs.returns}
+        self._mean = {name: self._mean_returns(name, AGENT) for name in runs.returns}
+        self._baseline = {name: self._mean_returns(name, BASELINE) for name in runs.returns}
 
-    def baseline(self) -> float:
-        name = next(iter(self._tables))
-        return float(np.mean(self._baseline_scores(name)))
+    def leaderboard(self) -> Leaderboard:
+        standings = self._standings()
+        order = [standing.name for standing in standings]
+        baseline = np.mean([self._scores_of(n, BASELINE).mean(axis=0) for n in order], axis=0)
+        baseline_returns = np.mean(list(self._baseline.values()), axis=0)
+        return Leaderboard(
+            standings=standings,
+            baseline=interquartile_mean(baseline),
+            baseline_return=_growth(baseline_returns),
+            folds=self._runs.folds,
+            n_days=len(baseline_returns),
+            differences={
+                (one, other): self._difference(self._mean[one], self._mean[other])
+                for place, one in enumerate(order)
+                for other in order[place + 1 :]
+            },
+            left_out=self._runs.left_out,
+        )
 
-    def standings(self) -> list[Standing]:
-        ranks = self._ranks()
-        found = [self._standing(name, ranks[name]) for name in self._tables]
-        return sorted(found, key=lambda standing: -standing.sharpe.estimate)
+    def _standings(self) -> list[Standing]:
+        # By name among equals, so that the order of the runs does not matter.
+        names = sorted(self._scores)
+        means = {name: interquartile_mean(self._scores[name]) for name in names}
+        names.sort(key=lambda name: -means[name])
+        ranks = self._resampled_ranks([name for name in names if len(self._seeds[name]) > 1])
+        return [
+            self._standing(
+                name,
+                1 + sum(mean - means[name] > _NEGLIGIBLE for mean in means.values()),
+                *ranks.get(name, (math.nan, math.nan)),
+            )
+            for name in names
+        ]
 
-    def differences(self) -> dict[tuple[str, str], Interval]:
-        names = list(self._tables)
-        return {
-            (one, other): self._difference(self._mean[one], self._mean[other])
-            for place, one in enumerate(names)
-            for other in names[place + 1 :]
-        }
+    def _standing(self, name: str, rank: int, mean_rank: float, first: float) -> Standing:
+        scores = self._scores[name]
+        low = high = math.nan
+        if len(scores) > 1:
+            rng = np.random.default_rng(self._seed)
+            low, high = stratified_bootstrap_interval(scores, rng, n_resamples=RESAMPLES)
+        return Standing(
+            name=name,
+            rank=rank,
+            seeds=tuple(self._seeds[name]),
+            scores=scores,
+            sharpe=Interval(interquartile_mean(scores), low, high),
+            over_baseline=self._difference(self._mean[name], self._baseline[name]),
+            improvement=probability_of_improvement(scores, self._scores_of(name, BASELINE)),
+            total_return=_growth(self._mean[name]),
+            mean_rank=mean_rank,
+            first=first,
+        )
 
-    def _scores_of(self, name: str) -> FloatArray:
-        table = self._tables[name]
+    def _scores_of(self, name: str, column: int) -> FloatArray:
+        table = self._runs.returns[name]
         return np.array(
             [
-                [self._sharpe(table[fold, seed].returns["agent"]) for fold in self._folds]
+                [sharpe_ratio(table[fold, seed][:, column], *self._yearly) for fold in self._folds]
                 for seed in self._seeds[name]
             ]
         )
 
-    def _baseline_scores(self, name: str) -> FloatArray:
-        table, seed = self._tables[name], self._seeds[name][0]
-        return np.array(
-            [self._sharpe(table[fold, seed].returns["equal_weight"]) for fold in self._folds]
-        )
+    def _mean_returns(self, name: str, column: int) -> FloatArray:
+        """Returns of equal parts of the money in each seed every day, one fold after the other."""
+        table, seeds = self._runs.returns[name], self._seeds[name]
+        folds = [
+            np.mean([table[fold, seed][:, column] for seed in seeds], axis=0)
+            for fold in self._folds
+        ]
+        return np.concatenate(folds)
 
-    def _sharpe(self, returns: pd.Series[float]) -> float:
-        value = sharpe_ratio(returns.to_numpy(float), *self._yearly)
-        return value if np.isfinite(value) else 0.0
-
-    def _mean_returns(self, name: str, column: str) -> FloatArray:
-        """Returns of equal parts of the money given to each seed, one fold after the other."""
-        table = self._tables[name]
-        return np.concatenate(
-            [
-                np.mean([table[fold, seed].returns[column] for seed in self._seeds[name]], axis=0)
-                for fold in self._folds
-            ]
-        )
+    @property
+    def _folds(self) -> tuple[str, ...]:
+        return self._runs.folds
 
     def _difference(self, one: FloatArray, other: FloatArray) -> Interval:
-        def statistic(resamples: FloatArray) -> FloatArray:
-            daily = self._yearly[1] / self._yearly[0]
-            mean = resamples.mean(axis=1) - daily
-            deviation = resamples.std(axis=1, ddof=1)
-            with np.errstate(invalid="ignore", divide="ignore"):
-                ratios = mean / deviation * np.sqrt(self._yearly[0])
-            difference: FloatArray = ratios[:, 0] - ratios[:, 1]
-            return difference
-
-        block = max(optimal_block_length(one), optimal_block_length(other))
-        return bootstrap_interval(
-            np.column_stack([one, other]), statistic, block, self._rng, n_resamples=RESAMPLES
+        return sharpe_difference_interval(
+            one, other, *self._yearly, seed=self._seed, n_resamples=RESAMPLES
         )
 
-    def _standing(self, name: str, ranks: FloatArray) -> Standing:
-        scores = self._scores[name]
-        low, high = stratified_bootstrap_interval(scores, self._rng, n_resamples=RESAMPLES)
-        return Standing(
-            name=name,
-            n_runs=scores.size,
-            seeds=tuple(self._seeds[name]),
-            folds=tuple(self._folds),
-            scores=scores,
-            sharpe=Interval(interquartile_mean(scores), low, high),
-            over_baseline=self._difference(
-                self._mean[name], self._mean_returns(name, "equal_weight")
-            ),
-            improvement=probability_of_improvement(scores, self._baseline_scores(name)[None, :]),
-            total_return=float(np.prod(1 + self._mean[name]) - 1),
-            mean_rank=float(ranks.mean()),
-            first=float((ranks == 1).mean()),
-        )
+    def _resampled_ranks(self, names: Sequence[str]) -> dict[str, tuple[float, float]]:
+        """Mean rank and share of first places in resamples of seeds within folds.
 
-    def _ranks(self) -> dict[str, FloatArray]:
-        """Rank of each agent in resamples of seeds within folds; ties share the better rank."""
-        resampled = np.array([self._resampled_means(self._scores[name]) for name in self._tables])
-        better = (resampled[None, :, :] > resampled[:, None, :]).sum(axis=1)
-        return {name: 1.0 + better[place] for place, name in enumerate(self._tables)}
+        Equal ones share the mean of their ranks, and a first place in equal parts.
+        """
+        if len(names) < 2:
+            return {}
+        rng = np.random.default_rng(self._seed)
+        means = np.array([_resampled_means(self._scores[name], rng) for name in names])
+        lead = means[None] - means[:, None]
+        above = (lead > _NEGLIGIBLE).sum(axis=1)
+        equal = (np.abs(lead) <= _NEGLIGIBLE).sum(axis=1)
+        ranks = (1 + above + (equal - 1) / 2).mean(axis=1)
+        first = np.where(above == 0, 1 / equal, 0.0).mean(axis=1)
+        return {name: (float(ranks[i]), float(first[i])) for i, name in enumerate(names)}
 
-    def _resampled_means(self, scores: FloatArray) -> FloatArray:
-        n_seeds, n_folds = scores.shape
-        drawn = self._rng.integers(n_seeds, size=(RESAMPLES, n_seeds, n_folds))
-        means: FloatArray = np.take_along_axis(
-            np.broadcast_to(scores, (RESAMPLES, n_seeds, n_folds)), drawn, axis=1
-        ).mean(axis=(1, 2))
-        return means
+
+def _resampled_means(scores: FloatArray, rng: np.random.Generator) -> FloatArray:
+    n_seeds, n_folds = scores.shape
+    drawn = rng.integers(n_seeds, size=(RESAMPLES, n_seeds, n_folds))
+    resamples = scores[drawn, np.arange(n_folds)].reshape(RESAMPLES, -1)
+    return np.asarray(trim_mean(resamples, 0.25, axis=1))
+
+
+def _growth(returns: FloatArray) -> float:
+    """Total return; nothing comes back from an account that lost everything."""
+    return float(np.prod(np.maximum(1 + returns, 0.0)) - 1)

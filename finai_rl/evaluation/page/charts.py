@@ -7,7 +7,7 @@ their size. Colours are classes of the style sheet, so that they change with lig
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num, nu
 from matplotlib.ticker import MaxNLocator
 
 from finai_rl.data.market import DateArray, FloatArray
+from finai_rl.evaluation.bootstrap import Interval
 from finai_rl.evaluation.canvas import CurrencyFormatter
 from finai_rl.evaluation.page.formats import Unit, escaped, number
 
@@ -159,6 +160,38 @@ def histogram(label: str, values: FloatArray, mark: float, mark_name: str) -> st
     return _figure(
         label, "", parts, across, down, [("c0", mark_name, number(mark, "ratio"))], False
     )
+
+
+def interval_plot(
+    label: str, intervals: Mapping[str, Interval], mark: float, mark_name: str
+) -> str:
+    """Draw one row a name: a dot, whiskers where there is an interval, and a line for all rows."""
+    values = [mark, *(v for i in intervals.values() for v in (i.estimate, i.low, i.high))]
+    known = np.array([value for value in values if np.isfinite(value)])
+    low, high = float(known.min()), float(known.max())
+    room = 0.06 * (high - low) or 0.5
+
+    def place(value: float) -> float:
+        return _SIZE * (value - low + room) / (high - low + 2 * room)
+
+    ticks = [tick for tick in MaxNLocator(6).tick_values(low, high) if low <= tick <= high]
+    parts = [f'<path class="grid" d="M{place(t):.1f},0L{place(t):.1f},1000"/>' for t in ticks]
+    parts.append(f'<path class="line index" d="M{place(mark):.1f},0L{place(mark):.1f},1000"/>')
+    rows = []
+    for position, (name, found) in enumerate(intervals.items()):
+        y = _SIZE * (position + 0.5) / len(intervals)
+        if np.isfinite(found.low) and np.isfinite(found.high):
+            ends = f"M{place(found.low):.1f},{y:.1f}L{place(found.high):.1f},{y:.1f}"
+            parts.append(f'<path class="line c0 main" d="{ends}"/>')
+        parts.append(f'<path class="dot" d="M{place(found.estimate):.1f},{y:.1f}h0.01"/>')
+        rows.append((y / 10, name))
+    across = [(place(tick) / 10, f"{tick + 0.0:.4g}") for tick in ticks]
+    keys = [("index", mark_name, number(mark, "ratio"))]
+    figure = _figure(label, "", parts, across, rows, keys, False)
+    # As tall as it has rows, with room for names beside them.
+    figure = figure.replace('class="chart"', 'class="chart intervals"', 1)
+    height = f'<div class="plot" style="height:{30 * len(intervals) + 10}px">'
+    return figure.replace('<div class="plot">', height, 1)
 
 
 def milliseconds(dates: DateArray) -> FloatArray:

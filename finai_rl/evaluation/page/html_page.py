@@ -47,13 +47,18 @@ _SECTIONS = (
 
 def html_page(report: EvaluationReport) -> str:
     """Return the page; sections whose part of the report is missing are left out."""
+    return document(report.title, "".join(section(report) for section in _SECTIONS))
+
+
+def document(title: str, body: str) -> str:
+    """Make a whole page, with style and script, of the HTML of its sections."""
     script = _file("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return _PAGE.format(
         digest=digest,
-        title=escaped(report.title),
+        title=escaped(title),
         style=_file("page.css"),
-        body="".join(section(report) for section in _SECTIONS),
+        body=body,
         script=script,
     )
 

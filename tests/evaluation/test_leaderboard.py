@@ -1,0 +1,230 @@
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finai_rl.evaluation.leaderboard import EQUAL_WEIGHT, leaderboard
+from finai_rl.evaluation.leaderboard_words import excludes_zero, sentences
+from tests.evaluation.boards import N_DAYS, fold_name, trained, trainings
+
+
+def changed(run, **columns):
+    return dataclasses.replace(run, returns=run.returns.assign(**columns))
+
+
+def sharpe(returns):
+    return np.mean(returns) / np.std(returns, ddof=1) * np.sqrt(252)
+
+
+def everything(board):
+    return repr([dataclasses.astuple(board)])
+
+
+def test_numbers_are_those_of_the_definitions():
+    runs = {"a": trainings(0.0004, seeds=4, name=1), "b": trainings(seeds=3, name=2)}
+    board = leaderboard(runs)
+    for standing in board.standings:
+        own = sorted(sharpe(run.returns["agent"]) for run in runs[standing.name])
+        cut = len(own) // 4
+        assert standing.sharpe.estimate == pytest.approx(np.mean(own[cut : len(own) - cut]))
+        wins = [
+            sharpe(run.returns["agent"]) > sharpe(run.returns["equal_weight"])
+            for run in runs[standing.name]
+        ]
+        assert standing.improvement == pytest.approx(np.mean(wins))
+        joined, market = [], []
+        for fold in (0, 1):
+            of_fold = [r.returns for r in runs[standing.name] if r.fold == fold_name(fold)]
+            joined += list(np.mean([r["agent"].to_numpy() for r in of_fold], axis=0))
+            market += list(of_fold[0]["equal_weight"])
+        assert board.n_days == len(joined) == 2 * N_DAYS
+        assert standing.total_return == pytest.approx(np.prod(1 + np.array(joined)) - 1)
+        over = sharpe(joined) - sharpe(market)
+        assert standing.over_baseline.estimate == pytest.approx(over)
+        assert board.baseline_return == pytest.approx(np.prod(1 + np.array(market)) - 1)
+        assert standing.n_runs == len(own)
+    markets = [sharpe(trained(fold, 0).returns["equal_weight"]) for fold in (0, 1)]
+    assert board.baseline == pytest.approx(np.mean(markets))
+
+
+def test_mean_ranks_are_those_of_all_resamples():
+    runs = {"a": trainings(seeds=2, folds=1, name=1), "b": trainings(seeds=2, folds=1, name=2)}
+    a, b = ([sharpe(run.returns["agent"]) for run in runs[name]] for name in "ab")
+    drawn = [((x + y) / 2, (u + v) / 2) for x, y, u, v in itertools.product(a, a, b, b)]
+    first = np.mean([(one > other) + (one == other) / 2 for one, other in drawn])
+    found = {standing.name: standing for standing in leaderboard(runs).standings}
+    assert found["a"].first == pytest.approx(first, abs=0.04)
+    assert found["a"].mean_rank == pytest.approx(2 - first, abs=0.04)
+
+
+def test_a_clearly_better_agent_and_two_alike():
+    board = leaderboard(
+        {
+            "low": trainings(name=1),
+            "alike": trainings(name=2),
+            "high": trainings(0.003, name=3),
+        }
+    )
+    assert board.standings[0].name == "high"
+    assert board.standings[0].first == 1
+    assert board.standings[0].over_baseline.low > 0
+    assert board.difference("high", "low").low > 0
+    assert board.difference("low", "high").high < 0
+    alike = board.difference("low", "alike")
+    assert alike.low < 0 < alike.high
+    assert "means something" in sentences(board)[0]
+    (between,) = [s for s in sentences(board) if "low" in s and "alike" in s]
+    assert "may be luck" in between
+
+
+def test_equal_agents_tie():
+    board = leaderboard({name: trainings(name=1) for name in ("b", "a", "c")})
+    assert [(s.name, s.rank) for s in board.standings] == [("a", 1), ("b", 1), ("c", 1)]
+    difference = board.difference("a", "b")
+    assert difference.estimate == 0
+    assert not excludes_zero(difference)
+    assert sum(s.first for s in board.standings) == pytest.approx(1)
+    assert sum(s.mean_rank for s in board.standings) == pytest.approx(6)
+    assert all(s.mean_rank == pytest.approx(2, abs=0.1) for s in board.standings)
+    assert "no difference at all" in sentences(board)[0]
+    constant = [changed(run, agent=trained(0, 0).returns["agent"]) for run in trainings(folds=1)]
+    same = leaderboard({"a": constant, "b": constant})
+    assert [(s.mean_rank, s.first) for s in same.standings] == [(1.5, 0.5)] * 2
+
+
+def test_the_next_after_a_tie_has_the_third_rank():
+    alike = trainings(0.001, name=1)
+    board = leaderboard({"a": alike, "b": alike, "c": trainings(-0.001, name=2)})
+    assert [standing.rank for standing in board.standings] == [1, 1, 3]
+
+
+def test_one_seed_has_no_interval_and_no_part_in_the_ranking():
+    board = leaderboard({"one": trainings(seeds=1, name=1), "few": trainings(seeds=2, name=2)})
+    one = next(s for s in board.standings if s.name == "one")
+    assert np.isfinite(one.sharpe.estimate)
+    for standing in board.standings:
+        assert np.isnan([standing.mean_rank, standing.first]).all()
+    assert np.isnan([one.sharpe.low, one.sharpe.high]).all()
+    assert np.isfinite(one.over_baseline.low)
+
+
+def test_the_seed_decides_and_the_order_of_runs_does_not():
+    runs = {"a": trainings(name=1), "b": trainings(name=2)}
+    turned = {name: runs[name][::-1] for name in ("b", "a")}
+    assert everything(leaderboard(runs, seed=3)) == everything(leaderboard(turned, seed=3))
+    assert everything(leaderboard(runs, seed=3)) != everything(leaderboard(runs, seed=4))
+
+
+def test_blocks_with_days_in_common_are_kept_apart():
+    twice = [*trainings(folds=1), *(trained(1, s, start="2010-06-01") for s in range(2))]
+    board = leaderboard({"a": twice, "b": twice})
+    assert board.folds == (fold_name(0),)
+    assert board.n_days == N_DAYS
+    (said,) = board.left_out
+    assert said.startswith(f"{fold_name(1)}: has days in common with {fold_name(0)}")
+
+
+def test_folds_follow_one_another_by_date():
+    late = [trained(0, 0, start="2030-01-01"), trained(1, 0)]
+    assert leaderboard({"a": late}).folds == (fold_name(1), fold_name(0))
+
+
+def test_what_covers_other_days_or_stocks_is_left_out():
+    good = trainings(folds=1)
+    short, moved = trained(0, 7, n_days=N_DAYS - 3), trained(0, 8, start="2010-01-04")
+    other = changed(trained(0, 9), equal_weight=trained(5, 0).returns["equal_weight"])
+    costlier = changed(trained(0, 10), equal_weight=trained(0, 0).returns["equal_weight"] - 1e-5)
+    board = leaderboard({"a": good, "b": [*good, short, moved, other, costlier]})
+    seeds = {standing.name: standing.seeds for standing in board.standings}
+    assert seeds == {"a": (0, 1, 2), "b": (0, 1, 2, 10)}
+    assert [line.split(",")[1].strip() for line in board.left_out] == ["seed 7", "seed 8", "seed 9"]
+    assert "247 days where the other runs have 250" in board.left_out[0]
+
+
+def test_a_ruined_account_keeps_its_place():
+    ruined = trained(0, 3, n_days=N_DAYS)
+    lost = ruined.returns.head(100).copy()
+    lost.loc[99, "agent"] = -1.2
+    runs = {"a": trainings(folds=1), "b": [dataclasses.replace(ruined, returns=lost)]}
+    board = leaderboard(runs)
+    worst = board.standings[-1]
+    assert (worst.name, worst.total_return) == ("b", -1.0)
+    assert worst.sharpe.estimate == pytest.approx(sharpe([*lost["agent"], *[0.0] * 150]))
+    assert not board.left_out
+
+
+def test_the_last_run_of_a_seed_counts():
+    board = leaderboard({"a": [*trainings(name=1), *trainings(name=2)]})
+    wanted = leaderboard({"a": trainings(name=2)})
+    assert board.standings[0].sharpe == wanted.standings[0].sharpe
+    assert board.left_out == ["a: 6 earlier runs of the same seed and block; the last one counts"]
+
+
+def test_faulty_returns_are_left_out():
+    good = trainings(folds=1)
+    lines = {
+        "its returns lack ['agent']": good[0].returns.drop(columns="agent"),
+        "fewer than two days": good[0].returns.head(1),
+        "not in order": good[0].returns[::-1],
+        "not finite": good[0].returns.assign(agent=np.nan),
+        "its score is not defined": good[0].returns.assign(agent=0.01),
+    }
+    for said, returns in lines.items():
+        faulty = dataclasses.replace(good[0], seed=9, returns=returns)
+        (line,) = leaderboard({"a": [*good, faulty]}).left_out
+        assert line.startswith(f"a, seed 9, {fold_name(0)}: ")
+        assert said in line
+
+
+def test_refusals():
+    for none in ({}, {"a": []}):
+        with pytest.raises(ValueError, match="no runs to compare"):
+            leaderboard(none)
+    with pytest.raises(ValueError, match=r"one block in common \(a: made 2010; b: made 2011\)"):
+        leaderboard({"a": [trained(0, 0)], "b": [trained(1, 0)]})
+    with pytest.raises(ValueError, match=r"no agent has one seed on all.*\[0, 1\] lack some"):
+        leaderboard({"a": [trained(0, 0), trained(1, 1)]})
+    with pytest.raises(ValueError, match="cannot be called"):
+        leaderboard({EQUAL_WEIGHT: trainings()})
+    with pytest.raises(ValueError, match=r"no run can be compared.*not finite"):
+        leaderboard({"a": [changed(trained(0, 0), agent=np.inf)]})
+
+
+def test_seeds_and_folds_that_others_lack():
+    board = leaderboard({"a": trainings(folds=2), "b": [*trainings(folds=1), trained(0, 9)]})
+    assert board.left_out == [f"{fold_name(1)}: only a"]
+    uneven = [*trainings(folds=2), trained(0, 9)]
+    assert leaderboard({"a": uneven}).left_out == ["a: seeds [9] lack some of the blocks"]
+
+
+@given(
+    n_agents=st.integers(1, 4),
+    seeds=st.integers(1, 4),
+    folds=st.integers(1, 3),
+    n_days=st.integers(2, 60),
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=15, deadline=None)
+def test_any_shape_has_a_leaderboard(n_agents, seeds, folds, n_days, seed):
+    runs = {
+        f"agent {n}": trainings(seeds=seeds, folds=folds, name=n, n_days=n_days)
+        for n in range(n_agents)
+    }
+    board = leaderboard(runs, seed=seed)
+    estimates = [standing.sharpe.estimate for standing in board.standings]
+    assert estimates == sorted(estimates, reverse=True)
+    assert len(board.differences) == n_agents * (n_agents - 1) // 2
+    assert len(board.names) == n_agents + 1
+    assert len(sentences(board)) in {n_agents, n_agents + 1}
+    for standing in board.standings:
+        assert standing.scores.shape == (seeds, folds)
+        assert 0 <= standing.improvement <= 1
+        if seeds > 1:
+            assert standing.sharpe.low <= standing.sharpe.high
+    if seeds > 1 and n_agents > 1:
+        assert sum(s.first for s in board.standings) == pytest.approx(1)
+        ranks = sum(s.mean_rank for s in board.standings)
+        assert ranks == pytest.approx(n_agents * (n_agents + 1) / 2)
