@@ -14,7 +14,8 @@ import pandas as pd
 from omegaconf import DictConfig
 from optuna.trial import FrozenTrial
 
-from finai_rl.evaluation.leaderboard import Leaderboard, TrainedRun, leaderboard
+from finai_rl.evaluation.comparable_runs import TrainedRun
+from finai_rl.evaluation.leaderboard import Leaderboard, leaderboard
 from finai_rl.evaluation.leaderboard_page import print_leaderboard, save_leaderboard
 from finai_rl.evaluation.run_verdict import RunVerdict, judge_returns
 from finai_rl.holdout import RETURNS_FILE
@@ -97,7 +98,7 @@ def judge_first(
         column: np.concatenate(
             [
                 np.mean([tables[fold, seed][column] for seed in first.seeds], axis=0)
-                for fold in first.folds
+                for fold in board.folds
             ]
         )
         for column in ("agent", "equal_weight")
