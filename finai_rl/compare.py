@@ -40,9 +40,9 @@ def compare(cfg: DictConfig, folder: Path) -> None:
     from finai_rl.evaluation.leaderboard_page import print_leaderboard, save_leaderboard
     from finai_rl.tracking.search import finished_trainings
 
-    found = finished_trainings(cfg.tracking.uri, cfg.experiment_name, cfg.filter, cfg.sweep)
+    found = finished_trainings(cfg.tracking.uri, cfg.experiment_name, cfg.filter, cfg.parent)
     if not found:
-        asked = {"filter": cfg.filter, "sweep": cfg.sweep}
+        asked = {"filter": cfg.filter, "parent": cfg.parent}
         asked_for = "".join(f", {key}={value}" for key, value in asked.items() if value)
         raise ConfigError(
             [f"experiment_name: no finished training of {cfg.experiment_name!r}{asked_for}"]

@@ -318,7 +318,7 @@ class Compare:
     experiment_name: str
     by: list[str]
     filter: str | None
-    sweep: str | None
+    parent: str | None
     periods_per_year: int
     risk_free: float
     seed: int

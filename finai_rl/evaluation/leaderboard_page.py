@@ -8,6 +8,9 @@ from finai_rl.evaluation import leaderboard_words as words
 from finai_rl.evaluation.leaderboard import EQUAL_WEIGHT, Leaderboard
 from finai_rl.evaluation.page.leaderboard import leaderboard_html
 
+_WIDE = 180
+_PARTS = (range(1, 5), range(5, 9), range(9, 12))
+
 
 def print_leaderboard(board: Leaderboard) -> None:
     """Print the table, one sentence on each pair of neighbours, and what was left out."""
@@ -15,12 +18,16 @@ def print_leaderboard(board: Leaderboard) -> None:
     from rich.table import Table
 
     console = Console(soft_wrap=True, markup=False, highlight=False)
-    table = Table(title=words.span(board))
-    for number, heading in enumerate(words.HEADINGS):
-        table.add_column(heading, justify="right" if number else "left")
-    for name, cells in words.rows(board).items():
-        table.add_row(name, *cells)
-    console.print(table)
+    # A narrow terminal has room for a few columns at a time.
+    wide = console.width >= _WIDE
+    console.print(words.span(board))
+    for columns in [range(1, len(words.HEADINGS))] if wide else _PARTS:
+        table = Table("agent")
+        for column in columns:
+            table.add_column(words.HEADINGS[column], justify="right")
+        for name, cells in words.rows(board).items():
+            table.add_row(name, *(cells[column - 1] for column in columns))
+        console.print(table)
     for sentence in words.sentences(board):
         console.print(sentence)
     for line in board.left_out:

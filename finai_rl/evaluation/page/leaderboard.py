@@ -42,7 +42,7 @@ def _table(board: Leaderboard) -> str:
         [name, *(Cell(cell, "soft") if name == EQUAL_WEIGHT else cell for cell in cells)]
         for name, cells in words.rows(board).items()
     ]
-    return section("table", "All numbers", "", table(words.HEADINGS, rows))
+    return section("table", "All numbers", "", table(words.HEADINGS, rows, "board"))
 
 
 def _differences(board: Leaderboard) -> str:
@@ -55,7 +55,7 @@ def _differences(board: Leaderboard) -> str:
         "Paired differences",
         "Sharpe ratio of the row less that of the column, on the same days, with its 95 % "
         "interval; shaded where this excludes 0.",
-        table(["", *names], rows),
+        table(["", *names], rows, "board matrix"),
     )
 
 
@@ -66,6 +66,8 @@ def _difference(board: Leaderboard, one: str, other: str) -> Cell:
     text = number(found.estimate, "ratio")
     ends = interval(found, "ratio")
     kind = ("gain" if found.low > 0 else "loss") if words.excludes_zero(found) else ""
+    # Breaks between the number and its interval only.
+    ends = ends.replace(" ", "\N{NO-BREAK SPACE}")
     return Cell(text if ends == UNDEFINED else f"{text} ({ends})", kind, "--v:.3" if kind else "")
 
 
