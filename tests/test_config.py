@@ -35,7 +35,12 @@ NESTED = {
 NEEDED = {"split=dates": ["split.validation_start=2010-01-01"]}
 
 
-SCHEMAS = {"train": schemas.Train, "verify": schemas.Verify}
+SCHEMAS = {
+    "train": schemas.Train,
+    "verify": schemas.Verify,
+    "evaluate": schemas.Evaluate,
+    "compare": schemas.Compare,
+}
 
 
 def composed(*overrides: str, command: str = "train") -> DictConfig:
