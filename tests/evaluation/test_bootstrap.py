@@ -31,7 +31,8 @@ def test_the_block_length_is_that_of_an_autoregression(rho):
 
 
 def test_the_block_length_agrees_with_arch():
-    bootstrap = pytest.importorskip("arch.bootstrap")
+    from arch import bootstrap
+
     rng = np.random.default_rng(0)
     for rho in (0.0, 0.3, 0.7):
         series = autoregressive(rho, 1000, rng)
