@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from omegaconf import DictConfig
 
 from finai_rl.config import ConfigError, build, plain
 from finai_rl.envs.normalization import frozen, normalized
+from finai_rl.envs.segments import SegmentedVecEnv, environments_per_segment
 from finai_rl.envs.windows import windowed
 from finai_rl.network import with_network
 
@@ -58,10 +60,20 @@ def load_split(cfg: DictConfig) -> Split:
     return split
 
 
-def training_env(cfg: DictConfig, data: MarketData) -> VecEnv:
-    """Build the environment to learn in: monitored, seeded, and in its config's wrappers."""
+def training_env(cfg: DictConfig, *blocks: MarketData) -> VecEnv:
+    """Build the environment to learn in: monitored, seeded, and in its config's wrappers.
+
+    Args:
+        cfg: The run config.
+        *blocks: What to learn on; of several, every account stays in one.
+
+    Raises:
+        ConfigError: If a setting is unknown or refused, or there are fewer environments than
+            blocks.
+    """
     node, wrapper = _without_wrappers(cfg.env)
-    env = windowed(_market_env(node, data, cfg.seed), wrapper.pop("window", 1))
+    market = _market_env(node, blocks[0], cfg.seed) if len(blocks) == 1 else None
+    env = windowed(market or _segments(node, blocks, cfg.seed), wrapper.pop("window", 1))
     return normalized(env, gamma=cfg.agent.get("gamma", DEFAULT_GAMMA), **wrapper)
 
 
@@ -157,6 +169,20 @@ def new_agent(cfg: DictConfig, env: VecEnv) -> BaseAlgorithm:
     }
     agent: BaseAlgorithm = build(node, "agent", env=env, **objects)
     return agent
+
+
+def _segments(node: dict[str, Any], blocks: Sequence[MarketData], seed: int) -> VecEnv:
+    try:
+        counts = environments_per_segment(node.get("n_envs", 1), [b.n_days for b in blocks])
+    except ValueError as error:
+        raise ConfigError([f"env.{error}"]) from None
+    segments = [
+        _market_env({**node, "n_envs": count}, block, seed)
+        for block, count in zip(blocks, counts, strict=True)
+    ]
+    env = SegmentedVecEnv(segments)
+    env.seed(seed)
+    return env
 
 
 def _market_env(node: dict[str, Any], data: MarketData, seed: int) -> VecEnv:

@@ -67,6 +67,7 @@ def by_agent(found: list[Training], by: list[str]) -> dict[str, list[TrainedRun]
         ConfigError: If a run lacks one of the tags.
     """
     from finai_rl.evaluation.comparable_runs import TrainedRun
+    from finai_rl.evaluation.paths import by_path
 
     if not by:
         raise ConfigError(["by: name at least one tag"])
@@ -81,7 +82,7 @@ def by_agent(found: list[Training], by: list[str]) -> dict[str, list[TrainedRun]
         name = " ".join(run.tags[tag] for tag in by)
         days = f"{run.tags['data']} {run.tags['split.validation']}"
         sorted_runs[name].append(TrainedRun(days, int(run.tags["seed"]), run.returns))
-    return dict(sorted_runs)
+    return {name: by_path(runs) for name, runs in sorted_runs.items()}
 
 
 if __name__ == "__main__":

@@ -80,6 +80,7 @@ class ConfigError(InputError):
 
 
 OmegaConf.register_new_resolver("mul", lambda x, y: x * y, replace=True)
+OmegaConf.register_new_resolver("choose", lambda n, k: math.comb(n, k), replace=True)
 
 
 WithSeed = Callable[[int], DictConfig]

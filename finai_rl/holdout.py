@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from finai_rl.assembly import baseline_env, evaluation_env, evaluation_settings
 from finai_rl.config import ConfigError
-from finai_rl.data.market import MarketData
+from finai_rl.data.market import FloatArray, MarketData
 from finai_rl.envs.settings import cost_of_trading, per_stock
 from finai_rl.evaluation.backtest import BacktestResult, backtest
 from finai_rl.evaluation.baselines import (
@@ -42,14 +42,15 @@ class HoldoutReport:
         metrics: Metrics by ``agent``, ``equal_weight`` and, where the data has one, ``index``,
             all over the same days: those until the agent's ruin, or the whole block.
         files: Pictures and tables written.
-        result: The agent's daily account, until its ruin.
+        returns: (n_days - 1,) the agent's daily returns, 0 after its ruin; of several blocks one
+            after the other.
         ruined_on: The day on which the agent's account was worth nothing, as ISO text; None if
             it never was.
     """
 
     metrics: dict[str, dict[str, float]]
     files: list[Path]
-    result: BacktestResult
+    returns: FloatArray
     ruined_on: str | None = None
 
 
@@ -109,7 +110,7 @@ class Holdout:
         return HoldoutReport(
             {"agent": measured, **self._measure_baselines(n_days)},
             files,
-            result,
+            self._daily(result),
             data.day_names[n_days - 1] if result.ruined else None,
         )
 
@@ -133,17 +134,21 @@ class Holdout:
         """
         import pandas as pd
 
-        data = self._data
-        columns = {"agent": result.account_value, "equal_weight": self.baseline.account_value}
+        columns = {
+            "date": self._data.day_names[1:],
+            "agent": self._daily(result),
+            "equal_weight": simple_returns(self.baseline.account_value),
+        }
         if self.index is not None:
-            columns["index"] = self.index
-        table = pd.DataFrame({"date": data.day_names[1:]})
-        for name, values in columns.items():
-            returns = simple_returns(values)
-            table[name] = np.concatenate([returns, np.zeros(len(table) - len(returns))])
+            columns["index"] = simple_returns(self.index)
+        table = pd.DataFrame(columns)
         file = folder / RETURNS_FILE
         table.to_csv(file, index=False)
         return file
+
+    def _daily(self, result: BacktestResult) -> FloatArray:
+        returns = simple_returns(result.account_value)
+        return np.concatenate([returns, np.zeros(self._data.n_days - 1 - len(returns))])
 
     def _check(self) -> None:
         data, settings = self._data, self._settings

@@ -51,7 +51,7 @@ def timesteps_to_train(cfg: DictConfig, agent: BaseAlgorithm, env: VecEnv) -> in
     steps = int(cfg.total_timesteps)
     if cfg.total_episodes is not None:
         try:
-            episode_steps = int(env.get_attr("episode_steps")[0])
+            episode_steps = max(map(int, env.get_attr("episode_steps")))
         except AttributeError:
             message = "total_episodes: this environment does not say how long its episodes are"
             raise ConfigError([f"{message}; set total_timesteps instead"]) from None

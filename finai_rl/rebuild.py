@@ -82,6 +82,11 @@ def block_of(cfg: DictConfig, run: FinishedRun, name: str) -> Block:
         if split.test is None:
             raise InputError("block=test: the run's split has left no test block")
         first, last = days.index(split.test.first_day), days.index(split.test.last_day)
+    elif split.combinatorial:
+        raise InputError(
+            "block=validation: this run was validated on several blocks and trained on days after "
+            "them, which its paths show; block=test opens the sealed block"
+        )
     else:
         span = split.validation.day_names
         first, last = days.index(span[0]), days.index(span[-1])

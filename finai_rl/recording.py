@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from finai_rl.data.market import MarketData
 from finai_rl.data.split import Split
 from finai_rl.holdout import HoldoutReport
 from finai_rl.tracking import COUNTED_TAG, Tracker, data_tags, note_tag, provenance_tags
@@ -41,8 +42,10 @@ def describe(tracker: Tracker, cfg: DictConfig, split: Split) -> None:
             **note_tag(_note(cfg, split)),
         }
     )
-    tracker.log_dataset(split.train, "training")
-    tracker.log_dataset(split.validation, "validation")
+    for block in split.train_blocks:
+        tracker.log_dataset(block, "training")
+    for block in split.validation_blocks:
+        tracker.log_dataset(block, "validation")
 
 
 def record_backtest(
@@ -71,9 +74,9 @@ def print_summary(
     from rich.table import Table
 
     console = Console(soft_wrap=True, markup=False, highlight=False)
-    days = split.validation.day_names
-    last_day = report.ruined_on or days[-1]
-    table = Table(title=f"Validation backtest, {days[0]} to {last_day}")
+    blocks = split.validation_blocks
+    last_day = report.ruined_on if len(blocks) == 1 else None
+    table = Table(title=f"Validation backtest, {_spans(blocks, last_day)}")
     table.add_column("metric")
     for name in report.metrics:
         heading = chosen("agent", cfg) if name == "agent" else name.replace("_", " ")
@@ -85,7 +88,7 @@ def print_summary(
         worth = report.metrics["agent"]["final_account_value"]
         console.print(
             f"Ruined on {report.ruined_on}: the account was worth {worth:,.2f} at that close. "
-            f"Every column ends that day, the block on {days[-1]}."
+            f"{_where_it_ends(blocks)}"
         )
     console.print(
         f"Simple returns net of costs, {cfg.evaluation.periods_per_year} periods a year, risk-free "
@@ -115,10 +118,24 @@ def _shown(values: Mapping[str, float], metric: str) -> str:
     return f"{value:,.0f}" if whole else f"{value:.4f}"
 
 
+def _where_it_ends(blocks: Sequence[MarketData]) -> str:
+    if len(blocks) > 1:
+        return "Every column of that block ends that day."
+    return f"Every column ends that day, the block on {blocks[0].day_names[-1]}."
+
+
+def _spans(blocks: Sequence[MarketData], last_day: str | None = None) -> str:
+    """Say from when to when blocks go; the last one perhaps to another day than its own."""
+    ends = [block.day_names[-1] for block in blocks]
+    ends[-1] = last_day or ends[-1]
+    pairs = zip(blocks, ends, strict=True)
+    return "; ".join(f"{block.day_names[0]} to {end}" for block, end in pairs)
+
+
 def _block_tags(split: Split) -> dict[str, str]:
     tags = {}
-    for name, block in (("train", split.train), ("validation", split.validation)):
-        tags[f"split.{name}"] = f"{block.day_names[0]} to {block.day_names[-1]}"
+    for name, blocks in (("train", split.train_blocks), ("validation", split.validation_blocks)):
+        tags[f"split.{name}"] = _spans(blocks)
     if split.test is not None:
         tags["split.test"] = f"{split.test.first_day} to {split.test.last_day} (sealed)"
     return tags

@@ -172,6 +172,18 @@ class WalkForward:
 
 
 @dataclass
+class Combinatorial:
+    """``split=cpcv``."""
+
+    fold: int
+    n_folds: int
+    n_validation_folds: int
+    purge: int
+    embargo: int
+    test: float
+
+
+@dataclass
 class Portfolio:
     """``env=portfolio``, the settings of its wrappers included."""
 
@@ -332,6 +344,7 @@ BY_TARGET: dict[str, type] = {
     "finai_rl.data.split.split_by_fraction": SplitByFraction,
     "finai_rl.data.split.split_by_dates": SplitByDates,
     "finai_rl.data.split.split_walk_forward": WalkForward,
+    "finai_rl.data.combinatorial.split_combinatorial": Combinatorial,
     "finai_rl.envs.stock_trading.StockTradingVecEnv": StockTrading,
     "finai_rl.envs.portfolio.PortfolioVecEnv": Portfolio,
     "finai_rl.envs.finrl.finrl_vec_env": FinRLStockTrading,

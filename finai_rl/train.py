@@ -45,7 +45,7 @@ def train(cfg: DictConfig, folder: Path, watch: Watch | None = None) -> float:
     """
     from finai_rl.assembly import load_split, new_agent, seed_everything, training_env
     from finai_rl.evaluation.metrics import objective
-    from finai_rl.holdout import Holdout
+    from finai_rl.holdout_blocks import holdout_of
     from finai_rl.learning import claim, learn, model_folder, save, timesteps_to_train
     from finai_rl.recording import chosen, describe, print_summary, record_backtest
 
@@ -54,10 +54,10 @@ def train(cfg: DictConfig, folder: Path, watch: Watch | None = None) -> float:
     tracker = build(cfg.tracking, "tracking")
     split = load_split(cfg)
     watch.on_split(split)
-    env = training_env(cfg, split.train)
+    env = training_env(cfg, *split.train_blocks)
     agent = new_agent(cfg, env)
     steps = timesteps_to_train(cfg, agent, env)
-    holdout = Holdout(cfg, split.validation)
+    holdout = holdout_of(cfg, split.validation_blocks)
     second = model_folder(cfg)
     claim(folder)
     with tracker:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from finai_rl.data.split import Split
     from finai_rl.holdout import Holdout, HoldoutReport
+    from finai_rl.holdout_blocks import HoldoutBlocks
     from finai_rl.tracking import Tracker
 
 
@@ -36,7 +37,7 @@ class Watch:
         """Hear that the run is open."""
 
     def callbacks(
-        self, agent: BaseAlgorithm, env: VecEnv, steps: int, holdout: Holdout
+        self, agent: BaseAlgorithm, env: VecEnv, steps: int, holdout: Holdout | HoldoutBlocks
     ) -> Sequence[BaseCallback]:
         """Return what is to be called while the agent learns."""
         return ()

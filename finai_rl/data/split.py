@@ -27,11 +27,30 @@ class Split:
         train: The days agents learn on.
         validation: The days after them: model selection, early stopping, hyperparameter search.
         test: Where the sealed test block lies, None if every day went to the other two.
+        further_train: Further stretches to learn on, where days in between are held out.
+        further_validation: Further blocks to validate on, each with a new account.
     """
 
     train: MarketData
     validation: MarketData
     test: SealedBlock | None
+    further_train: tuple[MarketData, ...] = ()
+    further_validation: tuple[MarketData, ...] = ()
+
+    @property
+    def train_blocks(self) -> tuple[MarketData, ...]:
+        """All stretches to learn on, by date."""
+        return (self.train, *self.further_train)
+
+    @property
+    def validation_blocks(self) -> tuple[MarketData, ...]:
+        """All blocks to validate on, by date."""
+        return (self.validation, *self.further_validation)
+
+    @property
+    def combinatorial(self) -> bool:
+        """Whether several blocks are validated on, with training days on both sides of them."""
+        return bool(self.further_validation)
 
 
 def split_by_fraction(data: MarketData, *, train: float = 0.7, validation: float = 0.15) -> Split:
@@ -157,13 +176,18 @@ def _blocks(
     if short:
         span = f"the data runs from {data.day_names[0]} to {data.day_names[-1]}"
         raise DataError(f"split of {data.source.name}", [*short, f"each needs 2; {span}"])
-    test = None
-    if test_start < end:
-        names = data.day_names
-        test = SealedBlock(names[test_start], names[end - 1], end - test_start)
+    test = sealed_block(data, test_start, end)
     # Copies, so that once the caller lets the whole market go, no test row is left in the process.
     return Split(
         data.slice_days(*train).copy(),
         data.slice_days(*validation).copy(),
         test,
     )
+
+
+def sealed_block(data: MarketData, start: int, end: int | None = None) -> SealedBlock | None:
+    """Say where the test block from day ``start`` to before day ``end`` lies; None for no day."""
+    end = data.n_days if end is None else end
+    if start >= end:
+        return None
+    return SealedBlock(data.day_names[start], data.day_names[end - 1], end - start)

@@ -20,6 +20,7 @@ from finai_rl.evaluation.comparable_runs import (
 )
 from finai_rl.evaluation.intervals import sharpe_difference_interval
 from finai_rl.evaluation.returns import sharpe_ratio
+from finai_rl.evaluation.run_verdict import RunVerdict, judge_returns
 from finai_rl.evaluation.seeds import (
     interquartile_mean,
     probability_of_improvement,
@@ -49,6 +50,9 @@ class Standing:
         mean_rank: Mean over resamples of its rank among the agents of several seeds, 1 for the
             best; NaN for one seed, or where there is no other such agent.
         first: Share of these resamples in which it is the best; NaN as above.
+        n_ruined: How many of its runs ended in ruin.
+        verdict: What the mean of the seeds' returns, one fold after the other, is evidence of,
+            beside equal weight's on the same dates; an agent with a ruined run has none.
     """
 
     name: str
@@ -61,6 +65,8 @@ class Standing:
     total_return: float
     mean_rank: float
     first: float
+    n_ruined: int
+    verdict: RunVerdict
 
     @property
     def n_runs(self) -> int:
@@ -115,8 +121,12 @@ def leaderboard(
     periods_per_year: float = 252,
     risk_free: float = 0.0,
     seed: int = 0,
+    tried_before: int = 0,
 ) -> Leaderboard:
     """Compare agents on the blocks that all of them were backtested on.
+
+    The agents are the trials among which the best is picked, and are counted so in each verdict:
+    the seeds and folds of one are no choices.
 
     Args:
         runs: The trainings of each agent, oldest first; what of them is compared and what is
@@ -124,6 +134,7 @@ def leaderboard(
         periods_per_year: 252 for daily data.
         risk_free: Simple annual rate.
         seed: Of the resamples.
+        tried_before: Further trials that the agents compared were picked from.
 
     Raises:
         ValueError: If nothing can be compared, the agents have no block in common, or one of
@@ -134,16 +145,22 @@ def leaderboard(
     found = comparable_runs(
         runs, lambda returns: sharpe_ratio(returns, periods_per_year, risk_free)
     )
-    return _Board(found, periods_per_year, risk_free, seed).leaderboard()
+    return _Board(found, periods_per_year, risk_free, seed, tried_before).leaderboard()
 
 
 class _Board:
     """The numbers of a leaderboard, over complete tables of runs."""
 
     def __init__(
-        self, runs: ComparableRuns, periods_per_year: float, risk_free: float, seed: int
+        self,
+        runs: ComparableRuns,
+        periods_per_year: float,
+        risk_free: float,
+        seed: int,
+        tried_before: int,
     ) -> None:
         self._runs, self._seed = runs, seed
+        self._n_counted = len(runs.returns) + tried_before
         self._yearly = (periods_per_year, risk_free)
         self._seeds = {name: sorted({s for _, s in table}) for name, table in runs.returns.items()}
         self._scores = {name: self._scores_of(name, AGENT) for name in runs.returns}
@@ -201,6 +218,21 @@ class _Board:
             total_return=_growth(self._mean[name]),
             mean_rank=mean_rank,
             first=first,
+            n_ruined=self._n_ruined(name),
+            verdict=self._verdict(name),
+        )
+
+    def _n_ruined(self, name: str) -> int:
+        return sum(bool((r[:, AGENT] <= -1).any()) for r in self._runs.returns[name].values())
+
+    def _verdict(self, name: str) -> RunVerdict:
+        return judge_returns(
+            self._mean[name],
+            self._baseline[name],
+            EQUAL_WEIGHT,
+            self._n_counted,
+            periods_per_year=self._yearly[0],
+            ruined=self._n_ruined(name) > 0,
         )
 
     def _scores_of(self, name: str, column: int) -> FloatArray:

@@ -9,20 +9,21 @@ from finai_rl.evaluation.leaderboard import EQUAL_WEIGHT, Leaderboard
 from finai_rl.evaluation.page.leaderboard import leaderboard_html
 
 _WIDE = 180
-_PARTS = (range(1, 5), range(5, 9), range(9, 12))
+_PARTS = (range(1, 5), range(5, 9), range(9, 13))
 
 
 def print_leaderboard(board: Leaderboard) -> None:
     """Print the table, one sentence on each pair of neighbours, and what was left out."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console(soft_wrap=True, markup=False, highlight=False)
     # A narrow terminal has room for a few columns at a time.
     wide = console.width >= _WIDE
+    longest = max(map(len, board.names))
     console.print(words.span(board))
     for columns in [range(1, len(words.HEADINGS))] if wide else _PARTS:
-        table = Table("agent")
+        table = Table(Column("agent", min_width=longest, no_wrap=True))
         for column in columns:
             table.add_column(words.HEADINGS[column], justify="right")
         for name, cells in words.rows(board).items():
@@ -77,6 +78,8 @@ def _standings(board: Leaderboard) -> list[dict[str, object]]:
             "total_return": standing.total_return,
             "mean_rank": standing.mean_rank,
             "first": standing.first,
+            "n_ruined": standing.n_ruined,
+            "evidence": standing.verdict.level,
         }
         for standing in board.standings
     }

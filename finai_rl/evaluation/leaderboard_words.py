@@ -8,6 +8,9 @@ import math
 from finai_rl.evaluation.bootstrap import Interval
 from finai_rl.evaluation.leaderboard import EQUAL_WEIGHT, Leaderboard, Standing
 from finai_rl.evaluation.page.formats import UNDEFINED, interval, number, plural, share
+from finai_rl.evaluation.run_verdict import RULE
+
+_FEW = 3
 
 HEADINGS = (
     "agent",
@@ -22,6 +25,7 @@ HEADINGS = (
     "total return",
     "mean rank",
     "first",
+    "evidence of skill",
 )
 
 NOTES = {
@@ -47,6 +51,10 @@ NOTES = {
         "Rank, and how often it is the best, when seeds are drawn again; among the agents of "
         "several seeds."
     ),
+    "Evidence of skill": (
+        "Of equal parts of the money in each seed, all folds one after the other, after the number "
+        f"of agents tried. {RULE}"
+    ),
     "Many pairs": (
         "Each interval is for one difference. Of 20 differences that are none, about one "
         "excludes 0."
@@ -71,7 +79,7 @@ def rows(board: Leaderboard) -> dict[str, list[str]]:
     """Return the cells after the name, by name, in the order of the board."""
     standings = {standing.name: standing for standing in board.standings}
     equal = ["", "", number(board.baseline, "ratio"), *[""] * 5]
-    equal += [number(board.baseline_return, "percent"), "", ""]
+    equal += [number(board.baseline_return, "percent"), "", "", ""]
     return {name: _row(standings[name]) if name in standings else equal for name in board.names}
 
 
@@ -83,15 +91,23 @@ def excludes_zero(found: Interval) -> bool:
 def sentences(board: Leaderboard) -> list[str]:
     """Say of each pair of neighbours whether the difference means something.
 
-    Agents with only equal weight between them are neighbours too.
+    Agents with only equal weight between them are neighbours too; of three agents at most, every
+    two are.
     """
     n_seeds = {standing.name: len(standing.seeds) for standing in board.standings}
     found = []
     agents = [name for name in board.names if name != EQUAL_WEIGHT]
-    for pair in dict.fromkeys([*itertools.pairwise(agents), *itertools.pairwise(board.names)]):
+    pairs = itertools.combinations(agents, 2) if len(agents) <= _FEW else itertools.pairwise(agents)
+    for pair in dict.fromkeys([*pairs, *itertools.pairwise(board.names)]):
         one, other = reversed(pair) if pair[0] == EQUAL_WEIGHT else pair
         one_seed = 1 in (n_seeds[one], n_seeds.get(other))
         found.append(_sentence(one, other, board.difference(one, other), one_seed))
+    found += [
+        f"{standing.name}: {standing.n_ruined} of {plural(standing.n_runs, 'account')} ruined; "
+        "its place is by Sharpe ratios, which do not show that all of the money was lost."
+        for standing in board.standings
+        if standing.n_ruined
+    ]
     return found
 
 
@@ -111,7 +127,12 @@ def _row(standing: Standing) -> list[str]:
         number(standing.total_return, "percent"),
         f"{standing.mean_rank:.2f}" if math.isfinite(standing.mean_rank) else "",
         share(standing.first) if math.isfinite(standing.first) else "",
+        _evidence(standing),
     ]
+
+
+def _evidence(standing: Standing) -> str:
+    return {"no evidence": "none"}.get(standing.verdict.level, standing.verdict.level)
 
 
 def _sentence(one: str, other: str, found: Interval, one_seed: bool) -> str:

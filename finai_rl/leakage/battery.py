@@ -13,6 +13,7 @@ from finai_rl.data.market import FloatArray, MarketData
 from finai_rl.data.processed_csv import load_processed_csv
 from finai_rl.data.split import Split
 from finai_rl.data.validation import DataError
+from finai_rl.errors import InputError
 from finai_rl.leakage.finding import Finding
 from finai_rl.leakage.fingerprints import fingerprint_findings
 from finai_rl.leakage.foresight import foresight_findings
@@ -51,6 +52,11 @@ def all_findings(cfg: DictConfig, market: MarketData) -> list[Finding]:
 
 def _findings(cfg: DictConfig, market: MarketData) -> Iterator[Finding]:
     split: Split = build(cfg.split, "split", market)
+    if split.combinatorial:
+        raise InputError(
+            "split: a combinatorial split trains on days after its validation blocks by design; "
+            "verify with split=fraction"
+        )
     data = visible(split)
     boundary = split.train.n_days - 1
     middle = boundary + split.validation.n_days // 2

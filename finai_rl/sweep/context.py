@@ -39,7 +39,16 @@ class Seal:
 
     @classmethod
     def of(cls, split: Split, *, compare_data: bool) -> Seal:
-        """Return the seal that a split sets."""
+        """Return the seal that a split sets.
+
+        Raises:
+            InputError: If trials are to be compared by one objective and there are several blocks.
+        """
+        if compare_data and split.combinatorial:
+            raise InputError(
+                "split: a search selects on one validation block after its training days; search "
+                "with split=fraction, and give only its result to evaluation=cpcv"
+            )
         return cls(
             split.train.source.sha256,
             _span(split),
@@ -54,7 +63,7 @@ class Seal:
             InputError: If a row of the sealed block is among them, or the trial's objective could
                 not be compared with that of the others.
         """
-        last = _span(split)[1]
+        last = max(_span(split)[1], split.train_blocks[-1].day_names[-1])
         same_data = split.train.source.sha256 == self.sha256
         if same_data and self.sealed_from is not None and last >= self.sealed_from:
             raise InputError(
@@ -140,5 +149,4 @@ def folder_of(study: StudyAddress, output_root: str) -> Path:
 
 
 def _span(split: Split) -> tuple[str, str]:
-    days = split.validation.day_names
-    return days[0], days[-1]
+    return split.validation.day_names[0], split.validation_blocks[-1].day_names[-1]

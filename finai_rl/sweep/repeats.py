@@ -6,7 +6,9 @@ configurations, over all of their seeds and folds.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,9 @@ from omegaconf import DictConfig
 from optuna.trial import FrozenTrial
 
 from finai_rl.evaluation.comparable_runs import TrainedRun
-from finai_rl.evaluation.leaderboard import Leaderboard, leaderboard
+from finai_rl.evaluation.leaderboard import leaderboard
 from finai_rl.evaluation.leaderboard_page import print_leaderboard, save_leaderboard
-from finai_rl.evaluation.run_verdict import RunVerdict, judge_returns
+from finai_rl.evaluation.paths import BLOCK, PathScores, by_path, path_scores
 from finai_rl.holdout import RETURNS_FILE
 from finai_rl.sweep.results import Results
 from finai_rl.tracking import Tracker, note_tag
@@ -47,17 +49,24 @@ def compare_repeats(
     if not runs:
         return
     settings = cfg.evaluation
+    own = sum(len(found) for found in runs.values())
+    before = max((counted or own) - own, 0)
     try:
-        board = leaderboard(runs, settings.periods_per_year, settings.risk_free)
+        board = leaderboard(
+            {name: by_path(found) for name, found in runs.items()},
+            settings.periods_per_year,
+            settings.risk_free,
+            tried_before=before,
+        )
     except ValueError as error:
         print(f"The trials cannot be compared: {error}")
         return
     first = board.standings[0]
-    # What was tried before, and the configurations of this multirun; its repeats are no choices.
-    own = sum(len(found) for found in runs.values())
-    n_counted = max((counted or own) - own, 0) + len(runs)
-    verdict = judge_first(board, runs, n_counted, settings.periods_per_year)
+    verdict = first.verdict
     print_leaderboard(board)
+    for name, scores in scores_of_paths(runs, cfg).items():
+        print(f"{name}: {scores.sentence}")
+        tracker.log_metrics(_path_metrics(name, scores), len(results.trials))
     print(f"{first.name}: {verdict.sentence}")
     save_leaderboard(board, folder)
     tags = {"verdict": verdict.level, "best.configuration": first.name}
@@ -80,36 +89,35 @@ def runs_of(results: Results) -> dict[str, list[TrainedRun]]:
             file = folder / "backtest" / RETURNS_FILE
             if file.is_file():
                 table = pd.read_csv(file)
-                days = f"{table['date'].iloc[0]} to {table['date'].iloc[-1]}"
+                days = _days(table)
                 found[_name(trial)].append(TrainedRun(days, seed, table))
     return dict(found)
 
 
-def judge_first(
-    board: Leaderboard,
-    runs: dict[str, list[TrainedRun]],
-    n_counted: int,
-    periods_per_year: float,
-) -> RunVerdict:
-    """Judge the best configuration by the mean of its seeds' returns, one fold after the other."""
-    first = board.standings[0]
-    tables = {(run.fold, run.seed): run.returns for run in runs[first.name]}
-    parts = {
-        column: np.concatenate(
-            [
-                np.mean([tables[fold, seed][column] for seed in first.seeds], axis=0)
-                for fold in board.folds
-            ]
-        )
-        for column in ("agent", "equal_weight")
+def scores_of_paths(
+    runs: Mapping[str, Sequence[TrainedRun]], cfg: DictConfig
+) -> dict[str, PathScores]:
+    """Return the scores of each configuration's paths; none where a run has a single block."""
+    yearly = (cfg.evaluation.periods_per_year, cfg.evaluation.risk_free)
+    found = {
+        name: path_scores(by_path(trainings), *yearly)
+        for name, trainings in runs.items()
+        if any(BLOCK in run.returns for run in trainings)
     }
-    return judge_returns(
-        parts["agent"],
-        parts["equal_weight"],
-        "equal weight, buy and hold",
-        n_counted,
-        periods_per_year=periods_per_year,
-    )
+    return {name: scores for name, scores in found.items() if scores is not None}
+
+
+def _path_metrics(name: str, scores: PathScores) -> dict[str, float]:
+    allowed = re.sub(r"[^\w./ -]", " ", name)
+    low, middle, high = np.quantile(scores.sharpe, [0.05, 0.5, 0.95])
+    values = {"low": low, "median": middle, "high": high, "better": scores.better}
+    return {f"paths/{allowed}/{key}": float(value) for key, value in values.items()}
+
+
+def _days(table: pd.DataFrame) -> str:
+    if BLOCK in table:
+        return "; ".join(table[BLOCK].unique())
+    return f"{table['date'].iloc[0]} to {table['date'].iloc[-1]}"
 
 
 def _trainings(trial: FrozenTrial) -> list[tuple[Path, int]]:

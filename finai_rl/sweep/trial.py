@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from finai_rl.data.split import Split
     from finai_rl.evaluation.result import BacktestResult
     from finai_rl.holdout import Holdout, HoldoutReport
+    from finai_rl.holdout_blocks import HoldoutBlocks
 
 log = logging.getLogger(__name__)
 
@@ -219,17 +220,20 @@ class _SeedWatch(Watch):
 
     def on_split(self, split: Split) -> None:
         self._trial.context.seal.check(split)
-        self.dates = list(split.validation.day_names[1:])
+        self.dates = [day for block in split.validation_blocks for day in block.day_names[1:]]
 
     def on_open(self, tracker: Tracker) -> None:
         self._tracker = tracker
         self._trial.opened(tracker, of_seed=self._trial.cfg.sweep.seeds > 1)
 
     def callbacks(
-        self, agent: BaseAlgorithm, env: VecEnv, steps: int, holdout: Holdout
+        self, agent: BaseAlgorithm, env: VecEnv, steps: int, holdout: Holdout | HoldoutBlocks
     ) -> Sequence[BaseCallback]:
+        from finai_rl.holdout_blocks import HoldoutBlocks
+
         n_looks = self._cfg.sweep.evaluations
-        if not n_looks or self._trial.context.pruner is None:
+        # A search, which alone has a pruner, is refused where there are several blocks.
+        if isinstance(holdout, HoldoutBlocks) or not n_looks or self._trial.context.pruner is None:
             return ()
 
         def look(look_number: int) -> None:
@@ -241,7 +245,7 @@ class _SeedWatch(Watch):
 
     def on_report(self, report: HoldoutReport) -> None:
         self.ruined_on = report.ruined_on
-        self.returns = self._daily(report.result)
+        self.returns = report.returns
 
     def _look(
         self, number: int, score: float, result: BacktestResult, step: int, steps: int

@@ -272,3 +272,28 @@ def test_the_named_plugin_searches_with_a_parent_run(tmp_path: Path) -> None:
     objectives = {run.data.metrics["objective"] for run in left.children()}
     assert objectives == {trial.value for trial in left.trials}
     assert left.best["value"] == max(objectives)
+
+
+@pytest.mark.slow
+def test_combinations_of_blocks_become_paths(tmp_path: Path) -> None:
+    cwd = workplace(tmp_path)
+    small = ("split.n_folds=3", "split.n_validation_folds=2", "split.embargo=5")
+    plan = ("agent=a2c", "evaluation=cpcv", 'hydra.sweeper.params.seed="0"', *small)
+    done = ended(start(cwd, *plan, *QUICK))
+    assert done.status == 0, done.output
+    left = Left(cwd)
+    assert len(left.names) == 3
+    assert "the agent: 2 paths through the same days" in done.stdout
+    run = left.children()[0]
+    assert run.data.tags["split.validation"].count(" to ") == 2
+    table = pd.read_csv(next(Path(left.tags["sweep.folder"]).glob("0/backtest/returns.csv")))
+    assert table["block"].nunique() == 2
+    assert left.parent.data.metrics["paths/the agent/median"]
+
+
+@pytest.mark.slow
+def test_a_search_over_several_blocks_is_refused(tmp_path: Path) -> None:
+    refused = ended(start(workplace(tmp_path), "-m", *SEARCH, "split=cpcv"))
+    assert refused.status == 1
+    assert "a search selects on one validation block" in refused.output
+    assert "Traceback" not in refused.output

@@ -218,7 +218,8 @@ def test_any_shape_has_a_leaderboard(n_agents, seeds, folds, n_days, seed):
     assert estimates == sorted(estimates, reverse=True)
     assert len(board.differences) == n_agents * (n_agents - 1) // 2
     assert len(board.names) == n_agents + 1
-    assert len(sentences(board)) in {n_agents, n_agents + 1}
+    pairs = n_agents * (n_agents - 1) // 2 if n_agents <= 3 else n_agents - 1
+    assert len(sentences(board)) in {pairs + 1, pairs + 2}
     for standing in board.standings:
         assert standing.scores.shape == (seeds, folds)
         assert 0 <= standing.improvement <= 1
@@ -228,3 +229,31 @@ def test_any_shape_has_a_leaderboard(n_agents, seeds, folds, n_days, seed):
         assert sum(s.first for s in board.standings) == pytest.approx(1)
         ranks = sum(s.mean_rank for s in board.standings)
         assert ranks == pytest.approx(n_agents * (n_agents + 1) / 2)
+
+
+def test_each_agent_has_a_verdict_of_its_own():
+    runs = {
+        "skilled": trainings(mean=0.0015, seeds=4, folds=3, name=1),
+        "lucky": trainings(mean=0.0, seeds=4, folds=3, name=2),
+    }
+    board = leaderboard(runs)
+    levels = {standing.name: standing.verdict.level for standing in board.standings}
+    assert levels == {"skilled": "strong", "lucky": "no evidence"}
+    assert board.standings[0].verdict.evidence.n_counted == 2
+    often = leaderboard(runs, tried_before=10**6)
+    assert often.standings[0].verdict.evidence.n_counted == 10**6 + 2
+    assert (
+        often.standings[0].verdict.evidence.deflated < board.standings[0].verdict.evidence.deflated
+    )
+
+
+def test_a_ruined_run_is_told_and_is_evidence_of_nothing():
+    runs = trainings(mean=0.01, folds=1)
+    lost = runs[0].returns.copy()
+    lost.loc[100:, "agent"] = 0.0
+    lost.loc[100, "agent"] = -1.0
+    ruined = dataclasses.replace(runs[0], returns=lost)
+    board = leaderboard({"agent": [ruined, *runs[1:]]})
+    assert board.standings[0].n_ruined == 1
+    assert board.standings[0].verdict.level == "no evidence"
+    assert any("1 of 3 accounts ruined" in line for line in sentences(board))

@@ -20,7 +20,7 @@ def number(value: float, unit: Unit) -> str:
     """Write a number with the digits that its unit deserves: ``"12.3 %"``, ``"0.84"``.
 
     Fractions of unit percent have one decimal, two below 1 % and none from 1,000 % on; ratios
-    have two.
+    have two, and three below 0.005.
     """
     if not math.isfinite(value):
         return UNDEFINED
@@ -31,7 +31,8 @@ def number(value: float, unit: Unit) -> str:
     if unit == "money":
         return currency(value)
     if unit == "ratio":
-        return f"{round(value, 2) + 0.0:,.2f}"
+        digits = 3 if 0.0005 <= abs(value) < 0.005 else 2
+        return f"{round(value, digits) + 0.0:,.{digits}f}"
     text = f"{round(value, 1) + 0.0:,.1f}" if abs(value) < 10 else f"{value:,.0f}"
     text = f"{value:,.0f}" if float(value).is_integer() else text
     return {"bps": f"{text} bps", "days": f"{text} days", "count": text}[unit]
