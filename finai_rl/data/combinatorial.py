@@ -55,24 +55,20 @@ def split_combinatorial(
     from skfolio.model_selection import CombinatorialPurgedCV
 
     end = data.n_days - round(test * data.n_days)
-    if end < 2 * n_folds:
+    smallest = end // n_folds
+    if purge + embargo >= smallest - 1:
         raise DataError(
             f"split of {data.source.name}",
-            [f"{end} days before the test block are too few for split.n_folds={n_folds}"],
+            [
+                f"{n_folds} blocks of the {end} days before the test block have {smallest} days "
+                f"each; split.purge={purge} and split.embargo={embargo} together must be shorter"
+            ],
         )
     splitter = CombinatorialPurgedCV(
         n_folds, n_validation_folds, purged_size=purge, embargo_size=embargo
     )
     train, blocks = list(splitter.split(np.zeros((end, 1))))[fold]
     stretches = [s for s in np.split(train, np.flatnonzero(np.diff(train) > 1) + 1) if len(s) > 1]
-    if not stretches:
-        raise DataError(
-            f"split of {data.source.name}",
-            [
-                f"split.purge={purge} and split.embargo={embargo} leave no day to train on in "
-                f"combination {fold} of {end} days; choose fewer"
-            ],
-        )
 
     def cut(days: np.ndarray) -> MarketData:
         return data.slice_days(int(days[0]), int(days[-1]) + 1).copy()

@@ -73,8 +73,8 @@ def test_blocks_hold_no_row_of_any_other():
         ({"fold": 15}, ValueError, "0 to 14: 2 of 6 blocks make 15 combinations, got 15"),
         ({"fold": 0, "n_validation_folds": 6}, ValueError, "n_validation_folds from 2 to one less"),
         ({"fold": 0, "purge": -1}, ValueError, "at least 0"),
-        ({"fold": 0, "embargo": 400, "n_folds": 3}, DataError, "no day"),
-        ({"fold": 0, "n_folds": 300}, DataError, "340 days before the test block are too few"),
+        ({"fold": 0, "embargo": 400, "n_folds": 3}, DataError, "together must be shorter"),
+        ({"fold": 0, "n_folds": 300}, DataError, "have 1 days each"),
     ],
 )
 def test_what_cannot_be_cut_is_refused(settings, error, says):
