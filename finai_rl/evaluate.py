@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def evaluate(cfg: DictConfig, folder: Path) -> float:
 
     from finai_rl.assessment import Assessment, Request
     from finai_rl.evaluation.metrics import objective
-    from finai_rl.evaluation.page import save_page
+    from finai_rl.evaluation.page import save_page, seed_scores
     from finai_rl.evaluation.result import save_tables
     from finai_rl.rebuild import block_of, config_of, facts_of
     from finai_rl.tracking.finished import FinishedRun
@@ -61,6 +62,8 @@ def evaluate(cfg: DictConfig, folder: Path) -> float:
     assessment = Assessment(job, block, request)
     n_counted = looks(run, block.name)
     report = assessment.report(agent, normalization, run.name, n_counted, facts_of(run, job))
+    if block.name == "validation" and len(others := run.siblings()) > 1:
+        report = replace(report, seeds=seed_scores(others))
     files = [*save_page(report, folder), *save_tables(report.result, folder)]
     record(run, report, folder)
     print_verdict(report, files[0], run)
@@ -100,8 +103,9 @@ def print_verdict(report: EvaluationReport, page: Path, run: FinishedRun) -> Non
     days = report.result.dates
     span = " to ".join(str(day)[:10] for day in (days[0], days[-1]))
     table = Table(title=f"{report.title}, {span}")
-    for heading in ("account", "sharpe_ratio", "total_return", "max_drawdown", "annual_turnover"):
-        table.add_column(heading, justify="left" if heading == "account" else "right")
+    table.add_column("account", overflow="fold")
+    for heading in ("Sharpe ratio", "return", "drawdown", "turnover"):
+        table.add_column(heading, justify="right")
     for name, values in report.metrics.items():
         shown = (values[key] for key in ("sharpe_ratio", "total_return", "max_drawdown"))
         turnover = f"{values.get('annual_turnover', math.nan):.2f}"

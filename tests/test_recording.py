@@ -14,7 +14,9 @@ from tests.markets import generated_market
 from tests.test_config import composed
 
 BLOCK = generated_market(n_days=60, n_stocks=2)
-SPLIT: Any = SimpleNamespace(train=BLOCK, validation=BLOCK)
+SPLIT: Any = SimpleNamespace(
+    train=BLOCK, validation=BLOCK, train_blocks=[BLOCK], validation_blocks=[BLOCK]
+)
 
 
 class Notes:

@@ -17,11 +17,13 @@ from finai_rl.tracking.delivery import brief
 from finai_rl.tracking.environment import quiet, short_patience
 from finai_rl.tracking.params import CONFIG_ARTIFACT
 from finai_rl.tracking.provenance import without_password
+from finai_rl.tracking.siblings import siblings
 from finai_rl.tracking.store import page_of
 from finai_rl.tracking.tracker import TrackingError
 from finai_rl.tracking.trials import count_trials
 
 if TYPE_CHECKING:
+    import pandas as pd
     from stable_baselines3.common.base_class import BaseAlgorithm
     from stable_baselines3.common.vec_env import VecNormalize
 
@@ -108,6 +110,10 @@ class FinishedRun:
     def trials_counted(self) -> int:
         """Return how many agents of the run's experiment were scored on validation."""
         return count_trials(self.client, str(self._run.info.experiment_id))
+
+    def siblings(self) -> pd.DataFrame:
+        """Return the validation of this run and of its repetitions; see `siblings`."""
+        return siblings(self.client, self._run)
 
     def tests_opened(self) -> int:
         """Return how often the sealed block was opened for any run of the experiment."""

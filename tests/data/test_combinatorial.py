@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finai_rl.data.combinatorial import split_combinatorial
@@ -28,6 +28,7 @@ def days_of(blocks):
     embargo=st.integers(0, 20),
     choice=st.integers(0, 200),
 )
+@settings(deadline=None)
 def test_training_days_keep_their_distance(n_folds, picked, purge, embargo, choice):
     picked = min(picked, n_folds - 1)
     fold = choice % math.comb(n_folds, picked)
@@ -68,7 +69,7 @@ def test_blocks_hold_no_row_of_any_other():
 
 
 @pytest.mark.parametrize(
-    ("settings", "error", "says"),
+    ("choice", "error", "says"),
     [
         ({"fold": 15}, ValueError, "0 to 14: 2 of 6 blocks make 15 combinations, got 15"),
         ({"fold": 0, "n_validation_folds": 6}, ValueError, "n_validation_folds from 2 to one less"),
@@ -77,6 +78,6 @@ def test_blocks_hold_no_row_of_any_other():
         ({"fold": 0, "n_folds": 300}, DataError, "have 1 days each"),
     ],
 )
-def test_what_cannot_be_cut_is_refused(settings, error, says):
+def test_what_cannot_be_cut_is_refused(choice, error, says):
     with pytest.raises(error, match=says):
-        split_combinatorial(MARKET, **settings)
+        split_combinatorial(MARKET, **choice)

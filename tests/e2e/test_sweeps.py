@@ -279,8 +279,7 @@ def test_combinations_of_blocks_become_paths(tmp_path: Path) -> None:
     cwd = workplace(tmp_path)
     small = ("split.n_folds=3", "split.n_validation_folds=2", "split.embargo=5")
     plan = ("agent=a2c", "evaluation=cpcv", 'hydra.sweeper.params.seed="0"', *small)
-    done = ended(start(cwd, *plan, *QUICK))
-    assert done.status == 0, done.output
+    done = sweep(cwd, *plan, *QUICK)
     left = Left(cwd)
     assert len(left.names) == 3
     assert "the agent: 2 paths through the same days" in done.stdout
@@ -293,7 +292,6 @@ def test_combinations_of_blocks_become_paths(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_search_over_several_blocks_is_refused(tmp_path: Path) -> None:
-    refused = ended(start(workplace(tmp_path), "-m", *SEARCH, "split=cpcv"))
-    assert refused.status == 1
+    refused = sweep(workplace(tmp_path), *SEARCH, "split=cpcv", expect=1)
     assert "a search selects on one validation block" in refused.output
     assert "Traceback" not in refused.output
