@@ -38,7 +38,7 @@ def compare(cfg: DictConfig, folder: Path) -> None:
     """
     from finai_rl.evaluation.leaderboard import leaderboard
     from finai_rl.evaluation.leaderboard_page import print_leaderboard, save_leaderboard
-    from finai_rl.tracking.search import finished_trainings
+    from finai_rl.tracking.search import finished_trainings, trials_counted
 
     found = finished_trainings(cfg.tracking.uri, cfg.experiment_name, cfg.filter, cfg.parent)
     if not found:
@@ -47,8 +47,11 @@ def compare(cfg: DictConfig, folder: Path) -> None:
         raise ConfigError(
             [f"experiment_name: no finished training of {cfg.experiment_name!r}{asked_for}"]
         )
+    # Whatever else the experiment has tried is what these agents were picked from.
+    before = max(trials_counted(cfg.tracking.uri, cfg.experiment_name) - len(found), 0)
+    runs = by_agent(found, cfg.by)
     try:
-        board = leaderboard(by_agent(found, cfg.by), cfg.periods_per_year, cfg.risk_free, cfg.seed)
+        board = leaderboard(runs, cfg.periods_per_year, cfg.risk_free, cfg.seed, before)
     except ValueError as error:
         raise ConfigError([f"filter: {error}"]) from error
     print_leaderboard(board)

@@ -17,6 +17,7 @@ from finai_rl.tracking.delivery import brief
 from finai_rl.tracking.environment import quiet, short_patience
 from finai_rl.tracking.provenance import without_password
 from finai_rl.tracking.tracker import COUNTED_TAG, TrackingError
+from finai_rl.tracking.trials import count_trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +77,13 @@ def finished_trainings(
         raise TrackingError(f"filter: {where!r} is not understood: {brief(error)}") from error
     wanted = [run for run in runs if below is None or below in _ancestors(run, runs)]
     return [training for run in wanted if (training := _training(run)) is not None]
+
+
+def trials_counted(uri: str, experiment_name: str) -> int:
+    """Return how many agents of an experiment were scored on validation."""
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name(experiment_name)
+    return count_trials(client, str(experiment.experiment_id)) if experiment else 0
 
 
 def _runs(client: MlflowClient, experiment_id: str, where: str | None) -> Iterator[Run]:

@@ -292,6 +292,6 @@ def test_combinations_of_blocks_become_paths(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_search_over_several_blocks_is_refused(tmp_path: Path) -> None:
-    refused = sweep(workplace(tmp_path), *SEARCH, "split=cpcv", expect=1)
+    refused = sweep(workplace(tmp_path), *SEARCH, "split=cpcv", "split.embargo=5", expect=1)
     assert "a search selects on one validation block" in refused.output
     assert "Traceback" not in refused.output
