@@ -79,6 +79,32 @@ class Verify:
 
 
 @dataclass
+class RawPrices:
+    """``raw`` of ``conf/prepare.yaml``."""
+
+    path: str
+    adjust: str
+    on_missing: str
+
+
+@dataclass
+class Prepare:
+    """Top level of ``conf/prepare.yaml``."""
+
+    raw: RawPrices
+    output: str
+    overwrite: bool
+    indicators: list[str]
+    turbulence: int | None
+    market_series: dict[str, str]
+    features: Any
+    sentiment: Any
+    warm_up: str
+    trusted_packages: list[str]
+    output_root: str
+
+
+@dataclass
 class SimulatedSentiment:
     """``data.sentiment`` of ``data=sp500``."""
 

@@ -1,0 +1,317 @@
+"""Raw prices in long format, one row per date and ticker: read, adjusted, and made complete."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from finai_rl.data.price_scale import OUTSIDE_ALLOWED, TOLERANCE
+from finai_rl.data.validation import EXAMPLES, DataError, count, examples, parse_dates
+
+log = logging.getLogger(__name__)
+
+PRICES = ("open", "high", "low", "close")
+COLUMNS = ("date", "tic", *PRICES, "volume")
+ALIASES = {
+    "datetime": "date",
+    "timestamp": "date",
+    "ticker": "tic",
+    "symbol": "tic",
+    "adj close": "adj_close",
+    "adjclose": "adj_close",
+    "adjusted_close": "adj_close",
+    "adjcp": "adj_close",
+}
+"""Other names that vendors give a column, in lower case."""
+
+NO_NUMBER = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that was done to the data on its way, and how often.
+
+    Attributes:
+        step: ``"adjusted"``, ``"dropped"``, ``"filled"``, ``"joined"``, ``"noted"``.
+        what: What it was done to.
+        count: How many rows, dates or tickers ``what`` speaks of.
+        why: The reason.
+    """
+
+    step: str
+    what: str
+    count: int
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.step} {self.what}: {self.why}"
+
+
+@dataclass(frozen=True)
+class RawPrices:
+    """Prices of the same tickers on the same dates.
+
+    Attributes:
+        rows: n_dates * n_tickers rows sorted by ``date`` and ``tic``, with ``open``, ``high``,
+            ``low``, ``close`` and ``volume``, all finite, prices positive.
+        path: The file they came from.
+        sha256: Of the file's bytes.
+        changes: What was done to them.
+    """
+
+    rows: pd.DataFrame
+    path: str
+    sha256: str
+    changes: tuple[Change, ...]
+
+
+def load_raw_prices(path: str, *, adjust: str, on_missing: str, key: str = "raw") -> RawPrices:
+    """Load raw prices from CSV or Parquet, rows in any order.
+
+    Args:
+        path: The file: columns date, tic, open, high, low, close, volume, optionally
+            adj_close; names in any case, ticker or symbol for tic.
+        adjust: ``"auto"``: where there is ``adj_close``, it becomes the close, and open, high and
+            low are multiplied by its ratio to the raw close; prices on two scales are refused.
+            ``"never"``: prices are taken as they stand.
+        on_missing: A date without a price of a ticker: ``"error"`` refuses, ``"drop_ticker"``
+            leaves out the ticker, ``"forward_fill"`` carries its own last price forward.
+        key: Where these settings stand in the config, for messages.
+
+    Raises:
+        DataError: If the file cannot be read, or a row is not usable; lists every problem.
+    """
+    file = Path(path).expanduser()
+    table = read_table(file)
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise DataError(
+            str(file), [f"column(s) {missing} missing; the file has {list(table.columns)}"]
+        )
+    rows, problems = _parsed(table)
+    if problems:
+        raise DataError(str(file), problems)
+    changes: list[Change] = []
+    if adjust == "auto":
+        rows, adjusted = _adjusted(rows)
+        changes += adjusted
+    changes += _scale_notes(rows, str(file), refuse=adjust == "auto", key=key)
+    rows, completed = _complete(rows, str(file), on_missing, key)
+    changes += completed
+    for change in changes:
+        log.info("%s: %s", file, change)
+    return RawPrices(rows, path, sha256_of(file), tuple(changes))
+
+
+def read_table(file: Path) -> pd.DataFrame:
+    """Read a CSV or, by its suffix, Parquet file, and name its columns as this project does.
+
+    Raises:
+        DataError: If the file is not there, cannot be read, or has no rows.
+    """
+    if not file.is_file():
+        raise DataError(str(file), [f"no such file (looked in {file.absolute().parent})"])
+    try:
+        if file.suffix.lower() in (".parquet", ".pq"):
+            table = pd.read_parquet(file)
+        else:
+            # Tickers may be called NA or TRUE.
+            table = pd.read_csv(
+                file,
+                keep_default_na=False,
+                na_values=NO_NUMBER,
+                converters={name: str for name in ("tic", "ticker", "symbol", "Ticker", "Symbol")},
+                float_precision="round_trip",
+            )
+    except (ValueError, OSError) as error:
+        raise DataError(str(file), [f"cannot be read: {error}"]) from None
+    if table.empty:
+        raise DataError(str(file), ["it has a header but no rows"])
+    lower = {name: str(name).strip().lower() for name in table.columns}
+    table = table.rename(columns={name: ALIASES.get(low, low) for name, low in lower.items()})
+    if table.columns.duplicated().any():
+        twice = sorted(set(table.columns[table.columns.duplicated()]))
+        raise DataError(str(file), [f"two columns mean {twice}; leave one of them"])
+    return table
+
+
+def sha256_of(file: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _parsed(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    numeric = [*PRICES, "volume", *(["adj_close"] if "adj_close" in table else [])]
+    rows = pd.DataFrame({"tic": table["tic"].astype(str).str.strip()})
+    rows["date"], unread = parse_dates(table["date"].astype(str))
+    problems = unread if rows["date"].isna().any() else []  # rows may stand in any order
+    nameless = table["tic"].isna() | (rows["tic"] == "")
+    if nameless.any():
+        problems.append(f"column tic: {count(nameless)} without a ticker")
+    for name in numeric:
+        rows[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
+        problems += _number_problems(name, table[name], rows[name])
+    if not problems:
+        problems += _row_problems(rows)
+    return rows, problems
+
+
+def _number_problems(name: str, written: pd.Series, values: pd.Series) -> Iterator[str]:
+    unread = (values.isna() & written.notna()) | np.isinf(values)
+    if unread.any():
+        yield f"column {name}: {count(unread)} not a finite number: {examples(unread, written)}"
+    low = values < 0 if name == "volume" else values <= 0
+    if low.any():
+        kind = "negative" if name == "volume" else "not positive"
+        yield f"column {name}: {count(low)} {kind}: {examples(low, written)}"
+
+
+def _row_problems(rows: pd.DataFrame) -> Iterator[str]:
+    who = rows["tic"] + " on " + rows["date"].astype(str)
+    repeated = rows.duplicated(["date", "tic"])
+    if repeated.any():
+        yield (
+            f"{count(repeated)} repeat the date and ticker of an earlier row: "
+            f"{examples(repeated, who)}"
+        )
+    crossed = rows["high"] < rows["low"]
+    if crossed.any():
+        yield f"{count(crossed)} with high below low: {examples(crossed, who)}"
+
+
+def _adjusted(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Change]]:
+    if "adj_close" not in rows:
+        return rows, []
+    factor = rows["adj_close"] / rows["close"]
+    changed = ((factor - 1).abs() > 1e-12) & factor.notna()
+    rows = rows.drop(columns="adj_close").assign(
+        **{name: rows[name] * factor for name in ("open", "high", "low")}, close=rows["adj_close"]
+    )
+    if not changed.any():
+        return rows, []
+    what = f"open, high, low and close of {count(changed)}"
+    why = "multiplied by adj_close / close, so that all prices are on the scale of adj_close"
+    return rows, [Change("adjusted", what, int(changed.sum()), why)]
+
+
+def _scale_notes(rows: pd.DataFrame, where: str, *, refuse: bool, key: str) -> list[Change]:
+    """Count rows whose open or close lies outside of the day's range; many are another scale."""
+    whole = rows[list(PRICES)].notna().all(axis=1)
+    outside = whole & (
+        (rows[["open", "close"]].min(axis=1) < rows["low"] * (1 - TOLERANCE))
+        | (rows[["open", "close"]].max(axis=1) > rows["high"] * (1 + TOLERANCE))
+    )
+    if not outside.any():
+        return []
+    who = rows["tic"] + " on " + rows["date"].astype(str)
+    counted = (
+        f"open or close lies outside of [low, high] on {int(outside.sum())} of "
+        f"{int(whole.sum())} rows: {examples(outside, who)}"
+    )
+    if refuse and outside.sum() > OUTSIDE_ALLOWED * whole.sum():
+        raise DataError(
+            where,
+            [
+                f"{counted}: an adjusted close beside raw open, high and low. Give the raw close "
+                f"as close and the adjusted one as adj_close, or set {key}.adjust=never and use "
+                "indicators that need closes only"
+            ],
+        )
+    return [Change("noted", count(outside), int(outside.sum()), counted)]
+
+
+def _complete(
+    rows: pd.DataFrame, where: str, on_missing: str, key: str
+) -> tuple[pd.DataFrame, list[Change]]:
+    """Give every ticker a row on every date, or refuse, as ``on_missing`` says."""
+    rows = rows[list(COLUMNS)]
+    grid = pd.MultiIndex.from_product(
+        [np.sort(rows["date"].unique()), sorted(rows["tic"].unique())], names=["date", "tic"]
+    )
+    panel = rows.set_index(["date", "tic"]).reindex(grid)
+    missing = panel.isna().any(axis=1)
+    if not missing.any():
+        return panel.reset_index(), []
+    if on_missing == "drop_ticker":
+        return _without_gappy(panel, missing, where)
+    if on_missing == "forward_fill":
+        return _carried(panel, missing, where, key)
+    listed = "; ".join(_gaps(missing))
+    raise DataError(
+        where,
+        [
+            f"every ticker needs every price on every date, but {int(missing.sum())} are missing: "
+            f"{listed}. Set {key}.on_missing=drop_ticker to leave such tickers out, or "
+            "forward_fill to carry a ticker's own last price forward"
+        ],
+    )
+
+
+def _gaps(missing: pd.Series) -> Iterator[str]:
+    by_ticker = missing.groupby("tic").sum()
+    worst = by_ticker[by_ticker > 0].sort_values(ascending=False, kind="stable")
+    for ticker, number in worst.iloc[:EXAMPLES].items():
+        first = missing.index[missing.to_numpy() & (missing.index.get_level_values(1) == ticker)]
+        yield f"{ticker!r} lacks {number} (first {day_name(first[0][0])})"
+    if len(worst) > EXAMPLES:
+        yield f"... ({len(worst)} tickers)"
+
+
+def day_name(date: pd.Timestamp) -> str:
+    """Return a date as ISO text; the time of day is shown only where there is one."""
+    return str(date.date()) if date == date.normalize() else str(date)
+
+
+def _without_gappy(
+    panel: pd.DataFrame, missing: pd.Series, where: str
+) -> tuple[pd.DataFrame, list[Change]]:
+    gappy = sorted(missing.index.get_level_values("tic")[missing].unique())
+    kept = panel[~panel.index.get_level_values("tic").isin(gappy)].reset_index()
+    if kept.empty:
+        listed = "; ".join(_gaps(missing))
+        raise DataError(where, [f"no ticker has every price on every date: {listed}"])
+    why = (
+        f"a price is missing on some date: {', '.join(gappy)}. Those left are survivors: results "
+        "on them are better than a trader of the time could have had"
+    )
+    return kept, [Change("dropped", f"{len(gappy)} ticker(s)", len(gappy), why)]
+
+
+def _carried(
+    panel: pd.DataFrame, missing: pd.Series, where: str, key: str
+) -> tuple[pd.DataFrame, list[Change]]:
+    by_ticker = panel.groupby("tic")
+    previous = by_ticker["close"].ffill().groupby("tic").shift()
+    filled = panel.assign(
+        open=panel["open"].fillna(previous), close=panel["close"].fillna(previous)
+    )
+    filled["high"] = panel["high"].fillna(filled[["open", "close"]].max(axis=1))
+    filled["low"] = panel["low"].fillna(filled[["open", "close"]].min(axis=1))
+    filled["volume"] = panel["volume"].fillna(0.0)
+    if (late := filled[["open", "close"]].isna().any(axis=1)).any():
+        listed = "; ".join(_gaps(late))
+        raise DataError(
+            where,
+            [
+                "prices can be carried forward only, and there is no earlier one for "
+                f"{int(late.sum())} rows: {listed}. Start the file later, or set "
+                f"{key}.on_missing=drop_ticker"
+            ],
+        )
+    gap = panel["close"].isna()
+    runs = gap.groupby([gap.index.get_level_values("tic"), (~gap).groupby("tic").cumsum()]).sum()
+    why = (
+        "a missing close or open took the ticker's own last close, a missing high or low the "
+        "larger or smaller of open and close, a missing volume 0; the longest run without a close "
+        f"is {int(runs.max())} dates: {'; '.join(_gaps(missing))}"
+    )
+    return filled.reset_index(), [Change("filled", count(missing), int(missing.sum()), why)]
