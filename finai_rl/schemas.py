@@ -150,6 +150,21 @@ class ProcessedCsv:
 
 
 @dataclass
+class Yahoo:
+    """``data=yahoo``."""
+
+    tickers: list[str]
+    start: str
+    end: str
+    interval: str
+    folder: str
+    on_missing: str
+    indicators: list[str]
+    risk: str | None
+    benchmark: str | None
+
+
+@dataclass
 class Synthetic:
     """``data=synthetic``."""
 
@@ -354,6 +369,7 @@ class Compare:
 BY_TARGET: dict[str, type] = {
     "finai_rl.data.sp500.load_sp500": Sp500,
     "finai_rl.data.processed_csv.load_processed_csv": ProcessedCsv,
+    "finai_rl.data.yahoo.load_yahoo": Yahoo,
     "finai_rl.data.synthetic.synthetic_market": Synthetic,
     "finai_rl.data.split.split_by_fraction": SplitByFraction,
     "finai_rl.data.split.split_by_dates": SplitByDates,

@@ -1,0 +1,283 @@
+"""Prices from Yahoo Finance: downloaded once, kept on disk, features as ``finai_rl.prepare``."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from finai_rl.data.features import FINRL_INDICATORS
+from finai_rl.data.market import DataSource, MarketData
+from finai_rl.data.market_series import load_market_series
+from finai_rl.data.preparation import Prepared, prepare_panel
+from finai_rl.data.raw_prices import load_raw_prices, sha256_of
+from finai_rl.data.validation import DataError, full_date
+from finai_rl.errors import InputError
+
+log = logging.getLogger(__name__)
+
+INTERVALS = ("1m", "2m", "5m", "15m", "30m", "60m", "90m", "1h", "1d", "1wk", "1mo")
+SURVIVORS = (
+    "The tickers were chosen with today's knowledge and Yahoo lists few that are gone: they are "
+    "survivors, and results on them are better than a trader of the time could have had."
+)
+MISSING = {"YFPricesMissingError", "YFTzMissingError", "YFTickerMissingError"}
+"""yfinance's errors that are about one ticker, after which the others can still be asked for."""
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of Yahoo: adjusted prices of some tickers from one day to another, inclusive.
+
+    Raises:
+        ValueError: If a setting is none that Yahoo knows.
+    """
+
+    tickers: tuple[str, ...]
+    start: str
+    end: str
+    interval: str
+
+    def __post_init__(self) -> None:
+        if not self.tickers:
+            raise ValueError("tickers: at least one is needed, e.g. [AAPL, JPM]")
+        if self.interval not in INTERVALS:
+            raise ValueError(f"interval must be one of {', '.join(INTERVALS)}, got {self.interval}")
+        if full_date("start", self.start) >= full_date("end", self.end):
+            raise ValueError(f"start={self.start} must lie before end={self.end}")
+
+    @property
+    def key(self) -> str:
+        """A name for the request's file, the same for the same request."""
+        digest = hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:12]
+        return f"{self.tickers[0].strip('^')}_{len(self.tickers)}_{self.interval}_{digest}"
+
+
+def load_yahoo(
+    *,
+    tickers: Sequence[str],
+    start: str,
+    end: str,
+    interval: str = "1d",
+    folder: str = "data/yahoo",
+    on_missing: str = "error",
+    indicators: Sequence[str] = FINRL_INDICATORS,
+    risk: str | None = "turbulence",
+    benchmark: str | None = None,
+) -> MarketData:
+    """Download prices, or take them from the folder, and compute features from them.
+
+    All of open, high, low and close are adjusted for dividends and splits. What was downloaded
+    is kept as raw prices in the layout of ``finai_rl.prepare``, one file per request, so that a
+    second run needs no network and sees the same bytes.
+
+    Args:
+        tickers: Yahoo's symbols; the panel has them in alphabetical order.
+        start: First day asked for, ISO date; the days that windows need to fill are dropped.
+        end: Last day asked for, inclusive; it must be over.
+        interval: Yahoo's: 1d, 1h, 1wk and so on. Yahoo keeps intraday prices for weeks only.
+        folder: Where downloads are kept.
+        on_missing: As for :func:`~finai_rl.data.raw_prices.load_raw_prices`.
+        indicators: stockstats names.
+        risk: ``"turbulence"`` (252 past returns), a symbol such as ``^VIX``, or None.
+        benchmark: Symbol of an index, e.g. ``^GSPC``, or None.
+
+    Raises:
+        DataError: If Yahoo cannot be reached, has no prices for a ticker, or they have gaps.
+        InputError: If yfinance is needed and not installed.
+    """
+    if isinstance(tickers, str):
+        raise ValueError(f"tickers must be a list, got {tickers!r}: write [{tickers}]")
+    if on_missing not in ("error", "drop_ticker", "forward_fill"):
+        raise ValueError(f"on_missing must be error, drop_ticker or forward_fill, got {on_missing}")
+    symbols = tuple(sorted({ticker.upper() for ticker in tickers}))
+    file = downloaded(Request(symbols, start, end, interval), Path(folder).expanduser())
+    named = {"risk": None if risk == "turbulence" else risk, "benchmark": benchmark}
+    files = {
+        name: downloaded(Request((symbol.upper(),), start, end, interval), file.parent)
+        for name, symbol in named.items()
+        if symbol
+    }
+    prepared = prepare_panel(
+        load_raw_prices(str(file), adjust="auto", on_missing=on_missing, key="data"),
+        indicators=indicators,
+        turbulence=252 if risk == "turbulence" else None,
+        market_series=[
+            (load_market_series(str(path), name), f"{named[name]} ({path})")
+            for name, path in files.items()
+        ],
+    )
+    hashes = [sha256_of(path) for path in (file, *files.values())]
+    together = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    source = DataSource("yahoo", together if files else hashes[0], str(file), (SURVIVORS,))
+    return _panel(prepared, source, risk, benchmark)
+
+
+def downloaded(request: Request, folder: Path) -> Path:
+    """Return the file with a request's answer, downloading it if it is not there.
+
+    Raises:
+        DataError: If it cannot be had, or the file is not what was downloaded.
+        InputError: If yfinance is needed and not installed.
+    """
+    file = folder / f"{request.key}.csv"
+    about = file.with_suffix(".json")
+    if file.is_file() and about.is_file():
+        written = json.loads(about.read_text())
+        if written["sha256"] != sha256_of(file):
+            raise DataError(
+                str(file),
+                [f"it changed since it was downloaded; delete it and {about.name} to get it again"],
+            )
+        log.info("%s: downloaded on %s, no network is needed", file, written["downloaded"])
+        return file
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    if request.end >= today:
+        raise InputError(
+            f"data.end={request.end} is not over: name a day before {today}, so that the last "
+            "price is final and a second run sees the same"
+        )
+    rows = download(request)
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{file.name}.{os.getpid()}.partial"
+    rows.to_csv(partial, index=False, lineterminator="\n")
+    content = {"request": asdict(request), "downloaded": today, "sha256": sha256_of(partial)}
+    about.write_text(json.dumps(content, indent=2) + "\n")
+    partial.replace(file)
+    log.info("%s: %d rows downloaded from Yahoo", file, len(rows))
+    return file
+
+
+def download(request: Request) -> pd.DataFrame:
+    """Ask Yahoo for adjusted prices.
+
+    Returns:
+        Rows with date (ISO text; of intraday prices the time at the exchange, or UTC where there
+        are several), tic, open, high, low, close, volume, sorted by date and ticker.
+
+    Raises:
+        DataError: Names every ticker without prices, or says why Yahoo could not be asked.
+        InputError: If yfinance is not installed.
+    """
+    try:
+        import yfinance
+    except ImportError:
+        raise InputError(
+            "data=yahoo downloads with yfinance: pip install 'finai_rl[yahoo]'"
+        ) from None
+    frames: dict[str, pd.DataFrame] = {}
+    missing: dict[str, str] = {}
+    hidden = yfinance.config.debug.hide_exceptions
+    yfinance.config.debug.hide_exceptions = False
+    try:
+        for ticker in request.tickers:
+            try:
+                frame = _history(yfinance, ticker, request)
+            except Exception as error:  # whatever the network and Yahoo's answer may raise
+                if type(error).__name__ not in MISSING:
+                    raise _unreachable(request, ticker, error) from error
+                missing[ticker] = str(error).removeprefix(f"${ticker}: ")
+                continue
+            if frame.empty:
+                missing[ticker] = "an empty answer"
+            else:
+                frames[ticker] = frame
+    finally:
+        yfinance.config.debug.hide_exceptions = hidden
+    if missing:
+        listed = "; ".join(f"{ticker}: {reason}" for ticker, reason in missing.items())
+        raise DataError(
+            "yahoo",
+            [
+                f"no prices from {request.start} to {request.end} for {len(missing)} of "
+                f"{len(request.tickers)} tickers: {listed}. Check the symbols and dates at "
+                "finance.yahoo.com, and leave out of data.tickers what is not there"
+            ],
+        )
+    return _long(frames, daily=request.interval[-1] not in "mh")
+
+
+def _history(yfinance: Any, ticker: str, request: Request) -> pd.DataFrame:
+    after = np.datetime64(request.end) + 1  # Yahoo's end is exclusive
+    frame: pd.DataFrame = yfinance.Ticker(ticker).history(
+        start=request.start,
+        end=str(after),
+        interval=request.interval,
+        auto_adjust=True,
+        actions=False,
+    )
+    return frame
+
+
+def _unreachable(request: Request, ticker: str, error: Exception) -> DataError:
+    reason = str(error).split("\n")[0] or type(error).__name__
+    return DataError(
+        "yahoo",
+        [
+            f"prices of {ticker} could not be downloaded ({type(error).__name__}: {reason}); "
+            f"nothing of {', '.join(request.tickers)} was kept. Try again later, or prepare "
+            "prices of another source with python -m finai_rl.prepare"
+        ],
+    )
+
+
+def _long(frames: dict[str, pd.DataFrame], *, daily: bool) -> pd.DataFrame:
+    zones = {str(pd.DatetimeIndex(frame.index).tz) for frame in frames.values()}
+    parts = []
+    for ticker, frame in frames.items():
+        index = pd.DatetimeIndex(frame.index)
+        if not daily and len(zones) > 1:
+            index = index.tz_convert("UTC")
+        dates = index.tz_localize(None)
+        part = frame.rename(columns=str.lower)[["open", "high", "low", "close", "volume"]]
+        part.insert(0, "date", dates.strftime("%Y-%m-%d" if daily else "%Y-%m-%d %H:%M:%S"))
+        part.insert(1, "tic", ticker)
+        parts.append(part)
+    return pd.concat(parts).sort_values(["date", "tic"], ignore_index=True)
+
+
+def _panel(
+    prepared: Prepared, source: DataSource, risk: str | None, benchmark: str | None
+) -> MarketData:
+    rows = prepared.rows
+    tickers = tuple(rows["tic"].iloc[: rows["tic"].nunique()])
+
+    def wide(name: str) -> FloatArray:
+        return rows[name].to_numpy(dtype=np.float64).reshape(-1, len(tickers))
+
+    volume = wide("volume")
+    caveats = [*source.caveats, *prepared.caveats]
+    if idle := int((volume <= 0).sum()):
+        caveats.append(f"Volume is left out: it is 0 on {idle} rows.")
+    for caveat in caveats:
+        log.info("yahoo: %s", caveat)
+    features = [wide(name) for name in prepared.features]
+    risk_column = "turbulence" if risk == "turbulence" else "risk"
+    return MarketData(
+        dates=rows["date"].to_numpy()[:: len(tickers)],
+        tickers=tickers,
+        close=wide("close"),
+        features=np.stack(features, axis=1)
+        if features
+        else np.zeros((len(volume), 0, len(tickers))),
+        feature_names=prepared.features,
+        risk=wide(risk_column)[:, 0].copy() if risk else None,
+        risk_name=risk or "",
+        benchmark=wide("benchmark")[:, 0].copy() if benchmark else None,
+        benchmark_name=benchmark or "",
+        open=wide("open"),
+        volume=None if idle else volume,
+        source=DataSource(source.name, source.sha256, source.path, tuple(caveats)),
+    )
