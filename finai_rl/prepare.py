@@ -25,6 +25,7 @@ def main(cfg: DictConfig, with_seed: WithSeed) -> None:
     from finai_rl.data.manifest import refuse_output, write_panel
 
     settings = plain(cfg)
+    settings["market_series"] = settings["market_series"] or {}
     inputs = input_files(settings)
     output = refuse_output(cfg.output, overwrite=cfg.overwrite, inputs=inputs.values())
     prepared = prepared_from(settings)

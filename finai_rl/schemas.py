@@ -96,7 +96,7 @@ class Prepare:
     overwrite: bool
     indicators: list[str]
     turbulence: int | None
-    market_series: dict[str, str]
+    market_series: dict[str, str] | None
     features: Any
     sentiment: Any
     warm_up: str

@@ -66,7 +66,7 @@ def prepare_panel(
     _refuse_clashes(indicators, turbulence)
     values = stock_features(prices.rows, indicators, features)
     rows = pd.concat([prices.rows, values], axis=1)
-    rows.insert(len(COLUMNS), "day", rows["date"].dt.dayofweek)
+    rows.insert(len(COLUMNS), "day", rows["date"].dt.day_of_week)
     changes, caveats = list(prices.changes), [str(change) for change in prices.changes]
     for series, where in market_series:
         rows, joined = join_market_series(rows, series, where)

@@ -99,7 +99,7 @@ def load_raw_prices(path: str, *, adjust: str, on_missing: str, key: str = "raw"
     rows, problems = _parsed(table)
     if problems:
         raise DataError(str(file), problems)
-    changes: list[Change] = []
+    changes = _left_out(table)
     if adjust == "auto":
         rows, adjusted = _adjusted(rows)
         changes += adjusted
@@ -123,30 +123,40 @@ def read_table(file: Path) -> pd.DataFrame:
         if file.suffix.lower() in (".parquet", ".pq"):
             table = pd.read_parquet(file)
         else:
-            # Tickers may be called NA or TRUE.
+            header = pd.read_csv(file, nrows=0).columns
+            named = [name for name in header if _own_name(name) == "tic"]
+            # A ticker may be called NA or TRUE: in that column only an empty cell is missing.
+            missing = {name: [""] if name in named else NO_NUMBER for name in header}
             table = pd.read_csv(
-                file,
-                keep_default_na=False,
-                na_values=NO_NUMBER,
-                converters={name: str for name in ("tic", "ticker", "symbol", "Ticker", "Symbol")},
-                float_precision="round_trip",
+                file, keep_default_na=False, na_values=missing, dtype=dict.fromkeys(named, str)
             )
     except (ValueError, OSError) as error:
         raise DataError(str(file), [f"cannot be read: {error}"]) from None
     if table.empty:
         raise DataError(str(file), ["it has a header but no rows"])
-    lower = {name: str(name).strip().lower() for name in table.columns}
-    table = table.rename(columns={name: ALIASES.get(low, low) for name, low in lower.items()})
+    table = table.rename(columns=_own_name)
     if table.columns.duplicated().any():
         twice = sorted(set(table.columns[table.columns.duplicated()]))
         raise DataError(str(file), [f"two columns mean {twice}; leave one of them"])
     return table
 
 
+def _own_name(name: object) -> str:
+    lower = str(name).strip().lower()
+    return ALIASES.get(lower, lower)
+
+
 def sha256_of(file: Path) -> str:
     """Return the SHA-256 of a file's bytes."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _left_out(table: pd.DataFrame) -> list[Change]:
+    known = {*COLUMNS, "adj_close"}
+    others = [name for name in table.columns if name not in known and "unnamed:" not in name]
+    why = "only prices and volume are read; features are computed, not taken over"
+    return [Change("dropped", f"columns {', '.join(others)}", len(others), why)] if others else []
 
 
 def _parsed(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

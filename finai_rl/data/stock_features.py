@@ -115,7 +115,14 @@ def ohlcv_indicators(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 
 def _user_columns(user: Compute, frame: pd.DataFrame) -> pd.DataFrame:
-    found = user(frame.copy())
+    try:
+        found = user(frame.copy())
+    except InputError:
+        raise
+    except Exception as error:  # a function of the user may fail in any way
+        raise InputError(
+            f"features: the function failed: {type(error).__name__}: {error}"
+        ) from error
     if isinstance(found, pd.Series) and found.name is not None:
         found = found.to_frame()
     if not isinstance(found, pd.DataFrame) or not found.index.equals(frame.index):

@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -186,9 +187,9 @@ def download(request: Request) -> pd.DataFrame:
             try:
                 frame = _history(yfinance, ticker, request)
             except Exception as error:  # whatever the network and Yahoo's answer may raise
-                if type(error).__name__ not in MISSING:
+                missing[ticker] = _absence(ticker, error)
+                if not missing[ticker]:
                     raise _unreachable(request, ticker, error) from error
-                missing[ticker] = str(error).removeprefix(f"${ticker}: ")
                 continue
             if frame.empty:
                 missing[ticker] = "an empty answer"
@@ -211,14 +212,24 @@ def download(request: Request) -> pd.DataFrame:
 
 def _history(yfinance: Any, ticker: str, request: Request) -> pd.DataFrame:
     after = np.datetime64(request.end) + 1  # Yahoo's end is exclusive
-    frame: pd.DataFrame = yfinance.Ticker(ticker).history(
-        start=request.start,
-        end=str(after),
-        interval=request.interval,
-        auto_adjust=True,
-        actions=False,
-    )
+    with warnings.catch_warnings(action="ignore"):  # of pandas, about yfinance's code
+        frame: pd.DataFrame = yfinance.Ticker(ticker).history(
+            start=request.start,
+            end=str(after),
+            interval=request.interval,
+            auto_adjust=True,
+            actions=False,
+        )
     return frame
+
+
+def _absence(ticker: str, error: Exception) -> str:
+    """Say why Yahoo has no prices of one ticker; nothing if the error is about something else."""
+    if type(error).__name__ in MISSING:
+        return str(error).removeprefix(f"${ticker}: ")
+    # yfinance looks for a company profile where there is no chart.
+    unknown = getattr(getattr(error, "response", None), "status_code", None) == 404
+    return "Yahoo does not know it, or lists it no more" if unknown else ""
 
 
 def _unreachable(request: Request, ticker: str, error: Exception) -> DataError:
