@@ -102,8 +102,8 @@ def _with_sentiment(
     if settings is None:
         return rows, ()
     scores = importlib.import_module("finai_rl.data.scores")
-    joined: tuple[pd.DataFrame, tuple[str, ...]] = scores.join_scores(rows, settings)
-    return joined
+    joined, coverage = scores.join_scores(rows, settings)
+    return joined, tuple(coverage.caveats)
 
 
 def _warmed_up(
