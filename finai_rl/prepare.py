@@ -82,6 +82,7 @@ def next_command(said: dict[str, Any], settings: dict[str, Any]) -> str:
         words.append("data.risk=turbulence")
     elif "vix" in settings["market_series"]:
         words.append("data.risk=vix")
+    words += ["env.sentiment=true"] if settings["sentiment"] else []
     return "python -m finai_rl.train " + " ".join(map(shlex.quote, words))
 
 

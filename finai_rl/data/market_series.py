@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from finai_rl.data.raw_prices import Change, read_table
+from finai_rl.data.changes import Change
+from finai_rl.data.raw_prices import read_table
 from finai_rl.data.validation import DataError, count, examples, parse_dates
 
 

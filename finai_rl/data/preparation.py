@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from finai_rl.data.changes import Change
 from finai_rl.data.features import turbulence as turbulence_index
 from finai_rl.data.market_series import join_market_series
-from finai_rl.data.raw_prices import COLUMNS, Change, RawPrices, day_name
+from finai_rl.data.price_gaps import day_name
+from finai_rl.data.raw_prices import COLUMNS, RawPrices
 from finai_rl.data.stock_features import Compute, stock_features, warm_up_periods
 from finai_rl.data.validation import EXAMPLES, DataError
 from finai_rl.errors import InputError
@@ -77,8 +79,8 @@ def prepare_panel(
     rows, of_sentiment = _with_sentiment(rows, sentiment)
     rows, dropped = _warmed_up(rows, values, prices.path, indicators, turbulence, warm_up)
     changes += dropped
-    for change in changes[len(prices.changes) :]:
-        log.info("%s: %s", prices.path, change)
+    for said in (*changes[len(prices.changes) :], *of_sentiment):
+        log.info("%s: %s", prices.path, said)
     return Prepared(rows, tuple(values.columns), tuple(changes), (*caveats, *of_sentiment))
 
 
