@@ -16,7 +16,8 @@ import requests
 from finai_rl.data.features import FINRL_INDICATORS
 from finai_rl.data.market import MarketData
 from finai_rl.data.validation import DataError
-from finai_rl.data.yahoo import Request, download, load_yahoo
+from finai_rl.data.yahoo import load_yahoo
+from finai_rl.data.yahoo_download import Request, download
 from finai_rl.errors import InputError
 from tests.data.yahoo_answers import Yahoo, answering, chart
 

@@ -8,10 +8,13 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from finai_rl.data.yahoo import load_yahoo
 from tests.conftest import Command
 from tests.data.raw_panels import raw_panel
+from tests.data.yahoo_answers import Yahoo, answering, chart
 
 OUTPUT = Path("data/processed/processed_data_with_features.csv")
 
@@ -68,6 +71,26 @@ def test_the_same_input_gives_the_same_bytes(command: Command, tmp_path: Path) -
             assert manifest_of(tmp_path / name)["output"]["sha256"] in hashes
         assert len(hashes) == 1
     assert not list(tmp_path.glob(".*partial*"))
+
+
+@pytest.mark.slow
+def test_a_download_that_was_kept_trains_without_a_network(
+    command: Command, tmp_path: Path
+) -> None:
+    pytest.importorskip("yfinance")
+    days = pd.bdate_range("2015-01-02", "2018-12-28")
+    charts = {name: chart(days, seed=seed) for seed, name in enumerate(["AAPL", "JPM"])}
+    asked: dict[str, Any] = {"tickers": ["AAPL", "JPM"], "start": "2015-01-02", "end": "2018-12-28"}
+    with answering(Yahoo(charts), tmp_path):
+        load_yahoo(**asked, folder=str(tmp_path / "data" / "yahoo"))
+    words = [
+        "data.tickers=[AAPL,JPM]",
+        *(f"data.{name}={asked[name]}" for name in ("start", "end")),
+    ]
+    quick = ["total_timesteps=200", "agent=a2c", "tracking=none"]
+    done = command("finai_rl.train", "data=yahoo", *words, *quick)
+    assert "no network is needed" in done.stdout
+    assert "survivors" in done.stdout
 
 
 @pytest.mark.parametrize(
