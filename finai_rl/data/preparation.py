@@ -49,6 +49,7 @@ def prepare_panel(
     features: Compute | None = None,
     sentiment: Mapping[str, Any] | None = None,
     warm_up: str = "drop",
+    remedy: str = "more dates, turbulence=null, shorter indicators, or warm_up=keep",
 ) -> Prepared:
     """Compute every feature, join what comes from files, and drop what windows need to fill.
 
@@ -61,6 +62,7 @@ def prepare_panel(
         sentiment: Settings of a scores file; None joins none.
         warm_up: ``"drop"`` leaves out the dates before every window has filled; ``"keep"`` those
             only that have a missing value.
+        remedy: What helps where windows leave no date, in the words of the config.
 
     Raises:
         InputError: If a feature is unknown or looks ahead, a value is missing, or no date is left.
@@ -77,7 +79,11 @@ def prepare_panel(
     if turbulence:
         rows["turbulence"] = _turbulence(prices.rows, turbulence)
     rows, of_sentiment = _with_sentiment(rows, sentiment)
-    rows, dropped = _warmed_up(rows, values, prices.path, indicators, turbulence, warm_up)
+    windows = warm_up_periods(indicators)
+    if turbulence:
+        windows["turbulence"] = turbulence + 1
+    windows = windows if warm_up == "drop" else {}
+    rows, dropped = _warmed_up(rows, values, prices.path, windows, remedy)
     changes += dropped
     for said in (*changes[len(prices.changes) :], *of_sentiment):
         log.info("%s: %s", prices.path, said)
@@ -109,30 +115,23 @@ def _with_sentiment(
 
 
 def _warmed_up(
-    rows: pd.DataFrame,
-    values: pd.DataFrame,
-    where: str,
-    indicators: Sequence[str],
-    turbulence: int | None,
-    warm_up: str,
+    rows: pd.DataFrame, values: pd.DataFrame, where: str, windows: dict[str, int], remedy: str
 ) -> tuple[pd.DataFrame, list[Change]]:
     """Drop the first dates until windows have filled and nothing is missing any more."""
     n_tickers = rows["tic"].nunique()
     n_dates = len(rows) // n_tickers
-    windows = warm_up_periods(indicators)
-    if turbulence:
-        windows["turbulence"] = turbulence + 1
     longest = max(windows, key=windows.__getitem__, default="")
-    filled = windows.get(longest, 0) if warm_up == "drop" else 0
+    filled = windows.get(longest, 0)
     finite = np.isfinite(values.to_numpy()).all(axis=1).reshape(n_dates, -1).all(axis=1)
     first = max(filled, int(finite.argmax()) if finite.any() else n_dates)
+    of_windows = filled == first
     if n_dates - first < 2:
-        needs = f"{longest} needs {filled}" if filled == first else "values are missing until then"
+        needs = f"{longest} needs {filled}" if of_windows else "values are missing until then"
         raise DataError(
             where,
             [
                 f"{n_dates} dates, of which {first} go to fill windows ({needs}): fewer than 2 are "
-                "left. Give more dates, set turbulence=null or shorter indicators, or warm_up=keep"
+                f"left. What helps: {remedy}"
             ],
         )
     _refuse_missing(rows, values, first * n_tickers, where)
@@ -141,8 +140,8 @@ def _warmed_up(
     day = day_name(rows["date"].iloc[first * n_tickers])
     why = (
         f"windows fill before {day} ({longest} needs {filled} dates)"
-        if filled == first
-        else (f"a feature has no value on some ticker before {day}")
+        if of_windows
+        else f"a feature has no value on some ticker before {day}"
     )
     kept = rows.iloc[first * n_tickers :].reset_index(drop=True)
     return kept, [Change("dropped", f"the first {first} dates", first, why)]

@@ -78,13 +78,15 @@ def load_yahoo(
         if symbol
     }
     prepared = prepare_panel(
-        load_raw_prices(str(file), adjust="auto", on_missing=on_missing, key="data"),
+        # What is kept is adjusted already.
+        load_raw_prices(str(file), adjust="never", on_missing=on_missing, key="data"),
         indicators=indicators,
         turbulence=252 if risk == "turbulence" else None,
         market_series=[
             (load_market_series(str(path), name), f"{named[name]} ({path})")
             for name, path in files.items()
         ],
+        remedy="an earlier data.start, data.risk=null, or shorter data.indicators",
     )
     hashes = [sha256_of(path) for path in (file, *files.values())]
     together = hashlib.sha256("\n".join(hashes).encode()).hexdigest()

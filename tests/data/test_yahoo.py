@@ -120,6 +120,11 @@ def test_every_ticker_without_prices_is_named(yahoo: Yahoo, tmp_path: Path) -> N
     assert not list(tmp_path.glob("prices/*"))
 
 
+def test_too_few_days_for_the_windows(yahoo: Yahoo, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"turbulence needs 253.*earlier data\.start"):
+        load(tmp_path, end="2018-06-29")
+
+
 def test_an_empty_answer(yahoo: Yahoo, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="AAPL: an empty answer"):
         load(tmp_path, start="2021-01-04", end="2021-06-30")
