@@ -86,8 +86,8 @@ def test_no_value_moves_when_the_future_does(day: int, seed: int, gap: bool) -> 
     scale = np.random.default_rng(seed).uniform(0.3, 3, later.sum()).round(2)
     for name in ("open", "high", "low", "close", "volume"):
         other.loc[later, name] = other.loc[later, name] * scale
-    if gap:  # a gap before the day, filled from before it
-        lost = raw.index[(raw["date"] == raw["date"].unique()[day - 2]) & (raw["tic"] == "T1")]
+    if gap:  # on the day itself: a backward fill would take the next, which is another
+        lost = raw.index[(raw["date"] == date) & (raw["tic"] == "T1")]
         raw, other = raw.drop(index=lost), other.drop(index=lost)
     with tempfile.TemporaryDirectory() as folder:
         runs = [
