@@ -57,13 +57,20 @@ LEAST = {
     "days": 1,
     "shifts": 1,
     "information.horizons": 1,
+    "turbulence": 2,
 }
 """The smallest values of settings that count something, of whichever command has them."""
 
 SHARES = ("information.threshold", "information.significance")
 """Settings that lie between 0 and 1."""
 
-ONE_OF = {"sweep.aggregate": ("mean", "iqm"), "block": ("validation", "test")}
+ONE_OF = {
+    "sweep.aggregate": ("mean", "iqm"),
+    "block": ("validation", "test"),
+    "raw.adjust": ("auto", "never"),
+    "raw.on_missing": ("error", "drop_ticker", "forward_fill"),
+    "warm_up": ("drop", "keep"),
+}
 """Settings that name one of a few."""
 
 

@@ -79,6 +79,32 @@ class Verify:
 
 
 @dataclass
+class RawPrices:
+    """``raw`` of ``conf/prepare.yaml``."""
+
+    path: str
+    adjust: str
+    on_missing: str
+
+
+@dataclass
+class Prepare:
+    """Top level of ``conf/prepare.yaml``."""
+
+    raw: RawPrices
+    output: str
+    overwrite: bool
+    indicators: list[str]
+    turbulence: int | None
+    market_series: dict[str, str] | None
+    features: Any
+    sentiment: Any
+    warm_up: str
+    trusted_packages: list[str]
+    output_root: str
+
+
+@dataclass
 class SimulatedSentiment:
     """``data.sentiment`` of ``data=sp500``."""
 
@@ -121,6 +147,21 @@ class ProcessedCsv:
     benchmark: str | None
     open: str | None
     volume: str | None
+
+
+@dataclass
+class Yahoo:
+    """``data=yahoo``."""
+
+    tickers: list[str]
+    start: str
+    end: str
+    interval: str
+    folder: str
+    on_missing: str
+    indicators: list[str]
+    risk: str | None
+    benchmark: str | None
 
 
 @dataclass
@@ -340,6 +381,7 @@ class Compare:
 BY_TARGET: dict[str, type] = {
     "finai_rl.data.sp500.load_sp500": Sp500,
     "finai_rl.data.processed_csv.load_processed_csv": ProcessedCsv,
+    "finai_rl.data.yahoo.load_yahoo": Yahoo,
     "finai_rl.data.synthetic.synthetic_market": Synthetic,
     "finai_rl.data.split.split_by_fraction": SplitByFraction,
     "finai_rl.data.split.split_by_dates": SplitByDates,

@@ -40,6 +40,7 @@ SCHEMAS = {
     "verify": schemas.Verify,
     "evaluate": schemas.Evaluate,
     "compare": schemas.Compare,
+    "prepare": schemas.Prepare,
 }
 
 
