@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,7 +76,7 @@ def block_of(cfg: DictConfig, run: FinishedRun, name: str) -> Block:
     if trained_on is not None and trained_on != market.source.sha256:
         raise InputError(
             f"data: run {run.run_id} was trained on other bytes (sha256 {trained_on[:12]}..., now "
-            f"{market.source.sha256[:12]}...); bring that file back"
+            f"{market.source.sha256[:12]}...); {_way_back(run.tags)}"
         )
     split: Split = build(cfg.split, "split", market)
     days = market.day_names
@@ -87,3 +89,17 @@ def block_of(cfg: DictConfig, run: FinishedRun, name: str) -> Block:
         first, last = days.index(span[0]), days.index(span[-1])
     block = market.slice_days(first, last + 1).copy()
     return Block(name, block, market.slice_days(0, first).copy())
+
+
+def _way_back(tags: Mapping[str, str]) -> str:
+    rev, path = tags.get("data.rev"), shlex.quote(tags.get("data.path", ""))
+    if rev is None:
+        return "bring that file back"
+    if tags.get("data.dirty") == "true":
+        return f"bring that file back: it was changed after data.rev={rev}, and not committed"
+    bring = (
+        f"dvc get --force --rev {rev} --out {path} . {path}"
+        if "data.md5" in tags
+        else f"git restore --source={rev} {path}"
+    )
+    return f"data.rev={rev} has them: bring that file back with `{bring}`"
