@@ -15,7 +15,8 @@ import yaml
 from finai_rl.data.git_repository import GitRepository
 
 LOCK = "dvc.lock"
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Every value a text: an md5 of digits alone is no number.
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 @dataclass(frozen=True)

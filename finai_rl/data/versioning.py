@@ -109,7 +109,7 @@ def check_sha256(name: str, found: FileVersion, expected: str, file: Path) -> No
     if rev := revision_with(file, wanted):
         where = f"; data.rev={rev} has the expected bytes"
     elif found.tracked_by == "dvc":
-        where = "; an earlier revision may have them: set data.rev to its tag or commit"
+        where = "; another revision may have them: set data.rev to its tag or commit"
     told = f"the file has sha256 {found.sha256}, but data.sha256 is {wanted}{where}"
     raise DataError(name, [told])
 
