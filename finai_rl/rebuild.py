@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
 from finai_rl.config import build, check
+from finai_rl.data.git_repository import GitRepository
+from finai_rl.data.versioning import unlinked
 from finai_rl.errors import InputError
 from finai_rl.evaluation.page import RunFacts
 
@@ -71,7 +75,9 @@ def block_of(cfg: DictConfig, run: FinishedRun, name: str) -> Block:
     Raises:
         InputError: If the data is not what the run was trained on, or there is no such block.
     """
-    market: MarketData = build(cfg.data, "data")
+    # A branch or tag may have moved on since.
+    pinned = {"rev": run.tags["data.rev"]} if cfg.data.get("rev") and "data.rev" in run.tags else {}
+    market: MarketData = build(cfg.data, "data", **pinned)
     trained_on = run.tags.get("data.sha256")
     if trained_on is not None and trained_on != market.source.sha256:
         raise InputError(
@@ -92,14 +98,15 @@ def block_of(cfg: DictConfig, run: FinishedRun, name: str) -> Block:
 
 
 def _way_back(tags: Mapping[str, str]) -> str:
-    rev, path = tags.get("data.rev"), shlex.quote(tags.get("data.path", ""))
+    rev, path = tags.get("data.rev"), Path(tags.get("data.path", ""))
     if rev is None:
         return "bring that file back"
     if tags.get("data.dirty") == "true":
         return f"bring that file back: it was changed after data.rev={rev}, and not committed"
-    bring = (
-        f"dvc get --force --rev {rev} --out {path} . {path}"
-        if "data.md5" in tags
-        else f"git restore --source={rev} {path}"
-    )
-    return f"data.rev={rev} has them: bring that file back with `{bring}`"
+    command = ["git", "restore", f"--source={rev}", str(path)]
+    repository = GitRepository.around(unlinked(path).parent)
+    if "data.md5" in tags and repository is not None:
+        name = unlinked(path).relative_to(repository.root).as_posix()
+        root = os.path.relpath(repository.root)
+        command = ["dvc", "get", "--force", "--rev", rev, "--out", str(path), root, name]
+    return f"data.rev={rev} has them: bring that file back with `{shlex.join(command)}`"

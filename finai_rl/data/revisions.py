@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from finai_rl.data.dvc_outputs import DvcOutput, dvc_output
@@ -46,17 +47,17 @@ def versioned_file(
         InputError: If ``sha256`` is not a sha256.
     """
     file = Path(path).expanduser()
-    name = str(file)
-    if rev is not None:
-        name = f"{file} at data.rev={rev}"
-        found, version = fetch_revision(file, rev, Path(rev_cache).expanduser())
-    else:
-        if not file.is_file():
-            raise DataError(name, [_missing(file)])
-        try:
+    name = str(file) if rev is None else f"{file} at data.rev={rev}"
+    if rev is None and not file.is_file():
+        raise DataError(name, [_missing(file)])
+    try:
+        if rev is None:
             found, version = file, file_version(file)
-        except OSError as error:
-            raise DataError(name, [f"cannot be read: {error}"]) from None
+        else:
+            found, version = fetch_revision(file, rev, Path(rev_cache).expanduser())
+    except OSError as error:
+        told = "cannot be read" if rev is None else f"cannot be kept in data.rev_cache={rev_cache}"
+        raise DataError(name, [f"{told}: {error}"]) from None
     if sha256 is not None:
         check_sha256(name, version, sha256, file)
     if rev is None and version.dirty:
@@ -68,8 +69,8 @@ def fetch_revision(file: Path, rev: str, cache: Path) -> tuple[Path, FileVersion
     """Fetch a file as it was at a revision.
 
     A file that git itself tracks is taken from git. For one that DVC tracks, the extra ``dvc`` is
-    needed the first time: it is looked for in DVC's cache, then in its remote, and kept as
-    ``<cache>/<md5>/<name>``. The working copy is neither read nor changed.
+    needed the first time: it is looked for in DVC's cache, then in its remote. Either is kept as
+    ``<cache>/<md5 of the bytes>/<name>``. The working copy is neither read nor changed.
 
     Raises:
         DataError: Says what to do where the revision cannot be had.
@@ -89,39 +90,43 @@ def fetch_revision(file: Path, rev: str, cache: Path) -> tuple[Path, FileVersion
         content = repository.content(place, commit)
         if content is None:
             raise DataError(where, [f"git cannot read it from commit {commit}"])
-        kept = _kept(place, cache / commit, lambda target: _write(target, content))
-        return kept, FileVersion(content_hashes(kept)[0], None, commit, tag, False, "git")
+        kept, sha256, _ = _keep(cache, place.name, partial(_write, content))
+        return kept, FileVersion(sha256, None, commit, tag, False, "git")
     output = dvc_output(repository, place, commit)
     if output is None:
         raise DataError(where, [_untracked(repository, place, commit)])
-    kept, md5 = _fetched(where, repository, place, commit, output, cache)
-    return kept, FileVersion(content_hashes(kept)[0], md5, commit, tag, False, "dvc")
-
-
-def _fetched(
-    where: str,
-    repository: GitRepository,
-    place: Path,
-    commit: str,
-    output: DvcOutput,
-    cache: Path,
-) -> tuple[Path, str | None]:
-    if output.md5:
-        kept = cache / output.md5 / place.name
-        if kept.is_file() and content_hashes(kept)[1] == output.md5:
-            return kept, output.md5
     name = place.relative_to(repository.root).as_posix()
-
-    def download(target: Path) -> None:
-        _download(where, repository.root, name, commit, target)
-
-    kept = _kept(place, cache / (output.md5 or commit), download)
-    md5 = content_hashes(kept)[1]
+    download = partial(_download, where, repository.root, name, commit)
+    kept, sha256, md5 = _held(cache, place.name, output) or _keep(cache, place.name, download)
     if output.exact and output.md5 not in (None, md5):
         kept.unlink()
         told = f"DVC's pointer names content with md5 {output.md5}, but what came has {md5}"
         raise DataError(where, [f"{told}; its cache or remote is damaged"])
-    return kept, output.md5 or md5
+    return kept, FileVersion(sha256, output.md5 or md5, commit, tag, False, "dvc")
+
+
+def _held(cache: Path, name: str, output: DvcOutput) -> tuple[Path, str, str] | None:
+    held = cache / (output.md5 or "unknown") / name
+    if not held.is_file():
+        return None
+    sha256, md5 = content_hashes(held)
+    return (held, sha256, md5) if md5 == output.md5 else None
+
+
+def _keep(cache: Path, name: str, write: Callable[[Path], None]) -> tuple[Path, str, str]:
+    """Write a file into the cache in one step, so that a parallel run never sees half of it."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as scratch:
+        written = Path(scratch) / name
+        write(written)
+        sha256, md5 = content_hashes(written)
+        kept = cache / md5 / name
+        kept.parent.mkdir(exist_ok=True)
+        return written.replace(kept), sha256, md5
+
+
+def _write(content: bytes, target: Path) -> None:
+    target.write_bytes(content)
 
 
 def _download(where: str, root: Path, name: str, commit: str, target: Path) -> None:
@@ -143,19 +148,6 @@ def _download(where: str, root: Path, name: str, commit: str, target: Path) -> N
     except Exception as error:  # Each kind of remote fails with exceptions of its own.
         told = f"DVC cannot fetch it: {type(error).__name__}: {error}"
         raise DataError(where, [told]) from error
-
-
-def _kept(place: Path, folder: Path, write: Callable[[Path], None]) -> Path:
-    """Write a file into the cache in one step, so that a parallel run never sees half of it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        written = Path(scratch) / place.name
-        write(written)
-        return written.replace(folder / place.name)
-
-
-def _write(target: Path, content: bytes) -> None:
-    target.write_bytes(content)
 
 
 def _missing(file: Path) -> str:

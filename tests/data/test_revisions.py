@@ -111,6 +111,7 @@ def test_a_revision_that_was_never_pushed_says_push(history, cache) -> None:
     [
         ("v3", "my data/features.csv", r"no revision 'v3' in .*; tags are .*v2"),
         ("1.10", "my data/features.csv", r"quote a tag that looks like a number"),
+        ("", "my data/features.csv", "no revision ''"),
         ("--all", "my data/features.csv", "no revision '--all'"),
         ("v1:tree.dvc", "my data/features.csv", "no revision 'v1:tree.dvc'"),
         ("v1", "nowhere.csv", "neither git nor DVC tracks nowhere.csv .*, nor at any other"),
@@ -124,6 +125,17 @@ def test_what_cannot_be_had_is_said(rev, name, said, history, cache) -> None:
 def test_outside_of_a_checkout_there_are_no_revisions(tmp_path, cache) -> None:
     with pytest.raises(DataError, match="is not in a git repository"):
         fetch_revision(tmp_path / "none" / "features.csv", "v1", cache)
+
+
+def test_a_cache_that_cannot_be_written_is_said(tmp_path) -> None:
+    checkout = Checkout.made(tmp_path / "project")
+    write_processed_csv(checkout.root / "features.csv")
+    checkout.commit("v1")
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"cannot be kept in data\.rev_cache="):
+        load_processed_csv(
+            str(checkout.root / "features.csv"), rev="v1", rev_cache=str(tmp_path / "file")
+        )
 
 
 def test_a_file_of_git_needs_no_dvc(tmp_path, cache, monkeypatch) -> None:
