@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
 from finai_rl.config import build, check
+from finai_rl.data.git_repository import GitRepository
+from finai_rl.data.versioning import unlinked
 from finai_rl.errors import InputError
 from finai_rl.evaluation.page import RunFacts
 
@@ -69,12 +75,14 @@ def block_of(cfg: DictConfig, run: FinishedRun, name: str) -> Block:
     Raises:
         InputError: If the data is not what the run was trained on, or there is no such block.
     """
-    market: MarketData = build(cfg.data, "data")
+    # A branch or tag may have moved on since.
+    pinned = {"rev": run.tags["data.rev"]} if cfg.data.get("rev") and "data.rev" in run.tags else {}
+    market: MarketData = build(cfg.data, "data", **pinned)
     trained_on = run.tags.get("data.sha256")
     if trained_on is not None and trained_on != market.source.sha256:
         raise InputError(
             f"data: run {run.run_id} was trained on other bytes (sha256 {trained_on[:12]}..., now "
-            f"{market.source.sha256[:12]}...); bring that file back"
+            f"{market.source.sha256[:12]}...); {_way_back(run.tags)}"
         )
     split: Split = build(cfg.split, "split", market)
     days = market.day_names
@@ -92,3 +100,18 @@ def block_of(cfg: DictConfig, run: FinishedRun, name: str) -> Block:
         first, last = days.index(span[0]), days.index(span[-1])
     block = market.slice_days(first, last + 1).copy()
     return Block(name, block, market.slice_days(0, first).copy())
+
+
+def _way_back(tags: Mapping[str, str]) -> str:
+    rev, path = tags.get("data.rev"), Path(tags.get("data.path", ""))
+    if rev is None:
+        return "bring that file back"
+    if tags.get("data.dirty") == "true":
+        return f"bring that file back: it was changed after data.rev={rev}, and not committed"
+    command = ["git", "restore", f"--source={rev}", str(path)]
+    repository = GitRepository.around(unlinked(path).parent)
+    if "data.md5" in tags and repository is not None:
+        name = unlinked(path).relative_to(repository.root).as_posix()
+        root = os.path.relpath(repository.root)
+        command = ["dvc", "get", "--force", "--rev", rev, "--out", str(path), root, name]
+    return f"data.rev={rev} has them: bring that file back with `{shlex.join(command)}`"

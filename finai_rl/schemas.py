@@ -147,6 +147,9 @@ class ProcessedCsv:
     benchmark: str | None
     open: str | None
     volume: str | None
+    rev: str | None
+    sha256: str | None
+    rev_cache: str
 
 
 @dataclass

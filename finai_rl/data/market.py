@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finai_rl.data.validation import DataError
+from finai_rl.data.versioning import FileVersion
 
 FloatArray = NDArray[np.float64]
 DateArray = NDArray[np.datetime64]
@@ -24,6 +25,7 @@ class DataSource:
         path: The file, where there is one.
         caveats: What a reader of any result on this data has to know, one sentence each.
         simulated: Names of columns that were simulated rather than observed.
+        version: What DVC and git call the file, where there is one.
     """
 
     name: str
@@ -31,6 +33,7 @@ class DataSource:
     path: str | None = None
     caveats: tuple[str, ...] = ()
     simulated: tuple[str, ...] = ()
+    version: FileVersion | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

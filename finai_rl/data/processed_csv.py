@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.price_scale import price_scale_problems
+from finai_rl.data.revisions import CACHE, versioned_file
 from finai_rl.data.sentiment import (
     BY_NAME,
     SentimentColumns,
@@ -75,6 +75,9 @@ def load_processed_csv(
     benchmark: str | None = None,
     open: str | None = None,
     volume: str | None = None,
+    rev: str | None = None,
+    sha256: str | None = None,
+    rev_cache: str = CACHE,
 ) -> MarketData:
     """Load the processed CSV that a FinRL pipeline leaves behind.
 
@@ -93,14 +96,17 @@ def load_processed_csv(
         open: Column of the opening price, on the scale of ``close``: refused where the file's
             ``high`` and ``low`` say otherwise.
         volume: Column of the shares traded per period.
+        rev: A git tag, branch or commit: the file as it was then, fetched through DVC or git.
+        sha256: What the file's bytes must hash to, or the first 12 or more of its digits.
+        rev_cache: Folder that fetched revisions are kept in.
 
     Raises:
         DataError: If the file or a column is missing, or any row is not usable. Nothing is
             dropped, and nothing but empty sentiment cells is filled.
-        InputError: If a setting of ``sentiment`` is unknown or refused.
+        InputError: If a setting of ``sentiment``, or ``sha256``, is unknown or refused.
     """
     settings = settings_of(SentimentColumns, sentiment)
-    file = Path(path).expanduser()
+    file, version = versioned_file(path, rev=rev, sha256=sha256, rev_cache=rev_cache)
     frame = _read(file)
     named = {"risk": risk, "benchmark": benchmark, "open": open, "volume": volume}
     columns = _choose(file, frame, indicators, settings, named)
@@ -114,19 +120,11 @@ def load_processed_csv(
     for caveat in caveats:
         log.info("%s: %s", file, caveat)
     log.info("%s: indicators %s", file, ", ".join(columns.indicators) or "none")
-    source = DataSource(file.stem, hashlib.sha256(file.read_bytes()).hexdigest(), path, caveats)
+    source = DataSource(file.stem, version.sha256, path, caveats, version=version)
     return _panel(rows, columns, source)
 
 
 def _read(file: Path) -> pd.DataFrame:
-    if not file.is_file():
-        pointer = file.with_name(file.name + ".dvc")
-        hint = (
-            f"its DVC pointer is there: run `dvc pull {file}`"
-            if pointer.is_file()
-            else "set data.path to your feature-engineered CSV, or use data=sp500"
-        )
-        raise DataError(str(file), [f"no such file (looked in {file.absolute().parent}); {hint}"])
     try:
         header = pd.read_csv(file, nrows=0).columns
         # A ticker may be called NA or NULL: in that column only an empty cell is missing.

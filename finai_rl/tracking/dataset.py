@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag
 
+from finai_rl.tracking.provenance import data_version_tags
+
 if TYPE_CHECKING:
     from finai_rl.data.market import DataSource, MarketData
 
@@ -37,7 +39,9 @@ def dataset_input(data: MarketData, context: str) -> DatasetInput:
         schema=json.dumps({"mlflow_colspec": _columns(data)}),
         profile=json.dumps(_profile(data)),
     )
-    return DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
+    # On the input, not the dataset: equal bytes at a later commit are the same dataset.
+    tags = {"mlflow.data.context": context, **data_version_tags(data.source)}
+    return DatasetInput(dataset, [InputTag(name, value) for name, value in tags.items()])
 
 
 def panel_digest(data: MarketData) -> str:

@@ -55,6 +55,26 @@ def data_tags(source: DataSource) -> dict[str, str]:
         "data.sha256": source.sha256,
         "data.simulated": ",".join(source.simulated),
         "data.caveats": " ".join(source.caveats),
+        **data_version_tags(source),
+    }
+    return {name: value for name, value in tags.items() if value}
+
+
+def data_version_tags(source: DataSource) -> dict[str, str]:
+    """Return what DVC and git call the data.
+
+    ``data.md5`` is DVC's name of the content, ``data.rev`` the commit, ``data.tag`` a tag of it.
+    With ``data.dirty`` true that commit has other bytes; without ``data.dirty`` it is unknown.
+    """
+    version = source.version
+    if version is None:
+        return {}
+    dirty = {True: "true", False: "false", None: None}[version.dirty]
+    tags = {
+        "data.md5": version.md5,
+        "data.rev": version.rev,
+        "data.tag": version.tag,
+        "data.dirty": dirty,
     }
     return {name: value for name, value in tags.items() if value}
 

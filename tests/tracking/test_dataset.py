@@ -11,6 +11,7 @@ import pytest
 
 from finai_rl.data.processed_csv import load_processed_csv
 from finai_rl.data.sp500 import load_sp500
+from finai_rl.data.versioning import FileVersion
 from finai_rl.tracking.dataset import dataset_input, panel_digest
 from tests.markets import generated_market, write_processed_csv
 
@@ -52,3 +53,18 @@ def test_opens_and_volumes_are_columns_where_they_are_there() -> None:
     rest = ["feature_0", "sentiment", "turbulence", "index"]
     assert columns(data) == ["date", "tic", "close", "open", "volume", *rest]
     assert columns(replace(data, open=None, volume=None)) == ["date", "tic", "close", *rest]
+
+
+def test_the_version_is_told_of_the_input_and_not_of_the_dataset() -> None:
+    data = generated_market()
+    version = FileVersion(data.source.sha256, "e" * 32, "f" * 40, None, False, "dvc")
+    tracked = replace(data, source=replace(data.source, version=version))
+    plain, told = (dataset_input(each, "training") for each in (data, tracked))
+    assert dict(plain.dataset) == dict(told.dataset)
+    assert {tag.key: tag.value for tag in plain.tags} == {"mlflow.data.context": "training"}
+    assert {tag.key: tag.value for tag in told.tags} == {
+        "mlflow.data.context": "training",
+        "data.md5": "e" * 32,
+        "data.rev": "f" * 40,
+        "data.dirty": "false",
+    }

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from finai_rl.data.market import DataSource
+from finai_rl.data.versioning import FileVersion
 from finai_rl.tracking import data_tags, note_tag, provenance, provenance_tags
 
 
@@ -113,6 +114,23 @@ def test_data_tags_name_the_data_and_what_was_simulated() -> None:
         "data.caveats": "Survivors only.",
     }
     assert set(data_tags(DataSource("toy", "cd" * 32))) == {"data.name", "data.sha256"}
+
+
+def test_data_tags_name_what_dvc_and_git_call_the_data() -> None:
+    def tags(version: FileVersion | None) -> dict[str, str]:
+        named = data_tags(DataSource("toy", "cd" * 32, version=version))
+        return {name: named[name] for name in named if name not in ("data.name", "data.sha256")}
+
+    of_dvc = FileVersion("cd" * 32, "e" * 32, "f" * 40, "v1", False, "dvc")
+    assert tags(of_dvc) == {
+        "data.md5": "e" * 32,
+        "data.rev": "f" * 40,
+        "data.tag": "v1",
+        "data.dirty": "false",
+    }
+    of_git = FileVersion("cd" * 32, rev="f" * 40, dirty=True, tracked_by="git")
+    assert tags(of_git) == {"data.rev": "f" * 40, "data.dirty": "true"}
+    assert tags(FileVersion("cd" * 32)) == tags(None) == {}
 
 
 def test_note_is_what_mlflow_shows() -> None:

@@ -1,0 +1,105 @@
+"""What git knows of a file; every question that it cannot answer is answered with None."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class GitRepository:
+    """A checkout, asked through the ``git`` command.
+
+    Attributes:
+        root: Its top folder, with symbolic links resolved.
+    """
+
+    root: Path
+
+    @classmethod
+    def around(cls, folder: Path) -> GitRepository | None:
+        """Return the innermost checkout that a folder lies in; the folder need not exist."""
+        while not folder.is_dir() and folder != folder.parent:
+            folder = folder.parent
+        top = _text(_git(folder, "rev-parse", "--show-toplevel"))
+        return cls(Path(top)) if top else None
+
+    def commit(self, rev: str) -> str | None:
+        """Return the hash of the commit that a tag, branch or abbreviated hash names."""
+        name = f"{rev}^{{commit}}"
+        return _text(self._ask("rev-parse", "--verify", "--quiet", "--end-of-options", name))
+
+    def tags(self, commit: str | None = None) -> list[str]:
+        """Return the tags of a commit, or all tags, latest first."""
+        chosen = ["--points-at", commit] if commit else []
+        return (_text(self._ask("tag", "--sort=-creatordate", *chosen)) or "").splitlines()
+
+    def tag(self, commit: str, preferred: str = "") -> str | None:
+        """Return a tag of a commit: the preferred one if it is one of them, else the latest."""
+        tags = self.tags(commit)
+        return preferred if preferred in tags else next(iter(tags), None)
+
+    def is_shallow(self) -> bool:
+        """Say whether older commits were left out when this was cloned."""
+        return _text(self._ask("rev-parse", "--is-shallow-repository")) == "true"
+
+    def tracks(self, file: Path) -> bool:
+        """Say whether git itself holds a file's content."""
+        return bool(self._ask("ls-files", "-z", "--", str(file)))
+
+    def is_changed(self, file: Path) -> bool | None:
+        """Say whether a tracked file differs from the last commit."""
+        changes = self._ask("status", "--porcelain", "--", str(file))
+        return None if changes is None else bool(changes)
+
+    def files(self, commit: str | None) -> list[Path]:
+        """Return every file of a commit; those of the checkout that are not ignored for None."""
+        if commit:
+            listed = self._ask("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
+        else:
+            listed = self._ask("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        names = (listed or b"").decode(errors="surrogateescape").split("\0")
+        return [self.root / name for name in names if name]
+
+    def content(self, file: Path, commit: str | None) -> bytes | None:
+        """Return a file of a commit as a checkout would write it, or as it is now for None."""
+        if commit:
+            name = file.relative_to(self.root).as_posix()
+            return self._ask("cat-file", "--filters", f"{commit}:{name}")
+        try:
+            return file.read_bytes()
+        except OSError:
+            return None
+
+    def history(self, file: Path, most: int) -> list[str]:
+        """Return the commits that changed a file, latest first."""
+        listed = self._ask("log", f"-{most}", "--format=%H", "--", str(file))
+        return (_text(listed) or "").split()
+
+    def _ask(self, *arguments: str) -> bytes | None:
+        return _git(self.root, "--literal-pathspecs", *arguments)
+
+
+def _git(folder: Path, *arguments: str) -> bytes | None:
+    # Inside a git hook these would point every command at the hook's repository.
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            env={**ours, "GIT_OPTIONAL_LOCKS": "0"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=_SECONDS,
+        ).stdout
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+
+
+def _text(answer: bytes | None) -> str | None:
+    return answer.decode(errors="surrogateescape").strip() or None if answer is not None else None
