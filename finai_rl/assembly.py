@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 NORMALIZATION = ("normalize", "norm_reward", "clip_obs", "clip_reward")
 WRAPPERS = ("window", *NORMALIZATION)
 """Settings of an environment's node that its wrappers take, not the environment."""
+CACHE = "cache"
+"""Setting of a source's node that `load_split` takes, not the source."""
 DEFAULT_GAMMA = 0.99
 EVERY_BACKTEST = ("n_envs", "episode_days", "random_start", "record")
 """Changes that a backtest makes to every environment that has such settings."""
@@ -54,10 +57,43 @@ def seed_everything(cfg: DictConfig) -> None:
     set_random_seed(cfg.seed)
 
 
-def load_split(cfg: DictConfig) -> Split:
-    """Load the market and cut it; the whole market, test block included, is let go at once."""
-    split: Split = build(cfg.split, "split", build(cfg.data, "data"))
-    return split
+def load_market(cfg: DictConfig, **changes: Any) -> MarketData:
+    """Load the whole market from its source, test block included, past the cache.
+
+    Args:
+        cfg: A checked config with ``data``.
+        changes: Settings of the source, over those of the config.
+    """
+    market: MarketData = build(source_settings(cfg), "data", **changes)
+    return market
+
+
+def load_split(cfg: DictConfig, *, cached: bool = True) -> Split:
+    """Load the market and cut it; the whole market, test block included, is let go at once.
+
+    With ``data.cache`` and a source that is a file, the blocks are parsed once and opened from
+    ``output_root/cache/data`` from then on (`finai_rl.data.split_cache.SplitCache`).
+
+    Args:
+        cfg: A checked config with ``data``, ``split`` and ``output_root``.
+        cached: False loads from the source whatever the config says.
+    """
+
+    def load() -> Split:
+        split: Split = build(cfg.split, "split", load_market(cfg))
+        return split
+
+    if not (cached and cfg.data.get(CACHE) and cfg.data.get("path")):
+        return load()
+    from finai_rl.data.split_cache import CACHE_FOLDER, SplitCache
+
+    folder = Path(cfg.output_root).absolute() / CACHE_FOLDER
+    return SplitCache(folder).get({"data": source_settings(cfg), "split": plain(cfg.split)}, load)
+
+
+def source_settings(cfg: DictConfig) -> dict[str, Any]:
+    """Return the settings of the data's source, ``_target_`` included, without the cache's."""
+    return {name: value for name, value in plain(cfg.data).items() if name != CACHE}
 
 
 def training_env(cfg: DictConfig, *blocks: MarketData) -> VecEnv:

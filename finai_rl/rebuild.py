@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
+from finai_rl.assembly import load_market
 from finai_rl.config import build, check
 from finai_rl.data.git_repository import GitRepository
 from finai_rl.data.versioning import unlinked
@@ -77,7 +78,8 @@ def block_of(cfg: DictConfig, run: FinishedRun, name: str) -> Block:
     """
     # A branch or tag may have moved on since.
     pinned = {"rev": run.tags["data.rev"]} if cfg.data.get("rev") and "data.rev" in run.tags else {}
-    market: MarketData = build(cfg.data, "data", **pinned)
+    # Past the cache, which holds nothing of the test block.
+    market = load_market(cfg, **pinned)
     trained_on = run.tags.get("data.sha256")
     if trained_on is not None and trained_on != market.source.sha256:
         raise InputError(

@@ -138,7 +138,7 @@ class Sp500:
 
 @dataclass
 class ProcessedCsv:
-    """``data=processed_csv``."""
+    """``data=processed_csv``, and whether what was parsed is kept."""
 
     path: str
     indicators: list[str] | None
@@ -150,6 +150,7 @@ class ProcessedCsv:
     rev: str | None
     sha256: str | None
     rev_cache: str
+    cache: bool
 
 
 @dataclass

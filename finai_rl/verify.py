@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from finai_rl import schemas
-from finai_rl.config import WithSeed, build, entry_point
+from finai_rl.config import WithSeed, entry_point
 from finai_rl.errors import InputError
 
 
@@ -22,14 +22,14 @@ class LeakageFound(InputError):
 @entry_point("verify", schema=schemas.Verify)
 def main(cfg: DictConfig, with_seed: WithSeed) -> None:
     """Check as the config says, print and write the findings, and refuse where there is a leak."""
-    from finai_rl.assembly import seed_everything
+    from finai_rl.assembly import load_market, seed_everything
     from finai_rl.leakage.battery import all_findings
     from finai_rl.leakage.finding import leaks
     from finai_rl.leakage.report import print_findings, save_findings
 
     folder = Path(HydraConfig.get().runtime.output_dir)
     seed_everything(cfg)
-    market = build(cfg.data, "data")
+    market = load_market(cfg)
     about = {
         "source": market.source.path or market.source.name,
         "sha256": market.source.sha256,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,26 @@ class MarketData:
         if problems:
             raise DataError(self.source.path or self.source.name, problems)
 
+    @classmethod
+    def checked_before(cls, **values: Any) -> MarketData:
+        """Make a panel of values that have been checked before, and are not read again.
+
+        Args:
+            values: Attributes of the panel.
+
+        Raises:
+            DataError: If their shapes disagree.
+        """
+        panel = object.__new__(cls)
+        for known in fields(cls):
+            value = values.pop(known.name) if known.name in values else known.default
+            object.__setattr__(panel, known.name, value)
+        if values:
+            raise TypeError(f"a panel has no {', '.join(values)}")
+        if problems := panel._shape_problems():
+            raise DataError(panel.source.path or panel.source.name, problems)
+        return panel
+
     def __repr__(self) -> str:
         span = f"{self.day_names[0]} to {self.day_names[-1]}"
         return f"MarketData({self.source.name}: {self.n_stocks} stocks, {self.n_days} days, {span})"
@@ -108,11 +128,19 @@ class MarketData:
         """Return days ``start`` up to but excluding ``stop``, as views on the same arrays."""
         if not 0 <= start < stop <= self.n_days:
             raise IndexError(f"no days {start}:{stop} in a panel of {self.n_days} days")
-        return replace(self, **{name: value[start:stop] for name, value in self._by_day().items()})
+        return self._with({name: value[start:stop] for name, value in self._by_day().items()})
 
     def copy(self) -> MarketData:
         """Return a panel with arrays of its own, so that the larger one can be let go."""
-        return replace(self, **{name: value.copy() for name, value in self._by_day().items()})
+        return self._with({name: value.copy() for name, value in self._by_day().items()})
+
+    def with_source(self, source: DataSource) -> MarketData:
+        """Return the same panel, arrays included, from another source."""
+        return self._with({"source": source})
+
+    def _with(self, changes: dict[str, Any]) -> MarketData:
+        same = {field.name: getattr(self, field.name) for field in fields(self)}
+        return MarketData.checked_before(**same | changes)
 
     def _by_day(self) -> dict[str, Any]:
         return {

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from finai_rl.assembly import load_split
-from finai_rl.config import build, plain
+from finai_rl.assembly import load_split, source_settings
+from finai_rl.config import build
 from finai_rl.data.market import MarketData
 from finai_rl.leakage.alteration import altered_reads
 from finai_rl.leakage.finding import Finding, Verdict
@@ -73,7 +73,7 @@ def _recompute(cfg: DictConfig, data: MarketData, day: int, found: Recomputation
     for scaled in (True, False):
         try:
             with altered_reads(package, data.dates[day], cfg.seed + day, scaled=scaled) as reads:
-                panel = visible(load_split(cfg))
+                panel = visible(load_split(cfg, cached=False))
         except Exception as error:  # a source of the user may fail in any way
             refusal = f"{type(error).__name__}: {str(error).splitlines()[-1].strip(' -')}"
             continue
@@ -96,7 +96,7 @@ def _recompute(cfg: DictConfig, data: MarketData, day: int, found: Recomputation
 
 
 def _cut_off(cfg: DictConfig, data: MarketData, day: int) -> MarketData | None:
-    node = plain(cfg.data)
+    node = source_settings(cfg)
     if name := next((name for name in ENDS if name in node), None):
         return _built(node | {name: str(data.dates[day].astype("datetime64[D]"))})
     if name := next((name for name in LENGTHS if node.get(name)), None):
@@ -187,5 +187,5 @@ def _evidence(
 
 
 def _repeats(cfg: DictConfig, data: MarketData) -> bool:
-    again = _columns(visible(load_split(cfg)))
+    again = _columns(visible(load_split(cfg, cached=False)))
     return all(np.array_equal(values, again[name]) for name, values in _columns(data).items())

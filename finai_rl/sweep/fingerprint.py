@@ -13,6 +13,7 @@ from finai_rl.sweep.space import SearchSpace
 from finai_rl.tracking.params import flatten
 
 IRRELEVANT = (
+    "data.cache",
     "tracking.",
     "sweep.register",
     "sweep.alias",

@@ -58,3 +58,20 @@ def test_the_benchmark_steps_through_a_file(tmp_path: Path) -> None:
     printed = benchmark(tmp_path, "--csv", str(file), "--out", "elsewhere")
     assert {row["n_stocks"] for row in rows(tmp_path / "elsewhere" / "env.csv")} == {"3"}
     assert "small" in printed
+
+
+def test_the_data_benchmark_loads_in_every_way() -> None:
+    searched = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    small = ("--stocks", "3", "--years", "0.5", "--indicators", "2", "--repeats", "1")
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT.with_name("benchmark_data.py")), *small],
+        env={**os.environ, "PYTHONPATH": searched},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "378 rows: 3 stocks, 126 days, 2 indicators" in done.stdout
+    for told in ("pandas.read_csv alone", "load_processed_csv", "later runs", "x read_csv"):
+        assert told in done.stdout

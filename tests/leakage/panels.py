@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 from stockstats import StockDataFrame
 
 from finai_rl import schemas
-from finai_rl.config import CONFIG_DIR, build, check
+from finai_rl.assembly import load_market
+from finai_rl.config import CONFIG_DIR, check
 from finai_rl.leakage.battery import all_findings
 from finai_rl.leakage.finding import Finding
 
@@ -105,7 +106,7 @@ def verified(*overrides: str, data: dict[str, str] | None = None) -> list[Findin
         OmegaConf.set_struct(cfg, False)
         cfg.data = data
     cfg = check(cfg, schemas.Verify)
-    return all_findings(cfg, build(cfg.data, "data"))
+    return all_findings(cfg, load_market(cfg))
 
 
 def verified_file(table: pd.DataFrame, file: Path, *overrides: str) -> list[Finding]:
