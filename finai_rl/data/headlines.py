@@ -22,7 +22,7 @@ def score_headlines(texts: pd.Series) -> NDArray[np.float64]:
 
     VADER (Hutto and Gilbert, 2014) adds up the valence of the words it knows, with rules for
     negation, emphasis and punctuation, and maps the sum to [-1, 1]; a text without such words is
-    0. It is made for social media: "beats estimates" and "misses estimates" are not what it knows.
+    0. It is made for social media: "Company beats estimates" scores 0.
 
     Args:
         texts: (n_items,) headlines; an empty one has no score.
