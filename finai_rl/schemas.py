@@ -115,6 +115,28 @@ class SimulatedSentiment:
 
 
 @dataclass
+class Scores:
+    """``data.sentiment.scores`` of ``data=processed_csv``."""
+
+    path: str | None
+    columns: Any
+    published_at: str | None
+    zone: str | None
+    date_only: str
+    decision_time: str
+    bar_zone: str | None
+    aggregate: str
+    half_life: float | None
+    max_age: int | None
+    neutral: Any
+    missing: str
+    duplicates: str
+    n_items: str | None
+    lexicon: str | None
+    text: str | None
+
+
+@dataclass
 class SentimentColumns:
     """``data.sentiment`` of ``data=processed_csv``."""
 
@@ -122,6 +144,7 @@ class SentimentColumns:
     neutral: Any
     lag: int
     risk_column: str | None
+    scores: Scores
 
 
 @dataclass

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.price_scale import price_scale_problems
 from finai_rl.data.revisions import CACHE, versioned_file
+from finai_rl.data.scores import combined_sha256, with_scores
 from finai_rl.data.sentiment import (
     BY_NAME,
     SentimentColumns,
@@ -107,7 +108,7 @@ def load_processed_csv(
     """
     settings = settings_of(SentimentColumns, sentiment)
     file, version = versioned_file(path, rev=rev, sha256=sha256, rev_cache=rev_cache)
-    frame = _read(file)
+    frame, settings, scores = with_scores(_read(file), settings)
     named = {"risk": risk, "benchmark": benchmark, "open": open, "volume": volume}
     columns = _choose(file, frame, indicators, settings, named)
     rows, caveats = filled(frame.reset_index(drop=True), columns.neutral)
@@ -115,12 +116,14 @@ def load_processed_csv(
     problems = problems or _problems(rows, columns)
     if problems:
         raise DataError(str(file), problems)
+    caveats += scores.caveats if scores else ()
     if columns.sentiment:
         caveats += lag_note(columns.lag, rows["tic"].nunique())
     for caveat in caveats:
         log.info("%s: %s", file, caveat)
     log.info("%s: indicators %s", file, ", ".join(columns.indicators) or "none")
-    source = DataSource(file.stem, version.sha256, path, caveats, version=version)
+    identity = combined_sha256(version.sha256, scores)
+    source = DataSource(file.stem, identity, path, caveats, version=version)
     return _panel(rows, columns, source)
 
 

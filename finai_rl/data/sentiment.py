@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from finai_rl.data.score_settings import ScoreSettings
 from finai_rl.errors import InputError
 
 FloatArray = NDArray[np.float64]
+NO_SCORES = ScoreSettings()
 Settings = TypeVar("Settings", "SentimentColumns", "SimulatedSentiment")
 
 NEUTRAL_RISK = 3.0
@@ -52,6 +54,9 @@ class SentimentColumns:
         risk_column: A risk score per stock, such as FinRL-DeepSeek's ``llm_risk`` (1 very low to
             5 very high): the last sentiment column. An empty cell counts as 3, unless
             ``neutral`` names the column.
+        scores: Settings of a file of scored news to join at load, see
+            :class:`~finai_rl.data.score_settings.ScoreSettings`; its columns become the sentiment
+            columns where ``columns`` is None, and ``llm_risk`` the risk column.
 
     Raises:
         InputError: If a value is none of these; the message names its key.
@@ -61,8 +66,10 @@ class SentimentColumns:
     neutral: float | Mapping[str, float] = 0.0
     lag: int = 0
     risk_column: str | None = None
+    scores: ScoreSettings = NO_SCORES
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "scores", ScoreSettings.of(self.scores))
         if isinstance(self.columns, str):
             raise InputError(
                 "data.sentiment.columns must be a list of column names or null, "

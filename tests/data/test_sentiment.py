@@ -148,7 +148,10 @@ def test_sentiment_that_is_not_chosen_is_no_feature(tmp_path: Path) -> None:
     ("settings", "said"),
     [
         ({"lagg": 1}, "data.sentiment: no such setting: lagg; there are columns, neutral, lag"),
-        ("simulated", "data.sentiment must hold settings (columns, neutral, lag, risk_column)"),
+        (
+            "simulated",
+            "data.sentiment must hold settings (columns, neutral, lag, risk_column, scores)",
+        ),
         ({"lag": -1}, "data.sentiment.lag must be a whole number, at least 0, got -1: a negative"),
         ({"lag": 0.5}, "data.sentiment.lag must be a whole number, at least 0, got 0.5"),
         ({"lag": 6}, "data.sentiment.lag: 6 periods, but the file has 6"),
