@@ -121,6 +121,8 @@ class ProcessedCsv:
     benchmark: str | None
     open: str | None
     volume: str | None
+    on_missing: str
+    outlier_return: float | None
 
 
 @dataclass

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ class DataSource:
         path: The file, where there is one.
         caveats: What a reader of any result on this data has to know, one sentence each.
         simulated: Names of columns that were simulated rather than observed.
+        repaired: How many rows, cells or tickers were filled or dropped, by what was done.
     """
 
     name: str
@@ -31,6 +33,7 @@ class DataSource:
     path: str | None = None
     caveats: tuple[str, ...] = ()
     simulated: tuple[str, ...] = ()
+    repaired: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -55,6 +55,7 @@ def data_tags(source: DataSource) -> dict[str, str]:
         "data.sha256": source.sha256,
         "data.simulated": ",".join(source.simulated),
         "data.caveats": " ".join(source.caveats),
+        **{f"data.{what}": str(n) for what, n in source.repaired.items()},
     }
     return {name: value for name, value in tags.items() if value}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,10 +117,24 @@ def test_the_time_on_the_wall_counts(tmp_path: Path, stamps: list[str], first: s
     assert load_processed_csv(str(file)).day_names[0] == first
 
 
-def test_a_header_spelt_otherwise_is_recognized(tmp_path: Path) -> None:
+def test_a_header_spelt_otherwise_is_recognized(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file = write_processed_csv(tmp_path / "features.csv")
-    file.write_text(file.read_text().replace("date,tic", "Date,tic", 1))
-    with pytest.raises(DataError, match="rename 'Date' to 'date'"):
+    straight = load_processed_csv(str(file), open="open")
+    header = file.read_text().replace("date,tic,open,close", "Date,Symbol,Open,Close", 1)
+    file.write_text(header)
+    with caplog.at_level(logging.INFO):
+        other = load_processed_csv(str(file), open="Open")
+    assert "column 'Symbol' is read as 'tic'" in caplog.text
+    np.testing.assert_array_equal(other.close, straight.close)
+    np.testing.assert_array_equal(other.open, straight.open)
+
+
+def test_two_columns_that_could_be_the_date_are_refused(tmp_path: Path) -> None:
+    file = write_processed_csv(tmp_path / "features.csv")
+    file.write_text(file.read_text().replace("macd,rsi_30", "timestamp,Date", 1))
+    with pytest.raises(DataError, match="columns 'date' and 'timestamp' and 'Date' could each be"):
         load_processed_csv(str(file))
 
 
