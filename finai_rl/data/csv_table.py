@@ -168,6 +168,8 @@ def opened(file: Path) -> IO[bytes]:
 
 
 def _header(file: Path, line: bytes) -> list[str]:
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")):  # inside of gzip
+        raise DataError(str(file), [f"cannot be read as CSV: {NOT_CSV[line[:2]]}"])
     if not line.strip():
         raise DataError(str(file), ["its first line is empty: a header was expected there"])
     try:
