@@ -172,18 +172,23 @@ def test_an_unknown_column_lists_those_that_exist(tmp_path: Path, setting: str) 
     assert "'macd'" in str(refusal.value)
 
 
+@pytest.mark.parametrize("scores", [True, False])
 @pytest.mark.parametrize(
-    ("name", "n_days", "n_stocks"),
+    ("name", "n_days", "n_stocks", "sentiment_names"),
     [
-        ("dow29_2020_2021.csv", 335, 29),
-        ("stocks36_2020_with_sentiment.csv", 253, 36),
-        ("nvda_hourly_trade_with_llm_risk.csv", 568, 1),
+        ("dow29_2020_2021.csv", 335, 29, ()),
+        ("stocks36_2020_with_sentiment.csv", 253, 36, ("sentiment", "llm_sentiment")),
+        ("nvda_hourly_trade_with_llm_risk.csv", 568, 1, ("llm_risk",)),
     ],
 )
-def test_real_files_load(name: str, n_days: int, n_stocks: int) -> None:
+def test_real_files_load(
+    name: str, n_days: int, n_stocks: int, sentiment_names: tuple[str, ...], scores: bool
+) -> None:
     if not (REAL_DATA / name).is_file():
         pytest.skip(f"{name} is not here")
-    data = load_processed_csv(str(REAL_DATA / name))
+    settings = {"risk_column": "llm_risk"} if name.startswith("nvda") else {}
+    data = load_processed_csv(str(REAL_DATA / name), sentiment=settings if scores else None)
     assert (data.n_days, data.n_stocks) == (n_days, n_stocks)
     assert {"macd", "rsi_30", "cci_30"} <= set(data.feature_names)
     assert not {"vix", "turbulence", "volume", "llm_risk"} & set(data.feature_names)
+    assert data.sentiment_names == (sentiment_names if scores else ())
