@@ -146,6 +146,11 @@ def _renamed(file: Path, header: Sequence[str]) -> dict[str, str]:
         for name in dict.fromkeys(header)
         if not NO_NAME.fullmatch(name.strip()) and header.count(name) > 1
     ]
+    problems += [
+        f"column name {ascii(name)} in the header holds characters that cannot be seen: remove them"
+        for name in dict.fromkeys(header)
+        if not name.isprintable()
+    ]
     renamed = {}
     for ours, aliases in ALIASES.items():
         found = [name for name in dict.fromkeys(header) if name.strip().lower() in aliases]

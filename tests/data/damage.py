@@ -115,8 +115,8 @@ def parquet_of(made: Sheet) -> bytes:
     date, tic = made.header[:2]
     if layout.index == "timestamps" and frame[date].notna().all():
         parsed = [_stamp(text) for text in frame[date]]
-        if all(parsed):
-            zoned = layout.dates == "zone"
+        zoned = layout.dates == "zone"
+        if all(parsed) and "other zone" not in made.words:
             utc = pd.to_datetime(pd.Series(parsed, dtype=object), utc=True)
             frame[date] = utc.dt.tz_convert("Europe/Berlin") if zoned else utc.dt.tz_localize(None)
         frame[tic] = frame[tic].astype("category")
@@ -208,7 +208,7 @@ def other_zone(made: Sheet, rng: np.random.Generator) -> Sheet:
     rows, position = [list(row) for row in made.rows], made.column("date")
     row = rows[rng.integers(len(rows))]
     row[position] = row[position][:10] + rng.choice(["T00:00:00+09:00", "T00:00:00Z", "T00:00:00"])
-    return said(made, "time zone", "sorted", "lacks", "repeat", rows=rows)
+    return said(made, "other zone", "time zone", "sorted", "lacks", "repeat", rows=rows)
 
 
 def swap_names(made: Sheet, rng: np.random.Generator) -> Sheet:

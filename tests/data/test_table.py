@@ -128,3 +128,11 @@ def test_tickers_in_blocks_are_a_layout(tmp_path: Path) -> None:
 def test_a_mixture_of_dates_with_and_without_zone_is_refused() -> None:
     dates = pd.Series(["2020-01-02T00:00:00Z", "2020-01-03T00:00:00"])
     assert "1 row without a time zone in a file with zones: line 3" in parse_dates(dates)[1][0]
+
+
+def test_names_with_invisible_characters_are_refused(tmp_path: Path) -> None:
+    """Saved twice with a byte order mark, an index without a name would become a feature."""
+    file = tmp_path / "prices.csv"
+    file.write_text("\ufeff\ufeff,date,tic,close\n0,2020-01-02,A,1\n1,2020-01-03,A,2\n")
+    with pytest.raises(DataError, match="cannot be seen"):
+        load_processed_csv(str(file))
