@@ -147,7 +147,7 @@ def _renamed(file: Path, header: Sequence[str]) -> dict[str, str]:
         if not NO_NAME.fullmatch(name.strip()) and header.count(name) > 1
     ]
     problems += [
-        f"column name {ascii(name)} in the header holds characters that cannot be seen: remove them"
+        f"column name {name!a} in the header holds characters that cannot be seen: remove them"
         for name in dict.fromkeys(header)
         if not name.isprintable()
     ]
