@@ -170,6 +170,8 @@ class ProcessedCsv:
     benchmark: str | None
     open: str | None
     volume: str | None
+    on_missing: str
+    outlier_return: float | None
     rev: str | None
     sha256: str | None
     rev_cache: str

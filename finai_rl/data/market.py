@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ class DataSource:
         caveats: What a reader of any result on this data has to know, one sentence each.
         simulated: Names of columns that were simulated rather than observed.
         version: What DVC and git call the file, where there is one.
+        repaired: How many rows, cells or tickers were filled or dropped, by what was done.
     """
 
     name: str
@@ -34,6 +36,7 @@ class DataSource:
     caveats: tuple[str, ...] = ()
     simulated: tuple[str, ...] = ()
     version: FileVersion | None = None
+    repaired: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

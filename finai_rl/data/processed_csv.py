@@ -1,10 +1,10 @@
-"""FinRL's feature-engineered CSV: long format, one row per date and ticker."""
+"""FinRL's feature-engineered table: long format, one row per date and ticker."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from finai_rl.data.market import DataSource, MarketData
-from finai_rl.data.price_scale import price_scale_problems
+from finai_rl.data.missing import RULES, Repair, drop_tickers, forward_fill
+from finai_rl.data.plausibility import panel_notes
+from finai_rl.data.price_scale import price_scale_notes, price_scale_problems
 from finai_rl.data.revisions import CACHE, versioned_file
 from finai_rl.data.scores import combined_sha256, with_scores
 from finai_rl.data.sentiment import (
@@ -25,15 +27,21 @@ from finai_rl.data.sentiment import (
     names_sentiment,
     settings_of,
 )
-from finai_rl.data.validation import DataError, panel_problems, parse_dates
+from finai_rl.data.table import Table, open_table
+from finai_rl.data.validation import (
+    DECIMAL_COMMA,
+    DataError,
+    numbers,
+    order_problems,
+    panel_problems,
+    read_dates,
+)
+from finai_rl.errors import InputError
 
 log = logging.getLogger(__name__)
 
 PRICES = ("open", "high", "low", "close")
-LAYOUT = ("date", "tic", *PRICES, "volume", "day")
-NO_NUMBER = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]
-"""What empty cells of number columns are written as."""
-
+LAYOUT = ("date", "tic", *PRICES, "volume", "day", "index", "level_0")
 RISKS = ("turbulence", "vix", "llm_risk")
 FloatArray = NDArray[np.float64]
 
@@ -57,6 +65,10 @@ class _Columns:
         return [name for name in (self.risk, self.benchmark) if name]
 
     @property
+    def own(self) -> list[str]:
+        return [name for name in self.numeric if name not in (*self.shared, *self.sentiment)]
+
+    @property
     def positive(self) -> list[str]:
         named = ("close", self.benchmark, self.open, self.volume)
         return [name for name in named if name]
@@ -76,14 +88,18 @@ def load_processed_csv(
     benchmark: str | None = None,
     open: str | None = None,
     volume: str | None = None,
+    on_missing: str = "error",
+    outlier_return: float | None = 0.5,
     rev: str | None = None,
     sha256: str | None = None,
     rev_cache: str = CACHE,
 ) -> MarketData:
-    """Load the processed CSV that a FinRL pipeline leaves behind.
+    """Load the processed table that a FinRL pipeline leaves behind: CSV, gzipped CSV or Parquet.
 
-    Columns needed: ``date``, ``tic``, ``close``. An unnamed first column (FinRL's day index)
-    is ignored. Dates may carry a time and a zone; the time on the wall counts.
+    Columns needed: ``date``, ``tic``, ``close``, under any of the names that
+    :func:`~finai_rl.data.table.read_table` knows. An unnamed column (FinRL's day index) is
+    ignored. Dates may carry a time and a zone; the time on the wall counts. Rows are sorted by
+    date, or ticker by ticker and each of them by date.
 
     Args:
         path: The file, absolute or relative to the current folder.
@@ -97,57 +113,120 @@ def load_processed_csv(
         open: Column of the opening price, on the scale of ``close``: refused where the file's
             ``high`` and ``low`` say otherwise.
         volume: Column of the shares traded per period.
+        on_missing: What becomes of missing rows and cells: ``error`` refuses them,
+            ``drop_ticker`` drops their tickers (:func:`~finai_rl.data.missing.drop_tickers`),
+            ``forward_fill`` fills them from the same ticker's last value
+            (:func:`~finai_rl.data.missing.forward_fill`). Counts are in ``source.repaired``.
+        outlier_return: Returns of one period are reported from this size on; None for none.
         rev: A git tag, branch or commit: the file as it was then, fetched through DVC or git.
         sha256: What the file's bytes must hash to, or the first 12 or more of its digits.
         rev_cache: Folder that fetched revisions are kept in.
 
     Raises:
-        DataError: If the file or a column is missing, or any row is not usable. Nothing is
-            dropped, and nothing but empty sentiment cells is filled.
-        InputError: If a setting of ``sentiment``, or ``sha256``, is unknown or refused.
+        DataError: If the file or a column is missing, or any row is not usable; the message
+            lists every problem. Nothing is dropped or filled but what ``on_missing`` says, and
+            empty sentiment cells.
+        InputError: If a setting is unknown or refused.
     """
     settings = settings_of(SentimentColumns, sentiment)
+    _check(on_missing, outlier_return)
     file, version = versioned_file(path, rev=rev, sha256=sha256, rev_cache=rev_cache)
-    frame, settings, scores = with_scores(_read(file), settings)
+    table = _read(file)
+    frame, settings, scores = with_scores(table.rows, settings)
+    renamed = table.renamed
     named = {"risk": risk, "benchmark": benchmark, "open": open, "volume": volume}
+    named = {key: renamed.get(name, name) if name else None for key, name in named.items()}
+    if indicators is not None:
+        indicators = [renamed.get(name, name) for name in indicators]
     columns = _choose(file, frame, indicators, settings, named)
-    rows, caveats = filled(frame.reset_index(drop=True), columns.neutral)
-    rows["date"], problems = parse_dates(rows["date"].astype(str))
-    problems = problems or _problems(rows, columns)
-    if problems:
-        raise DataError(str(file), problems)
-    caveats += scores.caveats if scores else ()
+    rows, notes = _checked(file, frame, columns, on_missing)
+    repair = _repaired(file, rows, columns, on_missing)
+    rows, empty = filled(repair.rows, columns.neutral)
     if columns.sentiment:
-        caveats += lag_note(columns.lag, rows["tic"].nunique())
-    for caveat in caveats:
+        empty += lag_note(columns.lag, rows["tic"].nunique())
+    told = scores.caveats if scores else ()
+    for caveat in (*told, *empty):
         log.info("%s: %s", file, caveat)
     log.info("%s: indicators %s", file, ", ".join(columns.indicators) or "none")
+    caveats = (*told, *empty, *repair.notes, *table.notes, *notes)
     identity = combined_sha256(version.sha256, scores)
-    source = DataSource(file.stem, identity, path, caveats, version=version)
-    return _panel(rows, columns, source)
+    source = DataSource(file.stem, identity, path, caveats, version=version, repaired=repair.counts)
+    data = _panel(rows, columns, source)
+    odd = tuple(panel_notes(data, outlier_return))
+    for caveat in (*repair.notes, *table.notes, *notes, *odd):
+        log.warning("%s: %s", file, caveat)
+    return replace(data, source=replace(source, caveats=(*caveats, *odd)))
 
 
-def _read(file: Path) -> pd.DataFrame:
-    try:
-        header = pd.read_csv(file, nrows=0).columns
-        # A ticker may be called NA or NULL: in that column only an empty cell is missing.
-        missing_values = {name: [""] if name == "tic" else NO_NUMBER for name in header}
-        frame = pd.read_csv(
-            file, keep_default_na=False, na_values=missing_values, dtype={"tic": str}
-        )
-    except (ValueError, OSError) as error:
-        raise DataError(str(file), [f"cannot be read as CSV: {error}"]) from None
-    missing = [name for name in ("date", "tic", "close") if name not in frame.columns]
+def _check(on_missing: str, outlier_return: float | None) -> None:
+    if on_missing not in RULES:
+        raise InputError(f"data.on_missing must be {' or '.join(RULES)}, got {on_missing!r}")
+    if outlier_return is not None and not outlier_return > 0:
+        raise InputError(f"data.outlier_return must be positive or null, got {outlier_return!r}")
+
+
+def _read(file: Path) -> Table:
+    table = open_table(file)
+    missing = [name for name in ("date", "tic", "close") if name not in table.rows.columns]
     if missing:
-        alike = {str(name).strip().lower(): name for name in frame.columns}
-        renames = [f"rename {alike[name]!r} to {name!r}" for name in missing if name in alike]
-        hint = "; ".join(["", *renames])
-        raise DataError(
-            str(file), [f"column(s) {missing} missing; the file has {list(frame.columns)}{hint}"]
+        has = list(table.rows.columns)
+        raise DataError(str(file), [f"column(s) {missing} missing; the file has {has}"])
+    return table
+
+
+def _checked(
+    file: Path, rows: pd.DataFrame, columns: _Columns, on_missing: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the columns that are used, as numbers, and what a reader has to know."""
+    text = rows["date"]
+    dates, problems, notes = read_dates(text)
+    strict = on_missing == "error"
+    read = rows.assign(date=dates)
+    if not problems and not _ticker_by_ticker(read):
+        problems += order_problems(dates, text)
+    problems += panel_problems(
+        read,
+        columns.numeric,
+        columns.positive,
+        optional=columns.sentiment if strict else columns.numeric,
+        aligned=strict,
+    )
+    problems += [*_unshared(read, columns), *price_scale_problems(read, columns.open)]
+    n_days = dates.nunique()
+    if columns.lag >= n_days:
+        problems.append(
+            f"data.sentiment.lag: {columns.lag} periods, but the file has {n_days}: "
+            "no sentiment would be left"
         )
-    if frame.empty:
-        raise DataError(str(file), ["it has a header but no rows"])
-    return frame
+    if problems:
+        raise DataError(str(file), problems)
+    notes += price_scale_notes(read, columns.open)
+    used = read[["date", "tic"]].assign(**{name: numbers(read[name]) for name in columns.numeric})
+    return used, notes
+
+
+def _ticker_by_ticker(rows: pd.DataFrame) -> bool:
+    """Say whether the rows are blocks of one ticker each, sorted by date within."""
+    starts = rows["tic"] != rows["tic"].shift()
+    ordered = bool((rows["date"].diff()[~starts] > pd.Timedelta(0)).all())
+    return ordered and int(starts.sum()) == rows["tic"].nunique()
+
+
+def _repaired(file: Path, rows: pd.DataFrame, columns: _Columns, on_missing: str) -> Repair:
+    if on_missing == "error":
+        return Repair(rows)
+    if on_missing == "drop_ticker":
+        repair = drop_tickers(str(file), rows, columns.own)
+    else:
+        repair = forward_fill(
+            str(file), rows, columns.own, columns.shared, open=columns.open, volume=columns.volume
+        )
+    problems = panel_problems(
+        repair.rows, columns.numeric, columns.positive, optional=columns.sentiment
+    )
+    if left := list(problems):
+        raise DataError(str(file), left)
+    return repair
 
 
 def _choose(
@@ -194,23 +273,10 @@ def _indicators(
 def _is_numeric(column: pd.Series) -> bool:
     # A damaged number column is read as text, and has to be refused later, not left out here.
     filled = column.dropna()
-    return bool(pd.to_numeric(filled, errors="coerce").notna().sum() * 2 >= max(len(filled), 1))
-
-
-def _problems(rows: pd.DataFrame, columns: _Columns) -> list[str]:
-    problems = [
-        *panel_problems(rows, columns.numeric, columns.positive),
-        *_unshared(rows, columns),
-    ]
-    if columns.open:
-        problems += price_scale_problems(rows, columns.open)
-    n_days = rows["date"].nunique()
-    if columns.lag >= n_days:
-        problems.append(
-            f"data.sentiment.lag: {columns.lag} periods, but the file has {n_days}: "
-            "no sentiment would be left"
-        )
-    return problems
+    meant = numbers(filled).notna()
+    if not meant.all():
+        meant |= filled.astype(str).str.fullmatch(DECIMAL_COMMA)
+    return bool(meant.sum() * 2 >= max(len(filled), 1))
 
 
 def _unshared(rows: pd.DataFrame, columns: _Columns) -> list[str]:

@@ -56,6 +56,7 @@ def data_tags(source: DataSource) -> dict[str, str]:
         "data.simulated": ",".join(source.simulated),
         "data.caveats": " ".join(source.caveats),
         **data_version_tags(source),
+        **{f"data.{what}": str(n) for what, n in source.repaired.items()},
     }
     return {name: value for name, value in tags.items() if value}
 

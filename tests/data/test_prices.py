@@ -97,7 +97,7 @@ def test_a_bad_tick_is_counted_and_not_refused(
     rows.to_csv(file)
     with caplog.at_level(logging.WARNING):
         load_processed_csv(str(file), open="open")
-    assert "outside of [low, high] on 1 of 180 rows, e.g. line 12" in caplog.text
+    assert "high is below low on 1 of 180 rows, e.g. line 12 (low" in caplog.text
 
 
 def test_without_highs_and_lows_it_is_said_that_nothing_was_checked(

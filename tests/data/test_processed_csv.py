@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,10 +117,24 @@ def test_the_time_on_the_wall_counts(tmp_path: Path, stamps: list[str], first: s
     assert load_processed_csv(str(file)).day_names[0] == first
 
 
-def test_a_header_spelt_otherwise_is_recognized(tmp_path: Path) -> None:
+def test_a_header_spelt_otherwise_is_recognized(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file = write_processed_csv(tmp_path / "features.csv")
-    file.write_text(file.read_text().replace("date,tic", "Date,tic", 1))
-    with pytest.raises(DataError, match="rename 'Date' to 'date'"):
+    straight = load_processed_csv(str(file), open="open")
+    header = file.read_text().replace("date,tic,open,close", "Date,Symbol,Open,Close", 1)
+    file.write_text(header)
+    with caplog.at_level(logging.INFO):
+        other = load_processed_csv(str(file), open="Open")
+    assert "column 'Symbol' is read as 'tic'" in caplog.text
+    np.testing.assert_array_equal(other.close, straight.close)
+    np.testing.assert_array_equal(other.open, straight.open)
+
+
+def test_two_columns_that_could_be_the_date_are_refused(tmp_path: Path) -> None:
+    file = write_processed_csv(tmp_path / "features.csv")
+    file.write_text(file.read_text().replace("macd,rsi_30", "timestamp,Date", 1))
+    with pytest.raises(DataError, match="columns 'date' and 'timestamp' and 'Date' could each be"):
         load_processed_csv(str(file))
 
 
@@ -157,18 +172,23 @@ def test_an_unknown_column_lists_those_that_exist(tmp_path: Path, setting: str) 
     assert "'macd'" in str(refusal.value)
 
 
+@pytest.mark.parametrize("scores", [True, False])
 @pytest.mark.parametrize(
-    ("name", "n_days", "n_stocks"),
+    ("name", "n_days", "n_stocks", "sentiment_names"),
     [
-        ("dow29_2020_2021.csv", 335, 29),
-        ("stocks36_2020_with_sentiment.csv", 253, 36),
-        ("nvda_hourly_trade_with_llm_risk.csv", 568, 1),
+        ("dow29_2020_2021.csv", 335, 29, ()),
+        ("stocks36_2020_with_sentiment.csv", 253, 36, ("sentiment", "llm_sentiment")),
+        ("nvda_hourly_trade_with_llm_risk.csv", 568, 1, ("llm_risk",)),
     ],
 )
-def test_real_files_load(name: str, n_days: int, n_stocks: int) -> None:
+def test_real_files_load(
+    name: str, n_days: int, n_stocks: int, sentiment_names: tuple[str, ...], scores: bool
+) -> None:
     if not (REAL_DATA / name).is_file():
         pytest.skip(f"{name} is not here")
-    data = load_processed_csv(str(REAL_DATA / name))
+    settings = {"risk_column": "llm_risk"} if name.startswith("nvda") else {}
+    data = load_processed_csv(str(REAL_DATA / name), sentiment=settings if scores else None)
     assert (data.n_days, data.n_stocks) == (n_days, n_stocks)
     assert {"macd", "rsi_30", "cci_30"} <= set(data.feature_names)
     assert not {"vix", "turbulence", "volume", "llm_risk"} & set(data.feature_names)
+    assert data.sentiment_names == (sentiment_names if scores else ())
