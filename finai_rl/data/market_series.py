@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from finai_rl.data.changes import Change
-from finai_rl.data.raw_prices import read_table
+from finai_rl.data.raw_prices import read_prices
 from finai_rl.data.validation import DataError, count, examples, parse_dates
 
 
@@ -22,7 +22,7 @@ def load_market_series(path: str, name: str) -> pd.Series:
         DataError: If the file or a column is missing, or a row is not usable.
     """
     file = Path(path).expanduser()
-    table = read_table(file)
+    table = read_prices(file)
     if "date" not in table:
         raise DataError(str(file), [f"no column date; the file has {list(table.columns)}"])
     column = _value_column(table, str(file), name)

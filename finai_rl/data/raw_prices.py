@@ -14,25 +14,15 @@ import pandas as pd
 from finai_rl.data.changes import Change
 from finai_rl.data.price_gaps import complete
 from finai_rl.data.price_scale import OUTSIDE_ALLOWED, TOLERANCE
+from finai_rl.data.table import read_table
 from finai_rl.data.validation import DataError, count, examples, parse_dates
 
 log = logging.getLogger(__name__)
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("date", "tic", *PRICES, "volume")
-ALIASES = {
-    "datetime": "date",
-    "timestamp": "date",
-    "ticker": "tic",
-    "symbol": "tic",
-    "adj close": "adj_close",
-    "adjclose": "adj_close",
-    "adjusted_close": "adj_close",
-    "adjcp": "adj_close",
-}
-"""Other names that vendors give a column, in lower case."""
-
-NO_NUMBER = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]
+ADJUSTED = dict.fromkeys(("adj close", "adjclose", "adjusted_close", "adjcp"), "adj_close")
+"""Other names that vendors give the adjusted close, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +60,7 @@ def load_raw_prices(path: str, *, adjust: str, on_missing: str, key: str = "raw"
         DataError: If the file cannot be read, or a row is not usable; lists every problem.
     """
     file = Path(path).expanduser()
-    table = read_table(file)
+    table = read_prices(file)
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise DataError(
@@ -91,30 +81,13 @@ def load_raw_prices(path: str, *, adjust: str, on_missing: str, key: str = "raw"
     return RawPrices(rows, path, sha256_of(file), tuple(changes))
 
 
-def read_table(file: Path) -> pd.DataFrame:
-    """Read a CSV or, by its suffix, Parquet file, and name its columns as this project does.
+def read_prices(file: Path) -> pd.DataFrame:
+    """Read a table, its column names in lower case and as this project has them.
 
     Raises:
-        DataError: If the file is not there, cannot be read, or has no rows.
+        DataError: If the file is not there, cannot be read, or two columns mean the same.
     """
-    if not file.is_file():
-        raise DataError(str(file), [f"no such file (looked in {file.absolute().parent})"])
-    try:
-        if file.suffix.lower() in (".parquet", ".pq"):
-            table = pd.read_parquet(file)
-        else:
-            header = pd.read_csv(file, nrows=0).columns
-            named = [name for name in header if _own_name(name) == "tic"]
-            # A ticker may be called NA or TRUE: in that column only an empty cell is missing.
-            missing = {name: [""] if name in named else NO_NUMBER for name in header}
-            table = pd.read_csv(
-                file, keep_default_na=False, na_values=missing, dtype=dict.fromkeys(named, str)
-            )
-    except (ValueError, OSError) as error:
-        raise DataError(str(file), [f"cannot be read: {error}"]) from None
-    if table.empty:
-        raise DataError(str(file), ["it has a header but no rows"])
-    table = table.rename(columns=_own_name)
+    table = read_table(file).rename(columns=_own_name)
     if table.columns.duplicated().any():
         twice = sorted(set(table.columns[table.columns.duplicated()]))
         raise DataError(str(file), [f"two columns mean {twice}; leave one of them"])
@@ -123,7 +96,7 @@ def read_table(file: Path) -> pd.DataFrame:
 
 def _own_name(name: object) -> str:
     lower = str(name).strip().lower()
-    return ALIASES.get(lower, lower)
+    return ADJUSTED.get(lower, lower)
 
 
 def sha256_of(file: Path) -> str:
