@@ -26,6 +26,8 @@ def main(cfg: DictConfig, with_seed: WithSeed) -> None:
 
     settings = plain(cfg)
     settings["market_series"] = settings["market_series"] or {}
+    scores = (settings["sentiment"] or {}).get("scores") or {}
+    settings["sentiment"] = scores if scores.get("path") else None
     inputs = input_files(settings)
     output = refuse_output(cfg.output, overwrite=cfg.overwrite, inputs=inputs.values())
     prepared = prepared_from(settings)
@@ -37,7 +39,7 @@ def input_files(settings: dict[str, Any]) -> dict[str, str]:
     """Return every file that the config reads, by what it is read as."""
     series = {f"market_series.{name}": path for name, path in settings["market_series"].items()}
     scores = settings["sentiment"]
-    sentiment = {"sentiment": scores["path"]} if scores and scores.get("path") else {}
+    sentiment = {"sentiment.scores": scores["path"]} if scores else {}
     return {"raw": settings["raw"]["path"], **series, **sentiment}
 
 

@@ -88,35 +88,8 @@ class RawPrices:
 
 
 @dataclass
-class Prepare:
-    """Top level of ``conf/prepare.yaml``."""
-
-    raw: RawPrices
-    output: str
-    overwrite: bool
-    indicators: list[str]
-    turbulence: int | None
-    market_series: dict[str, str] | None
-    features: Any
-    sentiment: Any
-    warm_up: str
-    trusted_packages: list[str]
-    output_root: str
-
-
-@dataclass
-class SimulatedSentiment:
-    """``data.sentiment`` of ``data=sp500``."""
-
-    source: str | None
-    noise: float
-    seed: int
-    lag: int
-
-
-@dataclass
 class Scores:
-    """``data.sentiment.scores`` of ``data=processed_csv``."""
+    """``data.sentiment.scores`` of ``data=processed_csv``, ``sentiment.scores`` of ``prepare``."""
 
     path: str | None
     columns: Any
@@ -134,6 +107,40 @@ class Scores:
     n_items: str | None
     lexicon: str | None
     text: str | None
+
+
+@dataclass
+class JoinedSentiment:
+    """``sentiment`` of ``prepare``."""
+
+    scores: Scores
+
+
+@dataclass
+class Prepare:
+    """Top level of ``conf/prepare.yaml``."""
+
+    raw: RawPrices
+    output: str
+    overwrite: bool
+    indicators: list[str]
+    turbulence: int | None
+    market_series: dict[str, str] | None
+    features: Any
+    sentiment: JoinedSentiment | None
+    warm_up: str
+    trusted_packages: list[str]
+    output_root: str
+
+
+@dataclass
+class SimulatedSentiment:
+    """``data.sentiment`` of ``data=sp500``."""
+
+    source: str | None
+    noise: float
+    seed: int
+    lag: int
 
 
 @dataclass
