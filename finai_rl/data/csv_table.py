@@ -31,6 +31,10 @@ NOT_CSV = {
     b"\xfd7zXZ": "it is compressed with xz; use gzip (.csv.gz) or Parquet",
     b"\x28\xb5\x2f\xfd": "it is compressed with zstd; use gzip (.csv.gz) or Parquet",
 }
+_FIELD = r'(?:"(?:[^"]|"")*"|[^",]*)'
+RECORD = re.compile(f"{_FIELD}(?:,{_FIELD})*")
+"""A line of fields that are quoted as a whole, quotes inside doubled, or not at all (RFC 4180)."""
+
 GZIP = b"\x1f\x8b"
 
 
@@ -203,6 +207,9 @@ def _examine(body: bytes, number: int, n_fields: int, faults: _Faults) -> None:
         return
     if text.count('"') % 2:
         faults.add("with a quote that is not closed", number, text[:60])
+        return
+    if not RECORD.fullmatch(text):
+        faults.add("with a quote inside of a field", number, text[:60])
         return
     n = len(next(csv.reader([text])))
     if n != n_fields:

@@ -208,7 +208,9 @@ def other_zone(made: Sheet, rng: np.random.Generator) -> Sheet:
     rows, position = [list(row) for row in made.rows], made.column("date")
     row = rows[rng.integers(len(rows))]
     row[position] = row[position][:10] + rng.choice(["T00:00:00+09:00", "T00:00:00Z", "T00:00:00"])
-    return said(made, "other zone", "time zone", "sorted", "lacks", "repeat", rows=rows)
+    # A second time to the same cell, it leaves no date at all.
+    words = ("other zone", "time zone", "sorted", "lacks", "repeat", "ISO date")
+    return said(made, *words, rows=rows)
 
 
 def swap_names(made: Sheet, rng: np.random.Generator) -> Sheet:

@@ -33,7 +33,9 @@ LAYOUTS = st.builds(
 )
 CASES = st.tuples(
     LAYOUTS,
-    st.lists(st.sampled_from(sorted(DAMAGES)), max_size=2),
+    st.lists(st.sampled_from(sorted(DAMAGES)), max_size=2)
+    | st.lists(st.sampled_from(sorted(DAMAGES)), min_size=1, max_size=2)
+    | st.lists(st.sampled_from(sorted(DAMAGES)), min_size=2, max_size=2),
     st.integers(0, 2**32 - 1),
 )
 Outcomes = Counter[tuple[str, str]]
@@ -157,7 +159,7 @@ def test_a_damaged_file_is_refused_by_name_or_loaded_whole() -> None:
 
 @pytest.mark.slow
 def test_thousands_of_damaged_files() -> None:
-    outcomes = survey(6000)
+    outcomes = survey(4000)
     print(shown(outcomes))
     assert outcomes["undamaged", "refused"] == 0
     assert {name for name, _ in outcomes} >= set(DAMAGES)

@@ -53,6 +53,12 @@ def account(values: list[float]) -> BacktestResult:
     return result
 
 
+def daily(values: list[float]) -> np.ndarray:
+    """Returns of an account, 0 after its ruin."""
+    returns = np.diff(values) / values[:-1]
+    return np.concatenate([returns, np.zeros(len(DAYS) - len(values))])
+
+
 GROWING = [100.0 * 1.01**day for day in range(len(DAYS))]
 
 
@@ -64,7 +70,7 @@ def trained(
     """A training that scores what a function of its config says."""
 
     def train(cfg: DictConfig, folder: Path, watch: Watch) -> float:
-        report: Any = SimpleNamespace(ruined_on=ruined_on, result=account(values))
+        report: Any = SimpleNamespace(ruined_on=ruined_on, returns=daily(values))
         tracker: Any = SimpleNamespace(run_id=f"run-{cfg.seed}", set_tags=dict, rename=str)
         watch.on_split(SPLIT)
         watch.on_open(tracker)
@@ -237,7 +243,7 @@ def learning(looks: list[float], score: float) -> Train:
         )
         holdout: Any = LookedAt(looks)
         env: Any = None
-        report: Any = SimpleNamespace(ruined_on=None, result=account(GROWING))
+        report: Any = SimpleNamespace(ruined_on=None, returns=daily(GROWING))
         tracker: Any = SimpleNamespace(
             run_id="run", set_tags=dict, rename=str, log_metrics=lambda metrics, step: None
         )
