@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from stockstats import StockDataFrame
+from threadpoolctl import threadpool_limits
 
 FINRL_INDICATORS = (
     "macd",
@@ -115,9 +116,12 @@ def turbulence(close: FloatArray, window: int = 252) -> FloatArray:
         return values
     history = np.lib.stride_tricks.sliding_window_view(returns[:-1], window, axis=0)
     deviation = returns[window:] - history.mean(axis=-1)
-    for row, (past, delta) in enumerate(zip(history, deviation, strict=True)):
-        covariance = np.atleast_2d(np.cov(past))
-        values[window + 1 + row] = delta @ np.linalg.pinv(covariance, hermitian=True) @ delta
+    # Of matrices this small, threads only get in each other's way, and one gives the same bytes
+    # on machines of any number of cores.
+    with threadpool_limits(1):
+        for row, (past, delta) in enumerate(zip(history, deviation, strict=True)):
+            covariance = np.atleast_2d(np.cov(past))
+            values[window + 1 + row] = delta @ np.linalg.pinv(covariance, hermitian=True) @ delta
     return np.maximum(values, 0.0)
 
 

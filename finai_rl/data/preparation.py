@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from finai_rl.data.changes import Change
 from finai_rl.data.features import turbulence as turbulence_index
@@ -102,10 +101,7 @@ def _refuse_clashes(indicators: Sequence[str], turbulence: int | None) -> None:
 def _turbulence(rows: pd.DataFrame, window: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     n_tickers = rows["tic"].nunique()
     close = rows["close"].to_numpy(dtype=np.float64).reshape(-1, n_tickers)
-    # Of matrices this small, threads only get in each other's way, and one gives the same bytes
-    # on machines of any number of cores.
-    with threadpool_limits(1):
-        return turbulence_index(close, window).repeat(n_tickers)
+    return turbulence_index(close, window).repeat(n_tickers)
 
 
 def _with_sentiment(
