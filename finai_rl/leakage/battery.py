@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from omegaconf import DictConfig
 
+from finai_rl.assembly import load_market
 from finai_rl.config import build
 from finai_rl.data.market import FloatArray, MarketData
-from finai_rl.data.processed_csv import load_processed_csv
 from finai_rl.data.split import Split
 from finai_rl.data.validation import DataError
 from finai_rl.errors import InputError
@@ -79,6 +80,12 @@ def _findings(cfg: DictConfig, market: MarketData) -> Iterator[Finding]:
         yield from gate_findings(cfg, split)
 
 
+NOTHING_ELSE: dict[str, Any] = {
+    **dict.fromkeys(("sentiment", "risk", "benchmark", "open", "volume")),
+    "outlier_return": None,
+}
+
+
 def _further_prices(cfg: DictConfig, data: MarketData) -> dict[str, FloatArray]:
     """Return the open, high, low and volume of a file, (n_days, n_stocks) by name."""
     if cfg.data["_target_"] != STORED:
@@ -86,9 +93,11 @@ def _further_prices(cfg: DictConfig, data: MarketData) -> dict[str, FloatArray]:
     prices: dict[str, FloatArray] = {}
     for name in ("open", "high", "low", "volume"):
         try:
-            panel = load_processed_csv(cfg.data.path, indicators=[name], sentiment=None)
+            panel = load_market(cfg, **NOTHING_ELSE, indicators=[name])
         except DataError:
             continue
+        if panel.tickers != data.tickers:
+            continue  # A price that is missing somewhere may have cost a ticker.
         kept = (panel.dates >= data.dates[0]) & (panel.dates <= data.dates[-1])
         prices[name] = panel.features[kept, 0]
     return prices
