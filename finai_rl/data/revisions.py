@@ -17,7 +17,7 @@ from finai_rl.data.validation import DataError
 from finai_rl.data.versioning import (
     FileVersion,
     check_sha256,
-    content_hashes,
+    content_hash,
     file_version,
     unlinked,
 )
@@ -109,7 +109,7 @@ def _held(cache: Path, name: str, output: DvcOutput) -> tuple[Path, str, str] | 
     held = cache / (output.md5 or "unknown") / name
     if not held.is_file():
         return None
-    sha256, md5 = content_hashes(held)
+    sha256, md5 = content_hash(held), content_hash(held, "md5")
     return (held, sha256, md5) if md5 == output.md5 else None
 
 
@@ -119,7 +119,7 @@ def _keep(cache: Path, name: str, write: Callable[[Path], None]) -> tuple[Path, 
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         written = Path(scratch) / name
         write(written)
-        sha256, md5 = content_hashes(written)
+        sha256, md5 = content_hash(written), content_hash(written, "md5")
         kept = cache / md5 / name
         kept.parent.mkdir(exist_ok=True)
         return written.replace(kept), sha256, md5

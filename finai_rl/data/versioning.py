@@ -16,7 +16,6 @@ SHORTEST = 12
 """Hexadecimal digits that an abbreviated sha256 must have: 48 bits."""
 
 VERSIONS_SEARCHED = 50
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -51,27 +50,25 @@ def file_version(path: str | Path) -> FileVersion:
         OSError: If the file cannot be read.
     """
     file = Path(path).expanduser()
-    sha256, md5 = content_hashes(file)
+    sha256 = content_hash(file)
     for place in _places(file):
         repository = GitRepository.around(place.parent)
-        version = _tracked(repository, place, sha256, md5) if repository else None
+        version = _tracked(repository, place, sha256) if repository else None
         if version is not None:
             return version
     return FileVersion(sha256)
 
 
-def content_hashes(file: Path) -> tuple[str, str]:
-    """Return the sha256 and the md5 of a file's bytes.
+def content_hash(file: Path, algorithm: str = "sha256") -> str:
+    """Return the sha256, or DVC's md5, of a file's bytes.
 
     Raises:
         OSError: If it cannot be read.
     """
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     with file.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            sha256.update(chunk)
-            md5.update(chunk)
-    return sha256.hexdigest(), md5.hexdigest()
+        return hashlib.file_digest(
+            stream, lambda: hashlib.new(algorithm, usedforsecurity=False)
+        ).hexdigest()
 
 
 def unlinked(file: Path) -> Path:
@@ -148,7 +145,7 @@ def _sha256_at(
         return hashlib.sha256(content).hexdigest() if content is not None else None
     output = dvc_output(repository, place, commit)
     held = cached(place, output.md5) if output and output.md5 else None
-    return content_hashes(held)[0] if held else None
+    return content_hash(held) if held else None
 
 
 def _places(file: Path) -> list[Path]:
@@ -156,7 +153,7 @@ def _places(file: Path) -> list[Path]:
     return list(dict.fromkeys((unlinked(file), file.resolve())))
 
 
-def _tracked(repository: GitRepository, place: Path, sha256: str, md5: str) -> FileVersion | None:
+def _tracked(repository: GitRepository, place: Path, sha256: str) -> FileVersion | None:
     commit = repository.commit("HEAD")
     tag = repository.tag(commit) if commit else None
     # Of a link, git holds only where it leads.
@@ -166,6 +163,7 @@ def _tracked(repository: GitRepository, place: Path, sha256: str, md5: str) -> F
     if output is None:
         return None
     committed = dvc_output(repository, place, commit) if commit else None
+    md5 = content_hash(place, "md5")
     return FileVersion(sha256, output.md5, commit, tag, _dirty(md5, output, committed), "dvc")
 
 
