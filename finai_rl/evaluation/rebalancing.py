@@ -86,9 +86,17 @@ class TargetWeights:
         n_stocks = target.shape[1]
         cash, price, held = np.split(accounts[:, : 1 + 2 * n_stocks], [1, 1 + n_stocks], axis=1)
         value = cash + (price * held).sum(axis=1, keepdims=True)
-        invested = value
-        for _ in range(_ROUNDS):
+
+        def orders_for(invested: FloatArray) -> FloatArray:
             orders: FloatArray = np.floor(target * invested / price) - held
+            return orders
+
+        invested = before = value
+        for _ in range(_ROUNDS):
+            orders = orders_for(invested)
             rate = np.where(orders > 0, self._rates[0], self._rates[1])
-            invested = value - (rate * price * np.abs(orders)).sum(axis=1, keepdims=True)
-        return orders
+            costs = (rate * price * np.abs(orders)).sum(axis=1, keepdims=True)
+            before, invested = invested, value - costs
+        # A share more or less may pay for itself in turn: of the two, the fewer shares are within
+        # what is left after their costs.
+        return orders_for(np.minimum(before, invested))

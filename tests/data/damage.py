@@ -321,7 +321,8 @@ DAMAGES: dict[str, Damage] = {
         lambda b, rng: put(b",", b, rng), "fields of the header", "missing", "no name"
     ),
     "line break": bytes_damage(
-        lambda b, rng: put(b"\n", b, rng), "fields of the header", "missing", "header", "empty"
+        lambda b, rng: put(b"\n", b, rng),
+        *("fields of the header", "missing", "header", "empty", "quote"),
     ),
     "quote": bytes_damage(lambda b, rng: put(b'"', b, rng), "quote"),
     "byte order mark": quiet(lambda b, rng: b"\xef\xbb\xbf" + b),

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from finai_rl.envs.stock_trading import StockTradingVecEnv
@@ -26,6 +26,7 @@ def run(data, targets, *, cost=0.001, cash=1_000_000.0, **env):
     n_stocks=st.integers(1, 7), every=st.integers(1, 9),
 )  # fmt: skip
 @settings(max_examples=60, deadline=None)
+@example(seed=672, cash=10000.0, cost=0.02, n_stocks=7, every=2)
 def test_positions_are_within_a_share_below_their_targets(seed, cash, cost, n_stocks, every):
     data = generated_market(30, n_stocks, seed=seed)
     rng = np.random.default_rng(seed)
