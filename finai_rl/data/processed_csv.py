@@ -296,7 +296,7 @@ def _unshared(rows: pd.DataFrame, columns: _Columns) -> list[str]:
 
 def _panel(rows: pd.DataFrame, columns: _Columns, source: DataSource) -> MarketData:
     rows = rows.sort_values(["date", "tic"], kind="stable")
-    tickers = tuple(dict.fromkeys(rows["tic"]))
+    tickers = tuple(rows["tic"].unique())
     dates = rows["date"].to_numpy()[:: len(tickers)]
 
     def stacked(names: tuple[str, ...]) -> FloatArray:
