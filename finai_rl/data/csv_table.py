@@ -14,6 +14,7 @@ from typing import IO
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from finai_rl.data.validation import EXAMPLES, DataError
 
@@ -117,17 +118,28 @@ def scan(file: Path) -> Lines:
 
 def _in_order(block: bytes, n_commas: int) -> int | None:
     """Count the lines of a block of plain ASCII, or return None where any needs a closer look."""
-    if b'"' in block or b"\0" in block or b"\r" in block or not block.isascii():
+    if b"\0" in block or b"\r" in block or not block.isascii():
         return None
-    content = np.frombuffer(block, dtype=np.uint8)
+    content = np.frombuffer(block if block.endswith(b"\n") else block + b"\n", dtype=np.uint8)
     ends = np.flatnonzero(content == ord("\n"))
-    if not block.endswith(b"\n"):
-        ends = np.append(ends, len(block))
-    commas = np.searchsorted(np.flatnonzero(content == ord(",")), ends)
-    blank = np.diff(ends, prepend=-1) == 1
-    if blank.any() or (np.diff(commas, prepend=0) != n_commas).any():
+    commas = np.flatnonzero(content == ord(","))
+    if b'"' in block and not _quotes_whole_fields(content):
         return None
-    return len(ends)
+    blank = np.diff(ends, prepend=-1) == 1
+    per_line = np.diff(np.searchsorted(commas, ends), prepend=0)
+    return None if blank.any() or (per_line != n_commas).any() else len(ends)
+
+
+def _quotes_whole_fields(content: NDArray[np.uint8]) -> bool:
+    """Say whether every quote encloses a field that holds neither separators nor quotes."""
+    quotes = np.flatnonzero(content == ord('"'))
+    if len(quotes) % 2:
+        return False
+    separators = np.flatnonzero((content == ord(",")) | (content == ord("\n")))
+    opening, closing = quotes[::2], quotes[1::2]
+    field = np.searchsorted(separators, opening)
+    starts = np.concatenate([[0], separators + 1])[field]
+    return bool((starts == opening).all() and (separators[field] == closing + 1).all())
 
 
 def _line_by_line(
