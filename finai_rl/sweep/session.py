@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.plan import FirstJob
 from finai_rl.sweep.results import Results, of_folder, of_study
+from finai_rl.sweep.study import locked
 from finai_rl.sweep.summary import summarize
 from finai_rl.tracking import Tracker, data_tags, note_tag, provenance_tags
 from finai_rl.tracking.provenance import without_password
@@ -197,10 +198,12 @@ class Session:
 
     def _conclude(self, *, interrupted: bool) -> None:
         """Write the sum of the trials; a failure here must not hide how the sweep went."""
+        brief = interrupted or self._handed_over
         try:
-            results = self._results()
-            baseline = self._prospect.baseline
-            summarize(results, self._job.cfg, self._plan, baseline, self.tracker, brief=interrupted)
+            # Of processes that share a search, the last to write must be the last to have read.
+            with locked(self._plan.study) if self._plan.study else nullcontext():
+                results, baseline = self._results(), self._prospect.baseline
+                summarize(results, self._job.cfg, self._plan, baseline, self.tracker, brief=brief)
         except Exception as error:
             log.warning("The sum of the trials could not be drawn", exc_info=error)
 

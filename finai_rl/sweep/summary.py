@@ -48,7 +48,8 @@ def summarize(
         plan: What the multirun set out to do.
         baseline: (n_days - 1,) validation returns of equal weight, buy and hold.
         tracker: Of the parent run, still open.
-        brief: Leave pictures and registration out: the multirun was interrupted.
+        brief: Leave pictures and registration out: the multirun was interrupted, or another
+            process ends it.
     """
     counted = tracker.count_trials()
     folder = plan.folder / SUMMARY
@@ -144,7 +145,9 @@ def _log(
     if verdict is not None:
         tags |= {"verdict": verdict.level, **note_tag(f"**{verdict.sentence}**\n\n{verdict.rule}")}
         metrics |= _statistics(verdict)
-    tracker.set_tags({name: value for name, value in tags.items() if value})
+    # An earlier sum of the same search may have had a trial still running, or another best one.
+    earlier = ("sweep.trials.", "best.")
+    tracker.set_tags({name: value for name, value in tags.items() if value}, instead_of=earlier)
     finite = {name: value for name, value in metrics.items() if np.isfinite(value)}
     tracker.log_metrics(finite, len(results.trials))
 

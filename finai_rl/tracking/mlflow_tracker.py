@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from importlib.util import find_spec
@@ -132,11 +132,14 @@ class MLflowTracker(Tracker):
         for content, file in ((config, CONFIG_ARTIFACT), (overrides, "config/overrides.yaml")):
             self._delivery.attempt(file, client.log_text, run_id, to_yaml(content), file)
 
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags on the run; a later value replaces an earlier one."""
+    def set_tags(self, tags: Mapping[str, str], instead_of: Sequence[str] = ()) -> None:
+        """Set tags on the run, and remove others whose names begin with one of ``instead_of``."""
         run_tags = [RunTag(allowed_key(key), str(value)) for key, value in tags.items()]
         client, run_id = self._store.client, self._open_run_id()
         self._delivery.attempt("tags", client.log_batch, run_id, tags=run_tags)
+        if instead_of:
+            kept = {tag.key for tag in run_tags}
+            self._delivery.attempt("tags", self._remove_tags, tuple(instead_of), kept)
 
     def rename(self, name: str) -> None:
         """Give the run another name; it may be closed already, and so may it for `set_tags`."""
@@ -236,6 +239,12 @@ class MLflowTracker(Tracker):
         if self._store.client.get_run(run_id).info.status != "RUNNING":
             self._store.client.update_run(run_id, status="RUNNING")
             self.set_tags(process_tags())
+
+    def _remove_tags(self, beginnings: tuple[str, ...], kept: Collection[str]) -> None:
+        client, run_id = self._store.client, self._open_run_id()
+        for name in client.get_run(run_id).data.tags:
+            if name.startswith(beginnings) and name not in kept:
+                client.delete_tag(run_id, name)
 
     def _send(self, records: Sequence[MetricRecord]) -> None:
         metrics = [Metric(*record) for record in records]

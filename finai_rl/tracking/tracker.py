@@ -91,8 +91,13 @@ class Tracker(ABC):
         """
 
     @abstractmethod
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags on the run; a later value replaces an earlier one."""
+    def set_tags(self, tags: Mapping[str, str], instead_of: Sequence[str] = ()) -> None:
+        """Set tags on the run; a later value replaces an earlier one.
+
+        Args:
+            tags: Names and values.
+            instead_of: Beginnings of names: the run's other tags that have one are removed.
+        """
 
     @abstractmethod
     def rename(self, name: str) -> None:
@@ -205,7 +210,7 @@ class NoTracker(Tracker):
     def log_config(self, config: Mapping[str, Any], overrides: Sequence[str] = ()) -> None:
         """Do nothing."""
 
-    def set_tags(self, tags: Mapping[str, str]) -> None:
+    def set_tags(self, tags: Mapping[str, str], instead_of: Sequence[str] = ()) -> None:
         """Do nothing."""
 
     def rename(self, name: str) -> None:

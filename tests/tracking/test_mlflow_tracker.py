@@ -57,6 +57,16 @@ def test_how_the_block_is_left_decides_the_status(open_tracker, client, error, s
     assert ends == tag
 
 
+def test_tags_can_take_the_place_of_earlier_ones(open_tracker, client) -> None:
+    with open_tracker() as tracker:
+        tracker.set_tags({"best.lr": "0.1", "best.steps": "8", "bests": "1", "trials.running": "1"})
+        tracker.set_tags({"best.lr": "0.2"}, instead_of=("best.", "trials."))
+    tags = client.get_run(tracker.run_id).data.tags
+    assert {key: tags.get(key) for key in ("best.lr", "bests")} == {"best.lr": "0.2", "bests": "1"}
+    assert not {"best.steps", "trials.running"} & set(tags)
+    assert "host" in tags
+
+
 def test_a_config_arrives_as_parameters_and_whole(open_tracker, client, tmp_path) -> None:
     config = {
         "agent": {"lr": 3e-4, "net": [64, 64], "cap": None, "weird [key]@%": "é"},
