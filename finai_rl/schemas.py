@@ -47,6 +47,7 @@ class Train:
     tracking: Any
     evaluation: Any
     seed: int
+    seeds: list[int] | None
     total_timesteps: int
     total_episodes: int | None
     objective: str

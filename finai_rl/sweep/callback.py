@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
@@ -19,6 +19,7 @@ from finai_rl.errors import InputError
 if TYPE_CHECKING:
     from finai_rl.sweep.session import Session
 
+GRID_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 STUDY_SWEEPER = "hydra_plugins.finai_rl_sweeper.study_sweeper.StudySweeper"
 
 _open = SimpleNamespace(session=None)
@@ -32,23 +33,65 @@ class MultirunRecord(Callback):
     when a multirun fails, so `multirun` ends it.
     """
 
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Refuse several seeds where a single run is to be."""
+        if config.get("seeds"):
+            _refuse(
+                "seeds: a single run has one seed; train several with -m, or with "
+                "evaluation=walk_forward or evaluation=cpcv"
+            )
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Load and check what all jobs share, and open the parent run."""
-        params = config.hydra.sweeper.get("params")
-        if params is not None:
-            # So that ranges may depend on the config: Hydra's sweepers take them as they stand.
-            with read_write(params), open_dict(params):
-                OmegaConf.resolve(params)
-        if config.hydra.sweeper._target_ == STUDY_SWEEPER:
-            return
         try:
-            _open.session = _session(config).__enter__()
+            _vary_seeds(config)
+            _resolve_params(config)
+            if config.hydra.sweeper._target_ != STUDY_SWEEPER:
+                _open.session = _session(config).__enter__()
         except (InputError, HydraException) as error:
-            # Hydra turns what a callback raises into a warning.
             if os.environ.get("HYDRA_FULL_ERROR") == "1":
                 raise SystemExit(1) from error
-            print(error, file=sys.stderr)
-            raise SystemExit(1) from None
+            _refuse(str(error))
+
+
+def _refuse(message: str) -> NoReturn:
+    # Hydra turns what a callback raises into a warning.
+    print(message, file=sys.stderr)
+    raise SystemExit(1) from None
+
+
+def _vary_seeds(config: DictConfig) -> None:
+    """Make the setting ``seeds`` a parameter of the grid, unless the command line varies seeds.
+
+    Raises:
+        InputError: If they are not different numbers, or another sweeper has seeds of its own.
+    """
+    from finai_rl.sweep.space import keys_of
+
+    seeds = config.get("seeds")
+    if seeds is None or "seed" in keys_of(config.hydra.overrides.task):
+        return
+    if config.hydra.sweeper._target_ != GRID_SWEEPER:
+        raise InputError(
+            "seeds, which evaluation=walk_forward and evaluation=cpcv set: for grids only; a "
+            "search judges by one validation block, and has sweep.seeds=3 for several seeds a trial"
+        )
+    numbers = list(seeds) if OmegaConf.is_list(seeds) else []
+    if not numbers or not all(type(number) is int and number >= 0 for number in numbers):
+        raise InputError(f"seeds: a list of whole numbers such as [0,1,2], got {seeds}")
+    if len(set(numbers)) < len(numbers):
+        raise InputError(f"seeds: each once, got {seeds}")
+    with read_write(config.hydra.sweeper), open_dict(config.hydra.sweeper):
+        params = config.hydra.sweeper.get("params") or {}
+        config.hydra.sweeper.params = {**params, "seed": ",".join(map(str, numbers))}
+
+
+def _resolve_params(config: DictConfig) -> None:
+    """Let ranges depend on the config: Hydra's sweepers take them as they stand."""
+    params = config.hydra.sweeper.get("params")
+    if params is not None:
+        with read_write(params), open_dict(params):
+            OmegaConf.resolve(params)
 
 
 @contextmanager

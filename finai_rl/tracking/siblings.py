@@ -13,7 +13,7 @@ from finai_rl.tracking.tracker import COUNTED_TAG
 if TYPE_CHECKING:
     import pandas as pd
 
-REPEATED = ("seed", "split.fold", "agent.seed", "env.seed")
+REPEATED = ("seed", "seeds", "split.fold", "agent.seed", "env.seed")
 """Parameters that repeat a training without changing what is trained."""
 
 ABOUT_THE_RUN = ("sweep.", "tracking.")

@@ -278,7 +278,7 @@ def test_the_named_plugin_searches_with_a_parent_run(tmp_path: Path) -> None:
 def test_combinations_of_blocks_become_paths(tmp_path: Path) -> None:
     cwd = workplace(tmp_path)
     small = ("split.n_folds=3", "split.n_validation_folds=2", "split.embargo=5")
-    plan = ("agent=a2c", "evaluation=cpcv", 'hydra.sweeper.params.seed="0"', *small)
+    plan = ("agent=a2c", "evaluation=cpcv", "seeds=[0]", *small)
     done = sweep(cwd, *plan, *QUICK)
     left = Left(cwd)
     assert len(left.names) == 3

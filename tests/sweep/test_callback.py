@@ -1,0 +1,70 @@
+"""The setting ``seeds``: a parameter of grids."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hydra
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from finai_rl.config import CONFIG_DIR
+from finai_rl.errors import InputError
+from finai_rl.sweep.callback import MultirunRecord, _vary_seeds
+
+
+def multirun_of(*overrides: str) -> DictConfig:
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        cfg = hydra.compose("train", list(overrides), return_hydra_config=True)
+    cfg.hydra.overrides.task = list(overrides)
+    HydraConfig.instance().set_config(cfg)
+    return cfg
+
+
+def params(cfg: DictConfig) -> Any:
+    _vary_seeds(cfg)
+    return cfg.hydra.sweeper.params
+
+
+@pytest.mark.parametrize("seeds", ["[0,1,2]", "[7]"])
+def test_seeds_are_a_parameter_of_a_grid(seeds: str) -> None:
+    assert params(multirun_of(f"seeds={seeds}", "agent=a2c")) == {"seed": seeds.strip("[]")}
+
+
+@pytest.mark.parametrize(("choice", "seeds"), [("walk_forward", "0,1,2,3,4"), ("cpcv", "0,1,2")])
+def test_seeds_are_crossed_with_folds(choice: str, seeds: str) -> None:
+    found = params(multirun_of(f"evaluation={choice}"))
+    assert found["seed"] == seeds
+    assert found["split.fold"].startswith("range(0,")
+    assert params(multirun_of(f"evaluation={choice}", "seeds=[4,2]"))["seed"] == "4,2"
+
+
+def test_seeds_on_the_command_line_come_first() -> None:
+    assert params(multirun_of("seeds=[1,2]", "seed=5")) is None
+    assert "seed" not in params(multirun_of("evaluation=walk_forward", "seed=5"))
+
+
+def test_without_seeds_nothing_is_added() -> None:
+    assert params(multirun_of("agent=a2c")) is None
+
+
+@pytest.mark.parametrize("seeds", ["[0,0]", "[]", "[-1]", "3", "[1.5]", "[true]", "[a]"])
+def test_what_are_no_seeds_is_refused(seeds: str) -> None:
+    with pytest.raises(InputError, match=r"seeds: (a list of whole numbers|each once)"):
+        params(multirun_of(f"seeds={seeds}"))
+
+
+@pytest.mark.parametrize("options", [("sweep=a2c", "seeds=[0,1]"), ("hydra/sweeper=optuna",)])
+def test_a_search_has_seeds_of_its_own(options: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match=r"sweep\.seeds=3"):
+        params(multirun_of(*options, "evaluation=walk_forward"))
+
+
+def test_a_single_run_has_a_single_seed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        MultirunRecord().on_run_start(multirun_of("seeds=[0,1]"))
+    assert "seeds: a single run has one seed" in capsys.readouterr().err
+    MultirunRecord().on_run_start(multirun_of("seed=1"))
