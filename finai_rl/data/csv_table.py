@@ -57,17 +57,21 @@ class Lines:
 
 
 @dataclass
-class _Faults:
+class Faults:
+    """Kinds of damage, how often each occurs, and on which lines it does first."""
+
     counts: dict[str, int] = field(default_factory=dict)
     shown: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, kind: str, number: int, detail: str = "") -> None:
+        """Count one more of a kind."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if self.counts[kind] <= EXAMPLES:
             said = f"line {number} ({detail})" if detail else f"line {number}"
             self.shown.setdefault(kind, []).append(said)
 
     def sentences(self) -> list[str]:
+        """Return one sentence for each kind."""
         said = []
         for kind, n in self.counts.items():
             more = ", ..." if n > EXAMPLES else ""
@@ -88,13 +92,13 @@ def scan(file: Path) -> Lines:
     Raises:
         DataError: Listing every kind of damaged line with its count and the first of them.
     """
-    faults = _Faults()
+    faults = Faults()
     blank: list[int] = []
     number = 1
     try:
         with opened(file) as stream:
             first = stream.readline()
-            header = _header(file, first)
+            header = header_of(file, first)
             last = first
             # A file of millions of lines has to pass here: most blocks of them at a glance.
             while block := stream.read(_BLOCK) + stream.readline():
@@ -142,9 +146,7 @@ def _quotes_whole_fields(content: NDArray[np.uint8]) -> bool:
     return bool((starts == opening).all() and (separators[field] == closing + 1).all())
 
 
-def _line_by_line(
-    block: bytes, first: int, n_fields: int, faults: _Faults, blank: list[int]
-) -> int:
+def _line_by_line(block: bytes, first: int, n_fields: int, faults: Faults, blank: list[int]) -> int:
     """Examine every line of a block, of which the first has a number; return how many there are."""
     lines = block.removesuffix(b"\n").split(b"\n")
     for number, line in enumerate(lines, first):
@@ -202,17 +204,31 @@ def opened(file: Path) -> IO[bytes]:
     """
     with file.open("rb") as stream:
         start = stream.read(8)
-    for magic, said in NOT_CSV.items():
-        if start.startswith(magic):
-            raise DataError(str(file), [f"cannot be read as CSV: {said}"])
+    refuse_other_kinds(file, start)
     if start.startswith(GZIP):
         return gzip.open(file)  # type: ignore[return-value]
-    if file.suffix == ".gz":
-        raise DataError(str(file), ["cannot be read as CSV: it ends in .gz but is not gzip"])
     return file.open("rb")
 
 
-def _header(file: Path, line: bytes) -> list[str]:
+def refuse_other_kinds(file: Path, start: bytes) -> None:
+    """Refuse a file that starts as one of another kind does.
+
+    Raises:
+        DataError: If it does.
+    """
+    for magic, said in NOT_CSV.items():
+        if start.startswith(magic):
+            raise DataError(str(file), [f"cannot be read as CSV: {said}"])
+    if file.suffix == ".gz" and not start.startswith(GZIP):
+        raise DataError(str(file), ["cannot be read as CSV: it ends in .gz but is not gzip"])
+
+
+def header_of(file: Path, line: bytes) -> list[str]:
+    """Return the names in the first line of a CSV file.
+
+    Raises:
+        DataError: If it is no header of comma-separated UTF-8 text.
+    """
     if line.startswith((b"\xff\xfe", b"\xfe\xff")):  # inside of gzip
         raise DataError(str(file), [f"cannot be read as CSV: {NOT_CSV[line[:2]]}"])
     if not line.strip():
@@ -234,7 +250,7 @@ def _header(file: Path, line: bytes) -> list[str]:
     return names
 
 
-def _examine(body: bytes, number: int, n_fields: int, faults: _Faults) -> None:
+def _examine(body: bytes, number: int, n_fields: int, faults: Faults) -> None:
     if b"\0" in body:
         faults.add("with NUL bytes", number)
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 from finai_rl.data.headlines import LABEL, SCORED, score_headlines
 from finai_rl.data.news_time import MomentArray, NewsTimes, end_of_date, read_times
 from finai_rl.data.score_settings import FIVE_POINT, ScoreSettings
-from finai_rl.data.validation import DataError, count, examples
+from finai_rl.data.score_table import read_score_table
+from finai_rl.data.validation import DataError, count, examples, place
 from finai_rl.errors import InputError
 
 FloatArray = NDArray[np.float64]
@@ -30,7 +30,6 @@ SCORE_NAMES = (
     "risk_deepseek",
 )
 TEXT_NAMES = ("headline", "title", "article_title")
-EMPTY = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]
 
 
 @dataclass(frozen=True)
@@ -88,10 +87,12 @@ def read_items(settings: ScoreSettings) -> tuple[ScoreItems, list[str]]:
         where = f"looked in {file.absolute().parent}"
         raise DataError(str(file), [f"no such file ({where}); set sentiment.scores.path"])
     content = file.read_bytes()
-    frame = _frame(file, content)
+    frame, known_of_file = read_score_table(
+        file, content, TICKER_NAMES, (*TEXT_NAMES, "date", "published_at")
+    )
     columns = _columns(file, frame, settings)
     repeated = frame.duplicated()
-    notes = [*_repeat_notes(repeated, settings)]
+    notes = [*known_of_file, *_repeat_notes(repeated, settings)]
     # Lines are those of the file: rows are left out only after they have been checked.
     times = _times(frame, columns, settings)
     scores = _scores(frame, columns, settings)
@@ -115,33 +116,6 @@ def read_items(settings: ScoreSettings) -> tuple[ScoreItems, list[str]]:
         notes=tuple(notes),
     )
     return items, problems
-
-
-def _frame(file: Path, content: bytes) -> pd.DataFrame:
-    try:
-        if file.suffix.lower() in (".parquet", ".pq"):
-            frame = pd.read_parquet(io.BytesIO(content))
-        else:
-            header = pd.read_csv(io.BytesIO(content), nrows=0).columns
-            # A ticker may be called NA or NULL: in that column only an empty cell is missing.
-            empty = {
-                name: [""] if str(name).strip().lower() in TICKER_NAMES else EMPTY
-                for name in header
-            }
-            texts = {name: str for name in header if _is_text(str(name))}
-            frame = pd.read_csv(
-                io.BytesIO(content), keep_default_na=False, na_values=empty, dtype=texts
-            )
-    except (ValueError, OSError) as error:
-        raise DataError(str(file), [f"cannot be read as CSV or Parquet: {error}"]) from None
-    if frame.empty:
-        raise DataError(str(file), ["it has a header but no rows"])
-    unnamed = [name for name in frame.columns if str(name).startswith("Unnamed:")]
-    return frame.drop(columns=unnamed).reset_index(drop=True)
-
-
-def _is_text(name: str) -> bool:
-    return name.strip().lower() in (*TICKER_NAMES, *TEXT_NAMES, "date", "published_at")
 
 
 def _columns(file: Path, frame: pd.DataFrame, settings: ScoreSettings) -> _Columns:
@@ -233,10 +207,17 @@ def _scores(
 
 
 def _ticker_problems(tickers: pd.Series) -> Iterator[str]:
-    missing = tickers.isna() | (tickers.astype(str).str.strip() == "")
+    texts = tickers.astype(str)
+    missing = tickers.isna() | (texts.str.strip() == "")
     if missing.any():
         yield f"column {tickers.name}: {count(missing)} without a ticker: " + examples(
             missing, tickers
+        )
+    broken = texts.str.contains("\n", regex=False)
+    if broken.any():
+        yield (
+            f"column {tickers.name}: {count(broken)} with a line break inside, as after a stray "
+            f"quote: {examples(broken, texts.str.replace(chr(10), ' '))}"
         )
 
 
@@ -288,7 +269,7 @@ def _repeat_notes(repeated: pd.Series, settings: ScoreSettings) -> Iterator[str]
         done = "left out" if settings.duplicates == "drop" else "kept"
         yield (
             f"{count(repeated)} of the scores file repeat another in every column and were {done} "
-            f"(sentiment.scores.duplicates), e.g. line {int(np.argmax(repeated)) + 2}."
+            f"(sentiment.scores.duplicates), e.g. {place(repeated, int(np.argmax(repeated)))}."
         )
 
 

@@ -112,13 +112,19 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
         ("tic,score\nAAA,1\n", "no column date"),
         ("date,score\n2020-01-06,1\n", "no column tic or ticker"),
         ("date,tic,score\n", "a header but no rows"),
-        ("", "cannot be read"),
+        ("", "its first line is empty"),
         ("date,tic,score,sentiment\n2020-01-06,AAA,1,1\n", "would be called"),
         ("date,tic,close\n2020-01-06,AAA,1\n", "no score column"),
     ],
 )
 def test_a_file_of_another_layout_is_refused(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
+        scored(tmp_path, text)
+
+
+def test_a_ticker_that_swallowed_a_line_is_refused(tmp_path: Path) -> None:
+    text = 'date,tic,score\n2020-01-06,AAA,2\n2020-01-06,"AAA,1\n2020-01-07,AAA",1\n'
+    with pytest.raises(DataError, match="1 row with a line break inside, as after a stray quote"):
         scored(tmp_path, text)
 
 
