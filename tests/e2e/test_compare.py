@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from finai_rl.evaluation.leaderboard import EQUAL_WEIGHT
+from tests.warm import WarmProcess
 
 pytestmark = pytest.mark.slow
 
@@ -108,8 +109,10 @@ def test_only_what_is_below_a_parent(trained: Path) -> None:
         (["tracking.uri=sqlite:///no/such/folder/a.db"], "tracking.uri"),
     ],
 )
-def test_what_cannot_be_compared(arguments: list[str], said: str, trained: Path) -> None:
-    done = run(trained, "finai_rl.compare", *arguments)
+def test_what_cannot_be_compared(
+    arguments: list[str], said: str, trained: Path, warm: WarmProcess
+) -> None:
+    done = warm.run(trained, "finai_rl.compare", *arguments)
     assert done.returncode == 1, done.stdout + done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -14,7 +14,7 @@ import pytest
 from mlflow.entities import Run
 
 from finai_rl.sweep.context import VARIABLE
-from tests.conftest import Command
+from tests.warm import WarmProcess
 
 TINY = (
     "debug=fast",
@@ -117,9 +117,10 @@ def test_the_sealed_block_is_closed_to_choices(trained: Path) -> None:
     ],
 )
 def test_wrong_requests_get_one_message(
-    arguments: tuple[str, ...], said: str, command: Command
+    arguments: tuple[str, ...], said: str, warm: WarmProcess, tmp_path: Path
 ) -> None:
-    done = command("finai_rl.evaluate", *arguments, expect=1)
+    done = warm.run(tmp_path, "finai_rl.evaluate", *arguments)
+    assert done.returncode == 1
     told = done.stdout + done.stderr
     assert said in told
     assert "Traceback" not in told

@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import Command
 from tests.markets import write_processed_csv
+from tests.warm import WarmProcess
 
 
 @pytest.mark.parametrize(
@@ -44,8 +45,11 @@ from tests.markets import write_processed_csv
         (["tracking.uri=file:./mlruns"], "tracking.uri"),
     ],
 )
-def test_a_wrong_setting(arguments: list[str], said: str, command: Command, tmp_path: Path) -> None:
-    done = command("finai_rl.train", *arguments, expect=1)
+def test_a_wrong_setting(
+    arguments: list[str], said: str, warm: WarmProcess, tmp_path: Path
+) -> None:
+    done = warm.run(tmp_path, "finai_rl.train", *arguments)
+    assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     assert not list(tmp_path.rglob("mlflow.db"))
