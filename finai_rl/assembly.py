@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig
 
-from finai_rl.config import ConfigError, build, plain
+from finai_rl.config import build, plain
 from finai_rl.envs.normalization import frozen, normalized
 from finai_rl.envs.segments import SegmentedVecEnv, environments_per_segment
 from finai_rl.envs.windows import windowed
+from finai_rl.errors import ConfigError
 from finai_rl.network import with_network
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from omegaconf import DictConfig
 from stable_baselines3.common.vec_env import VecEnv
 
 from finai_rl.assembly import baseline_env, baseline_settings
-from finai_rl.config import ConfigError
 from finai_rl.data.market import MarketData
 from finai_rl.envs.market_env import MarketVecEnv
+from finai_rl.errors import ConfigError
 from finai_rl.evaluation import weights
 from finai_rl.evaluation.backtest import BacktestResult, Policy, backtest
 from finai_rl.evaluation.baselines import (

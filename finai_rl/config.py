@@ -24,7 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from finai_rl import schemas
-from finai_rl.errors import InputError
+from finai_rl.errors import ConfigError, InputError
 
 _CHECKOUT = Path(__file__).resolve().parents[1] / "conf"
 CONFIG_DIR = _CHECKOUT if (_CHECKOUT / "train.yaml").is_file() else Path(__file__).parent / "conf"
@@ -77,14 +77,6 @@ ONE_OF = {
 
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 """YAML's words, for settings that are true, false or a name."""
-
-
-class ConfigError(InputError):
-    """A config that cannot be run as it is; the message names every offending key."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        listed = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(f"This config cannot be run as it is:\n{listed}")
 
 
 OmegaConf.register_new_resolver("mul", lambda x, y: x * y, replace=True)

@@ -10,9 +10,9 @@ import numpy as np
 from omegaconf import DictConfig
 
 from finai_rl.assembly import baseline_env, evaluation_env, evaluation_settings
-from finai_rl.config import ConfigError
-from finai_rl.data.market import FloatArray, MarketData
+from finai_rl.data.market import MarketData
 from finai_rl.envs.settings import cost_of_trading, per_stock
+from finai_rl.errors import ConfigError
 from finai_rl.evaluation.backtest import BacktestResult, backtest
 from finai_rl.evaluation.baselines import (
     ConstantAction,
@@ -23,6 +23,7 @@ from finai_rl.evaluation.baselines import (
 from finai_rl.evaluation.metrics import break_even_cost, metrics, return_metrics
 from finai_rl.evaluation.report import save_report
 from finai_rl.evaluation.returns import simple_returns
+from finai_rl.type_aliases import FloatArray
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm

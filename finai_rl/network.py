@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import hydra
 
-from finai_rl.config import ConfigError
+from finai_rl.errors import ConfigError
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv

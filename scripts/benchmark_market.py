@@ -16,6 +16,7 @@ from finai_rl.data.market import DataSource, MarketData
 from finai_rl.envs.finrl import finrl_frame, load_finrl_class
 from finai_rl.envs.gymnasium_api import StockTradingEnv
 from finai_rl.envs.stock_trading import StockTradingVecEnv
+from finai_rl.type_aliases import Float32Array
 
 HMAX = 100
 COST = 0.001
@@ -26,8 +27,6 @@ WARM_UP_STEPS = 64
 
 N_ACTIONS = 512
 SPARE_ACTIONS = 1 << 20
-
-Float32Array = NDArray[np.float32]
 
 
 def generated_market(n_stocks: int, n_days: int = N_DAYS, seed: int = 0) -> MarketData:

@@ -13,8 +13,8 @@ import pytest
 from finai_rl import baselines
 from finai_rl.assembly import evaluation_env
 from finai_rl.baselines import LABELS, RULES, run_baselines, run_random_band
-from finai_rl.config import ConfigError
 from finai_rl.data.market import MarketData
+from finai_rl.errors import ConfigError
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.evaluation.baselines import ConstantAction
 from finai_rl.evaluation.result import BacktestResult

@@ -18,7 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from finai_rl import schemas
 from finai_rl.assembly import CACHE, WRAPPERS
-from finai_rl.config import CONFIG_DIR, ConfigError, build, check, nested_schema
+from finai_rl.config import CONFIG_DIR, build, check, nested_schema
+from finai_rl.errors import ConfigError
 
 GROUPS = sorted(folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir())
 OPTIONS = sorted(

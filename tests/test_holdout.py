@@ -12,8 +12,8 @@ import pytest
 from omegaconf import DictConfig
 
 from finai_rl.assembly import new_agent, training_env
-from finai_rl.config import ConfigError
 from finai_rl.data.market import MarketData
+from finai_rl.errors import ConfigError
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.holdout import Holdout
 from tests.evaluation.accounts import HMAX, RecordingMarket, ScriptedPolicy

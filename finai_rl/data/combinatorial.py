@@ -8,7 +8,7 @@ import numpy as np
 
 from finai_rl.data.market import MarketData
 from finai_rl.data.split import Split, sealed_block
-from finai_rl.data.validation import DataError
+from finai_rl.errors import DataError
 
 
 def split_combinatorial(

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from finai_rl.data.validation import EXAMPLES, DataError
+from finai_rl.data.validation import EXAMPLES
+from finai_rl.errors import DataError
 
 NO_NUMBER = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]
 """What empty cells of number columns are written as."""

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from stockstats import StockDataFrame
 from threadpoolctl import threadpool_limits
+
+from finai_rl.type_aliases import FloatArray
 
 FINRL_INDICATORS = (
     "macd",
@@ -26,8 +27,6 @@ FINRL_INDICATORS = (
 
 CLOSE_ONLY_INDICATORS = tuple(name for name in FINRL_INDICATORS if name not in ("cci_30", "dx_30"))
 """FinRL's indicators that need closing prices only (CCI and DX need highs and lows)."""
-
-FloatArray = NDArray[np.float64]
 
 
 def technical_indicators(close: pd.DataFrame, names: Sequence[str]) -> FloatArray:

@@ -15,8 +15,7 @@ import pandas as pd
 from finai_rl.data.preparation import Prepared
 from finai_rl.data.price_gaps import day_name
 from finai_rl.data.raw_prices import sha256_of
-from finai_rl.data.validation import DataError
-from finai_rl.errors import InputError
+from finai_rl.errors import DataError, InputError
 
 PARQUET = (".parquet", ".pq")
 PACKAGES = ("numpy", "pandas", "pyarrow", "stockstats")

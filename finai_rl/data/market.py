@@ -7,13 +7,31 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from finai_rl.data.validation import DataError
-from finai_rl.data.versioning import FileVersion
+from finai_rl.errors import DataError
+from finai_rl.type_aliases import DateArray, FloatArray
 
-FloatArray = NDArray[np.float64]
-DateArray = NDArray[np.datetime64]
+
+@dataclass(frozen=True)
+class FileVersion:
+    """What it takes to get the bytes of a file again; None is for what is not known.
+
+    Attributes:
+        sha256: Hash of the bytes.
+        md5: What DVC's pointer calls the content. Where ``dirty``, the file is not that.
+        rev: Hash of the commit that the checkout was at, or that the file was fetched from.
+        tag: A git tag of that commit.
+        dirty: Whether the commit does not have these bytes: the file was changed since, or the
+            pointer to it not committed.
+        tracked_by: ``dvc`` or ``git``, whichever holds the content.
+    """
+
+    sha256: str
+    md5: str | None = None
+    rev: str | None = None
+    tag: str | None = None
+    dirty: bool | None = None
+    tracked_by: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import pandas as pd
 
 from finai_rl.data.changes import Change
 from finai_rl.data.raw_prices import read_prices
-from finai_rl.data.validation import DataError, count, examples, parse_dates
+from finai_rl.data.validation import count, examples, parse_dates
+from finai_rl.errors import DataError
 
 
 def load_market_series(path: str, name: str) -> pd.Series:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from finai_rl.data.validation import EXAMPLES, DataError
+from finai_rl.data.validation import EXAMPLES
+from finai_rl.errors import DataError
 
 RULES = ("error", "drop_ticker", "forward_fill")
 LISTED = 20

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-MomentArray = NDArray[np.datetime64]
+from finai_rl.type_aliases import MomentArray
+
 """In UTC and microseconds: decision times are whole ones, so that cutting finer times off moves
 no item across a decision."""
 

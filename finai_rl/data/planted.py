@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from finai_rl.type_aliases import FloatArray
 
 DAYS_PER_YEAR = 252
 CALM, TURBULENT = 0, 1

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from finai_rl.data.market import MarketData
 from finai_rl.data.validation import EXAMPLES
-
-FloatArray = NDArray[np.float64]
+from finai_rl.type_aliases import FloatArray
 
 HOLIDAYS = 2
 """Weekdays in a row without trading that are no gap: around a weekend, or a storm in New York."""

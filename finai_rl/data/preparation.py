@@ -17,8 +17,8 @@ from finai_rl.data.market_series import join_market_series
 from finai_rl.data.price_gaps import day_name
 from finai_rl.data.raw_prices import COLUMNS, RawPrices
 from finai_rl.data.stock_features import Compute, stock_features, warm_up_periods
-from finai_rl.data.validation import EXAMPLES, DataError
-from finai_rl.errors import InputError
+from finai_rl.data.validation import EXAMPLES
+from finai_rl.errors import DataError, InputError
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from finai_rl.data.changes import Change
-from finai_rl.data.validation import EXAMPLES, DataError, count
+from finai_rl.data.validation import EXAMPLES, count
+from finai_rl.errors import DataError
 
 
 def complete(

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.missing import RULES, Repair, drop_tickers, forward_fill
@@ -30,20 +29,19 @@ from finai_rl.data.sentiment import (
 from finai_rl.data.table import Table, open_table
 from finai_rl.data.validation import (
     DECIMAL_COMMA,
-    DataError,
     numbers,
     order_problems,
     panel_problems,
     read_dates,
 )
-from finai_rl.errors import InputError
+from finai_rl.errors import DataError, InputError
+from finai_rl.type_aliases import FloatArray
 
 log = logging.getLogger(__name__)
 
 PRICES = ("open", "high", "low", "close")
 LAYOUT = ("date", "tic", *PRICES, "volume", "day", "index", "level_0")
 RISKS = ("turbulence", "vix", "llm_risk")
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

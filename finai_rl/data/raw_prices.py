@@ -15,7 +15,8 @@ from finai_rl.data.changes import Change
 from finai_rl.data.price_gaps import complete
 from finai_rl.data.price_scale import OUTSIDE_ALLOWED, TOLERANCE
 from finai_rl.data.table import read_table
-from finai_rl.data.validation import DataError, count, examples, parse_dates
+from finai_rl.data.validation import count, examples, parse_dates
+from finai_rl.errors import DataError
 
 log = logging.getLogger(__name__)
 

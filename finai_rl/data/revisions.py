@@ -13,14 +13,9 @@ from pathlib import Path
 
 from finai_rl.data.dvc_outputs import DvcOutput, dvc_output
 from finai_rl.data.git_repository import GitRepository
-from finai_rl.data.validation import DataError
-from finai_rl.data.versioning import (
-    FileVersion,
-    check_sha256,
-    content_hash,
-    file_version,
-    unlinked,
-)
+from finai_rl.data.market import FileVersion
+from finai_rl.data.versioning import check_sha256, content_hash, file_version, unlinked
+from finai_rl.errors import DataError
 
 log = logging.getLogger(__name__)
 

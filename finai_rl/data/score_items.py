@@ -9,16 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from finai_rl.data.headlines import LABEL, SCORED, score_headlines
-from finai_rl.data.news_time import MomentArray, NewsTimes, end_of_date, read_times
+from finai_rl.data.news_time import NewsTimes, end_of_date, read_times
 from finai_rl.data.score_settings import FIVE_POINT, ScoreSettings
 from finai_rl.data.score_table import read_score_table
-from finai_rl.data.validation import DataError, count, examples, place
-from finai_rl.errors import InputError
-
-FloatArray = NDArray[np.float64]
+from finai_rl.data.validation import count, examples, place
+from finai_rl.errors import DataError, InputError
+from finai_rl.type_aliases import FloatArray, MomentArray
 
 TICKER_NAMES = ("tic", "ticker", "symbol", "stock_symbol")
 SCORE_NAMES = (

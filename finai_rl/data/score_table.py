@@ -22,7 +22,7 @@ from finai_rl.data.csv_table import (
     header_of,
     refuse_other_kinds,
 )
-from finai_rl.data.validation import DataError
+from finai_rl.errors import DataError
 
 PARQUET = b"PAR1"
 

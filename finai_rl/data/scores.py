@@ -9,9 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from finai_rl.data.news_time import MomentArray
 from finai_rl.data.score_coverage import ScoreCoverage
 from finai_rl.data.score_items import ScoreItems, read_items
 from finai_rl.data.score_settings import ScoreSettings
@@ -24,10 +22,9 @@ from finai_rl.data.trading_periods import (
     periods_of,
     place,
 )
-from finai_rl.data.validation import EXAMPLES, DataError, count, examples, parse_dates
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from finai_rl.data.validation import EXAMPLES, count, examples, parse_dates
+from finai_rl.errors import DataError
+from finai_rl.type_aliases import FloatArray, IntArray, MomentArray
 
 
 def join_scores(

@@ -9,12 +9,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from finai_rl.data.score_settings import ScoreSettings
 from finai_rl.errors import InputError
+from finai_rl.type_aliases import FloatArray
 
-FloatArray = NDArray[np.float64]
 NO_SCORES = ScoreSettings()
 Settings = TypeVar("Settings", "SentimentColumns", "SimulatedSentiment")
 

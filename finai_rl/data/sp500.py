@@ -19,8 +19,8 @@ from finai_rl.data.features import (
 )
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.sentiment import SIMULATED, SimulatedSentiment, lagged, settings_of
-from finai_rl.data.validation import DataError, full_date
-from finai_rl.errors import InputError
+from finai_rl.data.validation import full_date
+from finai_rl.errors import DataError, InputError
 
 log = logging.getLogger(__name__)
 

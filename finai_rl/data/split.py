@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from finai_rl.data.market import MarketData
-from finai_rl.data.validation import DataError, full_date
+from finai_rl.data.validation import full_date
+from finai_rl.errors import DataError
 
 
 @dataclass(frozen=True)

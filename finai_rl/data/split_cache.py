@@ -23,11 +23,11 @@ from typing import Any
 from uuid import uuid4
 
 from finai_rl.data.load_log import Line, LoadLog, say_again
-from finai_rl.data.market import MarketData
+from finai_rl.data.market import FileVersion, MarketData
 from finai_rl.data.panel_store import open_panel, read_record, save_panel, write_record
 from finai_rl.data.revisions import fetch_revision
 from finai_rl.data.split import SealedBlock, Split
-from finai_rl.data.versioning import FileVersion, file_version
+from finai_rl.data.versioning import file_version
 from finai_rl.errors import InputError
 
 log = logging.getLogger(__name__)

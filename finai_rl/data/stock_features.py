@@ -10,13 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from stockstats import StockDataFrame, StockStatsError, dft_windows
 
 from finai_rl.data.raw_prices import COLUMNS
 from finai_rl.errors import InputError
 
-FloatArray = NDArray[np.float64]
 Compute = Callable[[pd.DataFrame], Any]
 """From one ticker's open, high, low, close and volume, indexed by date, to columns."""
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from finai_rl.data.features import refuse_long_windows, technical_indicators
-from finai_rl.data.market import DataSource, DateArray, FloatArray, MarketData
+from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.planted import (
     DAYS_PER_YEAR,
     autoregressive,
@@ -23,6 +23,7 @@ from finai_rl.data.planted import (
     standardized_risk,
 )
 from finai_rl.data.synthetic_settings import SyntheticSettings
+from finai_rl.type_aliases import DateArray, FloatArray
 
 WARM_UP_DAYS = 253
 """Generated before the first day offered, so that indicators have full windows there."""

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from finai_rl.data.csv_table import parse, scan
-from finai_rl.data.validation import DataError
+from finai_rl.errors import DataError
 
 log = logging.getLogger(__name__)
 

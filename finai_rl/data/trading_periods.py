@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from finai_rl.data.news_time import MomentArray, localized
+from finai_rl.data.news_time import localized
 from finai_rl.data.score_settings import ScoreSettings
 from finai_rl.errors import InputError
-
-IntArray = NDArray[np.int64]
+from finai_rl.type_aliases import IntArray, MomentArray
 
 FIRST_PERIOD = np.timedelta64(1, "D")
 """The first period of a ticker has no period before it: it begins a day before its decision."""

@@ -8,8 +8,6 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from finai_rl.errors import InputError
-
 EXAMPLES = 5
 ISO = (
     r"(\d{4}-\d{2}-\d{2}|\d{4}/\d{2}/\d{2}|\d{8})"
@@ -19,21 +17,6 @@ ISO = (
 
 DECIMAL_COMMA = r"\s*[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+\s*"
 DECIMAL_POINT = "; write numbers with a decimal point and without separators of thousands"
-
-
-class DataError(InputError):
-    """Data that cannot be used as it is: one message listing every problem found.
-
-    Args:
-        where: The file or source.
-        problems: One sentence each, with the offending rows or values and what would be right.
-    """
-
-    def __init__(self, where: str, problems: Sequence[str]) -> None:
-        self.where = where
-        self.problems = list(problems)
-        listed = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(f"{where} cannot be used as it is:\n{listed}")
 
 
 def full_date(name: str, text: str) -> np.datetime64:

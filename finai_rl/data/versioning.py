@@ -4,40 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from finai_rl.data.dvc_outputs import DvcOutput, cached, dvc_output
 from finai_rl.data.git_repository import GitRepository
-from finai_rl.data.validation import DataError
-from finai_rl.errors import InputError
+from finai_rl.data.market import FileVersion
+from finai_rl.errors import DataError, InputError
 
 SHORTEST = 12
 """Hexadecimal digits that an abbreviated sha256 must have: 48 bits."""
 
 VERSIONS_SEARCHED = 50
-
-
-@dataclass(frozen=True)
-class FileVersion:
-    """What it takes to get the bytes of a file again; None is for what is not known.
-
-    Attributes:
-        sha256: Hash of the bytes.
-        md5: What DVC's pointer calls the content. Where ``dirty``, the file is not that.
-        rev: Hash of the commit that the checkout was at, or that the file was fetched from.
-        tag: A git tag of that commit.
-        dirty: Whether the commit does not have these bytes: the file was changed since, or the
-            pointer to it not committed.
-        tracked_by: ``dvc`` or ``git``, whichever holds the content.
-    """
-
-    sha256: str
-    md5: str | None = None
-    rev: str | None = None
-    tag: str | None = None
-    dirty: bool | None = None
-    tracked_by: str | None = None
 
 
 def file_version(path: str | Path) -> FileVersion:

@@ -12,16 +12,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from finai_rl.data.features import FINRL_INDICATORS
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.market_series import load_market_series
 from finai_rl.data.preparation import Prepared, prepare_panel
 from finai_rl.data.raw_prices import load_raw_prices, sha256_of
-from finai_rl.data.validation import DataError
 from finai_rl.data.yahoo_download import Request, download
-from finai_rl.errors import InputError
+from finai_rl.errors import DataError, InputError
+from finai_rl.type_aliases import FloatArray
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +28,6 @@ SURVIVORS = (
     "The tickers were chosen with today's knowledge and Yahoo lists few that are gone: they are "
     "survivors, and results on them are better than a trader of the time could have had."
 )
-FloatArray = NDArray[np.float64]
 
 
 def load_yahoo(

@@ -17,12 +17,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from finai_rl.envs.compilation import inlined
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from finai_rl.type_aliases import FloatArray, IntArray
 
 MAX_IMPACT = 0.5
 """No order moves its own price by more than this fraction, however thin the volume."""

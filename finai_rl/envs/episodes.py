@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-log = logging.getLogger(__name__)
+from finai_rl.type_aliases import FloatArray
 
-FloatArray = NDArray[np.float64]
+log = logging.getLogger(__name__)
 
 
 class EpisodeWindows:

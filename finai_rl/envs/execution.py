@@ -9,15 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from finai_rl.envs.accounting import (
-    FloatArray,
-    IntArray,
-    impact_of_more,
-    limit_to_budget,
-    total_claimed,
-    value_and_cost,
-)
+from finai_rl.envs.accounting import impact_of_more, limit_to_budget, total_claimed, value_and_cost
 from finai_rl.envs.compilation import inlined
+from finai_rl.type_aliases import FloatArray, IntArray
 
 
 @inlined

@@ -11,11 +11,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from finai_rl.envs.accounting import FloatArray, IntArray
 from finai_rl.envs.compilation import compiled
 from finai_rl.envs.stepping import write_observations
-
-BoolArray = NDArray[np.bool_]
+from finai_rl.type_aliases import BoolArray, FloatArray, IntArray
 
 PLENTY = 1.0 + 1e-9
 

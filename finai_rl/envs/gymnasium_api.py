@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from finai_rl.data.market import MarketData
 from finai_rl.envs.market_env import MarketVecEnv
 from finai_rl.envs.portfolio import PortfolioVecEnv
-from finai_rl.envs.settings import BoolArray
 from finai_rl.envs.stock_trading import StockTradingVecEnv
+from finai_rl.type_aliases import BoolArray
 
 
 class MarketEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):

@@ -15,11 +15,11 @@ from stable_baselines3.common.vec_env import VecEnv
 from finai_rl.data.market import MarketData
 from finai_rl.envs.accounting import inner
 from finai_rl.envs.episodes import EpisodeWindows, Ledger
-from finai_rl.envs.settings import BoolArray, FloatArray, check_range
+from finai_rl.envs.settings import check_range
 from finai_rl.envs.stepping import ACCOUNT, first_not_finite, step_accounts, write_observations
 from finai_rl.envs.terms import Terms
+from finai_rl.type_aliases import BoolArray, Float32Array, FloatArray
 
-Float32Array = NDArray[np.float32]
 NEW_ACCOUNT = np.zeros((), dtype=ACCOUNT)
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 

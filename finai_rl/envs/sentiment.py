@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finai_rl.data.market import MarketData
-from finai_rl.envs.settings import FloatArray
+from finai_rl.type_aliases import FloatArray
 
 STRENGTHS = {
     "finrl_deepseek": (0.1, 0.05, 0.02),

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from finai_rl.data.market import MarketData
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+from finai_rl.type_aliases import BoolArray, FloatArray
 
 
 def check_range(name: str, value: float, least: float) -> None:

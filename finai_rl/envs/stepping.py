@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from finai_rl.envs.accounting import SIZES, FloatArray, inner
+from finai_rl.envs.accounting import SIZES, inner
 from finai_rl.envs.compilation import compiled, inlined
 from finai_rl.envs.execution import (
     borrow_fee,
@@ -14,6 +14,7 @@ from finai_rl.envs.execution import (
     margin_call,
     weights_to_orders,
 )
+from finai_rl.type_aliases import FloatArray
 
 ACCOUNT = np.dtype(
     [

@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from finai_rl.data.market import MarketData
 from finai_rl.envs.finrl_accounting import account_value, step_finrl_accounts, write_finrl_orders
-from finai_rl.envs.market_env import Float32Array, MarketVecEnv
+from finai_rl.envs.market_env import MarketVecEnv
 from finai_rl.envs.sentiment import SentimentModulation
 from finai_rl.envs.settings import (
-    BoolArray,
-    FloatArray,
     account_in_state,
     check_range,
     finrl_blocked,
@@ -22,6 +20,7 @@ from finai_rl.envs.settings import (
     state_features,
 )
 from finai_rl.envs.terms import PerStock, refuse_beside_finrl, terms_of_trade
+from finai_rl.type_aliases import BoolArray, Float32Array, FloatArray
 
 
 class StockTradingVecEnv(MarketVecEnv):

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from finai_rl.data.market import MarketData
 from finai_rl.envs.accounting import MAX_IMPACT
-from finai_rl.envs.settings import FloatArray, check_range, check_risk, cost_of_trading, per_stock
+from finai_rl.envs.settings import check_range, check_risk, cost_of_trading, per_stock
 from finai_rl.envs.stepping import RULES
+from finai_rl.type_aliases import FloatArray
 
 FILLS = ("same_close", "next_open", "next_close")
 """When an order decided at a day's close is executed."""

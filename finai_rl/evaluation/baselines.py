@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from finai_rl.data.market import FloatArray, MarketData
+from finai_rl.data.market import MarketData
+from finai_rl.type_aliases import FloatArray
 
 # Relative: a float32 is within 2^-24 of its number, and so is its product with hmax.
 _FLOAT32_ROUNDING = 5e-7

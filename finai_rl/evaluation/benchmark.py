@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.returns import excess_returns, ratio, volatility
+from finai_rl.type_aliases import FloatArray
 
 _NEGLIGIBLE_VARIANCE = 1e-24
 

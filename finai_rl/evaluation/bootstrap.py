@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from finai_rl.data.market import FloatArray
+from finai_rl.type_aliases import FloatArray
 
 _NEGLIGIBLE = 1e-12
 _LEAST_RETURNS = 20

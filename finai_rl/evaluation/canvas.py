@@ -15,7 +15,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, MaxNLocator
 
-from finai_rl.data.market import FloatArray
+from finai_rl.type_aliases import FloatArray
 
 # Inches, except where a name says points.
 _WIDTH, _PANEL, _LEFT, _RIGHT, _TOP, _BOTTOM = 10.0, 4.1, 0.75, 2.35, 0.75, 0.6

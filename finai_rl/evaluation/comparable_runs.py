@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finai_rl.data.market import FloatArray
+from finai_rl.type_aliases import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.sharpe_inference import (
     SharpeEstimate,
     deflated_sharpe_ratio,
@@ -19,6 +18,7 @@ from finai_rl.evaluation.sharpe_inference import (
     min_track_record_length,
     probabilistic_sharpe_ratio,
 )
+from finai_rl.type_aliases import FloatArray
 
 _NEGLIGIBLE = 1e-12
 

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from finai_rl.data.market import DateArray, FloatArray
 from finai_rl.evaluation.canvas import (
     CurrencyFormatter,
     canvas,
@@ -20,6 +19,7 @@ from finai_rl.evaluation.canvas import (
 )
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.evaluation.returns import drawdown, simple_returns
+from finai_rl.type_aliases import DateArray, FloatArray
 
 # Okabe and Ito (2008): told apart with any colour vision. The agent is the blue one.
 AGENT_COLOUR = "#0072B2"

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.bootstrap import Interval, bootstrap_interval, optimal_block_length
 from finai_rl.evaluation.returns import excess_returns
+from finai_rl.type_aliases import FloatArray
 
 _NEGLIGIBLE = 1e-12
 

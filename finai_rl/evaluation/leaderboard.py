@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import trim_mean
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.bootstrap import Interval
 from finai_rl.evaluation.comparable_runs import (
     AGENT,
@@ -26,6 +25,7 @@ from finai_rl.evaluation.seeds import (
     probability_of_improvement,
     stratified_bootstrap_interval,
 )
+from finai_rl.type_aliases import FloatArray
 
 RESAMPLES = 2_000
 EQUAL_WEIGHT = "equal weight"

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from finai_rl.data.market import FloatArray
 from finai_rl.errors import InputError
 from finai_rl.evaluation.benchmark import benchmark_metrics
 from finai_rl.evaluation.result import BacktestResult
@@ -31,6 +30,7 @@ from finai_rl.evaluation.returns import (
     value_at_risk,
     volatility,
 )
+from finai_rl.type_aliases import FloatArray
 
 _FLAT = "the account did not vary while its mean return is not zero, or it has only one return"
 _WHY_UNDEFINED = {

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from finai_rl.data.market import FloatArray, MarketData
+from finai_rl.data.market import MarketData
+from finai_rl.type_aliases import FloatArray
 
 
 def oracle_targets(fill_price: FloatArray, last_close: FloatArray, rates: ArrayLike) -> FloatArray:

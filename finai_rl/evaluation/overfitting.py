@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.deflation import checked_trials
+from finai_rl.type_aliases import FloatArray
 
 TrialMetric = Literal["sharpe", "mean"] | Callable[[FloatArray], FloatArray]
 """A name, or a function from (t, N) returns to (N,) values of which the highest is the best."""

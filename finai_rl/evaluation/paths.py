@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.comparable_runs import TrainedRun
 from finai_rl.evaluation.returns import sharpe_ratio
+from finai_rl.type_aliases import FloatArray
 
 BLOCK = "block"
 """Column of returns that says which of several blocks a day belongs to."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.rebalancing import ORDER_LIMIT
 from finai_rl.evaluation.result import BacktestResult
+from finai_rl.type_aliases import FloatArray
 
 # Observations are float32: a part of a holding below this is rounding.
 _DUST = 1e-6

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from finai_rl.data.market import FloatArray
+from finai_rl.type_aliases import FloatArray
 
 ORDER_LIMIT = 2**40
 """``hmax`` of an environment in which any order fits into an action.

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.returns import sharpe_ratio, total_return
+from finai_rl.type_aliases import FloatArray
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.figures import account_value_figure, drawdown_figure, holdings_figure
 from finai_rl.evaluation.result import BacktestResult, save_tables
+from finai_rl.type_aliases import FloatArray
 
 __all__ = ["account_value_figure", "drawdown_figure", "holdings_figure", "save_report"]
 

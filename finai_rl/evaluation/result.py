@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finai_rl.data.market import DateArray, FloatArray
 from finai_rl.evaluation.returns import simple_returns
+from finai_rl.type_aliases import DateArray, FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from finai_rl.data.market import FloatArray
+from finai_rl.type_aliases import FloatArray
 
 # A constant rate of growth leaves returns that differ in their last bits (about 1e-16).
 _NEGLIGIBLE = 1e-12

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.evaluation.returns import autocorrelation
 from finai_rl.evaluation.search_verdict import (
@@ -24,6 +23,7 @@ from finai_rl.evaluation.sharpe_inference import (
     min_track_record_length,
     probabilistic_sharpe_ratio,
 )
+from finai_rl.type_aliases import FloatArray
 
 FEWEST_FOR_STRONG = 60
 

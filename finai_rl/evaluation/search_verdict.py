@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.deflation import DeflatedSharpe, deflate
 from finai_rl.evaluation.overfitting import BacktestOverfitting, backtest_overfitting
+from finai_rl.type_aliases import FloatArray
 
 EvidenceLevel = Literal["no evidence", "weak", "strong"]
 

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from scipy.stats import trim_mean
 
-from finai_rl.data.market import FloatArray
+from finai_rl.type_aliases import FloatArray
 
 Aggregate = Literal["mean", "iqm"]
 

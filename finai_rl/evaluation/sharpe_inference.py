@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.returns import kurtosis, sharpe_ratio, skewness
+from finai_rl.type_aliases import FloatArray
 
 
 @dataclass(frozen=True)

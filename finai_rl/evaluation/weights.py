@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from finai_rl.data.market import FloatArray, MarketData
+from finai_rl.data.market import MarketData
+from finai_rl.type_aliases import FloatArray
 
 Rule = Callable[[FloatArray], FloatArray]
 

@@ -11,10 +11,9 @@ from omegaconf import DictConfig
 
 from finai_rl.assembly import load_market
 from finai_rl.config import build
-from finai_rl.data.market import FloatArray, MarketData
+from finai_rl.data.market import MarketData
 from finai_rl.data.split import Split
-from finai_rl.data.validation import DataError
-from finai_rl.errors import InputError
+from finai_rl.errors import DataError, InputError
 from finai_rl.leakage.finding import Finding
 from finai_rl.leakage.fingerprints import fingerprint_findings
 from finai_rl.leakage.foresight import foresight_findings
@@ -24,6 +23,7 @@ from finai_rl.leakage.indicators import compared_indicators, indicator_findings,
 from finai_rl.leakage.panel import days_to_alter, visible
 from finai_rl.leakage.recomputation import STORED, recompute, source_findings
 from finai_rl.leakage.rollout import environment_findings
+from finai_rl.type_aliases import FloatArray
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from finai_rl.data.market import FloatArray, MarketData
+from finai_rl.data.market import MarketData
 from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.panel import observed_columns, price_columns
+from finai_rl.type_aliases import FloatArray
 
 NORMALIZED, FILLED = "normalized over all data", "filled backwards"
 TOLERANCE = 1e-5

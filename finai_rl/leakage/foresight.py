@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from finai_rl.data.market import FloatArray, MarketData
+from finai_rl.data.market import MarketData
 from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.information import LEAST_DAYS, Association, associations, holm
 from finai_rl.leakage.panel import observed_columns
+from finai_rl.type_aliases import FloatArray
 
 CHECK = "knows later returns"
 EXAMPLES = 3

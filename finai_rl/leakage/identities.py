@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from finai_rl.data.market import FloatArray, MarketData
+from finai_rl.data.market import MarketData
 from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.panel import observed_columns, price_columns
+from finai_rl.type_aliases import FloatArray
 
 CHECK = "equals a later value"
 TOLERANCE = 0.01

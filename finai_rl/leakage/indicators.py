@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from stockstats import StockDataFrame
 
-from finai_rl.data.market import FloatArray, MarketData
+from finai_rl.data.market import MarketData
 from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.identities import LEAST_DAYS
 from finai_rl.leakage.panel import SCALES
+from finai_rl.type_aliases import FloatArray
 
 CHECK = "indicator recomputed"
 TOLERANCE = 0.05

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
-FloatArray = NDArray[np.float64]
+from finai_rl.type_aliases import FloatArray
 
 WINDOW = 20
 """Past periods, today included, against which a value is judged high or low over time."""

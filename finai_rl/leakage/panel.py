@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from finai_rl.data.market import FloatArray, MarketData
+from finai_rl.data.market import MarketData
 from finai_rl.data.split import Split
+from finai_rl.type_aliases import FloatArray
 
 SCALES = (0.5, 2.0)
 """Between which factors altered values are scaled."""

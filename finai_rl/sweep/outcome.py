@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from finai_rl.data.market import FloatArray
+    from finai_rl.type_aliases import FloatArray
 
 FILE = "trial.json"
 RETURNS_FILE = "validation_returns.csv"

@@ -12,11 +12,11 @@ import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from finai_rl.data.market import FloatArray
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import StudyAddress
 from finai_rl.sweep.outcome import Outcome, load_returns
 from finai_rl.sweep.study import opened
+from finai_rl.type_aliases import FloatArray
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from finai_rl.assembly import load_split
 from finai_rl.config import build, plain
-from finai_rl.data.market import DataSource, FloatArray
+from finai_rl.data.market import DataSource
 from finai_rl.evaluation.returns import simple_returns
 from finai_rl.holdout import Holdout
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
@@ -29,6 +29,7 @@ from finai_rl.sweep.study import locked
 from finai_rl.sweep.summary import summarize
 from finai_rl.tracking import Tracker, data_tags, note_tag, provenance_tags
 from finai_rl.tracking.provenance import without_password
+from finai_rl.type_aliases import FloatArray
 
 log = logging.getLogger(__name__)
 

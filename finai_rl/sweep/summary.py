@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from omegaconf import DictConfig
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.deflation import trial_sharpe_ratios
 from finai_rl.evaluation.search_verdict import SearchVerdict, judge_search
 from finai_rl.sweep.pictures import save_overfitting_histogram, save_pictures
@@ -18,6 +17,7 @@ from finai_rl.sweep.pictures.trials_table import save_trials_table
 from finai_rl.sweep.repeats import compare_repeats, repeats
 from finai_rl.sweep.results import Results
 from finai_rl.tracking import Tracker, note_tag
+from finai_rl.type_aliases import FloatArray
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.vec_env import VecEnv
 
-    from finai_rl.data.market import FloatArray
     from finai_rl.data.split import Split
     from finai_rl.evaluation.result import BacktestResult
     from finai_rl.holdout import Holdout, HoldoutReport
     from finai_rl.holdout_blocks import HoldoutBlocks
+    from finai_rl.type_aliases import FloatArray
 
 log = logging.getLogger(__name__)
 

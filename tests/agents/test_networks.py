@@ -12,11 +12,11 @@ from omegaconf import DictConfig
 from stable_baselines3.common.vec_env import VecFrameStack, VecMonitor, VecNormalize
 
 from finai_rl.assembly import evaluation_env, new_agent, training_env
-from finai_rl.config import CONFIG_DIR, ConfigError, check
+from finai_rl.config import CONFIG_DIR, check
 from finai_rl.data.market import MarketData
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.envs.windows import windowed
-from finai_rl.errors import InputError
+from finai_rl.errors import ConfigError, InputError
 from finai_rl.evaluation.backtest import backtest
 from tests.agents.test_registry import AGENTS, Recorded, learned, tiny
 from tests.markets import generated_market

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finai_rl.data.combinatorial import split_combinatorial
-from finai_rl.data.validation import DataError
+from finai_rl.errors import DataError
 from tests.markets import generated_market
 
 MARKET = generated_market(n_days=400, n_stocks=1)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from finai_rl.data.validation import DataError
+from finai_rl.errors import DataError
 from tests.markets import generated_market
 
 ARRAYS = ["close", "features", "sentiment", "risk", "benchmark", "open", "volume"]

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from finai_rl.data.features import FINRL_INDICATORS
 from finai_rl.data.market_series import load_market_series
-from finai_rl.data.validation import DataError
 from finai_rl.envs.finrl import import_finrl_module
-from finai_rl.errors import InputError
+from finai_rl.errors import DataError, InputError
 from tests.data.raw_panels import prepared, raw_panel
 from tests.markets import REAL_DATA
 

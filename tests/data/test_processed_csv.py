@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from finai_rl.data.processed_csv import load_processed_csv
-from finai_rl.data.validation import DataError
+from finai_rl.errors import DataError
 from tests.markets import REAL_DATA, write_processed_csv
 
 Damage = Callable[[pd.DataFrame], pd.DataFrame]

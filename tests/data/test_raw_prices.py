@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from finai_rl.data.raw_prices import PRICES, RawPrices, load_raw_prices
-from finai_rl.data.validation import DataError
+from finai_rl.errors import DataError
 from tests.data.raw_panels import raw_panel
 
 Damage = Callable[[pd.DataFrame], pd.DataFrame]

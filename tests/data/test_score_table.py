@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from finai_rl.data.csv_table import CUT_OFF
 from finai_rl.data.score_table import read_score_table
-from finai_rl.data.validation import DataError
+from finai_rl.errors import DataError
 
 FILE = Path("news.csv")
 HEADER = ["date", "tic", "headline", "score"]

@@ -15,8 +15,7 @@ from finai_rl import schemas
 from finai_rl.data.processed_csv import load_processed_csv
 from finai_rl.data.score_settings import ScoreSettings
 from finai_rl.data.scores import join_scores
-from finai_rl.data.validation import DataError
-from finai_rl.errors import InputError
+from finai_rl.errors import DataError, InputError
 from tests.markets import REAL_DATA, write_processed_csv
 
 DAYS = pd.date_range("2020-01-06", periods=5)

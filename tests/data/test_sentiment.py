@@ -15,8 +15,7 @@ from finai_rl.data.market import MarketData
 from finai_rl.data.processed_csv import load_processed_csv
 from finai_rl.data.sentiment import SentimentColumns
 from finai_rl.data.sp500 import load_sp500
-from finai_rl.data.validation import DataError
-from finai_rl.errors import InputError
+from finai_rl.errors import DataError, InputError
 from tests.markets import REAL_DATA, write_processed_csv
 
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from finai_rl.data.split import split_by_dates, split_by_fraction, split_walk_forward
-from finai_rl.data.validation import DataError
+from finai_rl.errors import DataError
 from tests.markets import generated_market
 
 

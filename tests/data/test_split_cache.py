@@ -23,7 +23,7 @@ from finai_rl.data.market import MarketData
 from finai_rl.data.processed_csv import load_processed_csv
 from finai_rl.data.split import Split, split_by_fraction
 from finai_rl.data.split_cache import SplitCache
-from finai_rl.data.validation import DataError
+from finai_rl.errors import DataError
 from tests.data.checkouts import Checkout
 from tests.data.test_panel_store import assert_same
 from tests.markets import generated_market, write_processed_csv

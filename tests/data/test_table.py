@@ -10,7 +10,8 @@ import pytest
 
 from finai_rl.data.processed_csv import load_processed_csv
 from finai_rl.data.table import read_table
-from finai_rl.data.validation import DataError, parse_dates
+from finai_rl.data.validation import parse_dates
+from finai_rl.errors import DataError
 
 ROWS = pd.DataFrame(
     {

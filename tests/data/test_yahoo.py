@@ -15,10 +15,9 @@ import requests
 
 from finai_rl.data.features import FINRL_INDICATORS
 from finai_rl.data.market import MarketData
-from finai_rl.data.validation import DataError
 from finai_rl.data.yahoo import load_yahoo
 from finai_rl.data.yahoo_download import Request, download
-from finai_rl.errors import InputError
+from finai_rl.errors import DataError, InputError
 from tests.data.yahoo_answers import Yahoo, answering, chart
 
 pytest.importorskip("yfinance")

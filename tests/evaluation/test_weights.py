@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finai_rl.data.market import FloatArray, MarketData
+from finai_rl.data.market import MarketData
 from finai_rl.evaluation import weights
 from finai_rl.evaluation.weights import (
     Rule,
@@ -19,6 +19,7 @@ from finai_rl.evaluation.weights import (
     momentum,
     target_weights,
 )
+from finai_rl.type_aliases import FloatArray
 from tests.markets import generated_market
 
 CHEAP: list[Rule] = [equal_weight, inverse_volatility, momentum]

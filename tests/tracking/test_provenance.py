@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from finai_rl.data.market import DataSource
-from finai_rl.data.versioning import FileVersion
+from finai_rl.data.market import DataSource, FileVersion
 from finai_rl.tracking import data_tags, note_tag, provenance, provenance_tags
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.random_band import RandomBand
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.evaluation.returns import sharpe_ratio
+from finai_rl.type_aliases import FloatArray
 
 LEVELS = (0.05, 0.25, 0.50, 0.75, 0.95)
 

@@ -14,10 +14,10 @@ import numpy as np
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num, num2date
 from matplotlib.ticker import MaxNLocator
 
-from finai_rl.data.market import DateArray, FloatArray
 from finai_rl.evaluation.bootstrap import Interval
 from finai_rl.evaluation.canvas import CurrencyFormatter
 from finai_rl.evaluation.page.formats import Unit, escaped, number
+from finai_rl.type_aliases import DateArray, FloatArray
 
 _SIZE = 1000.0
 _MOST_POINTS = 1_400

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.page.band import Band
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.evaluation.run_statistics import CostScenario, RunStatistics
 from finai_rl.evaluation.run_verdict import RunVerdict
 from finai_rl.evaluation.seeds import interquartile_mean, stratified_bootstrap_interval
+from finai_rl.type_aliases import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd

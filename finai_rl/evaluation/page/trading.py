@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pandas as pd
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.page import charts
 from finai_rl.evaluation.page.evaluation_report import EvaluationReport
 from finai_rl.evaluation.page.formats import escaped, number, share
 from finai_rl.evaluation.page.markup import Cell, explained, heading, paragraph, section, table
 from finai_rl.evaluation.page.terms import TERMS
+from finai_rl.type_aliases import FloatArray
 
 
 def holdings(report: EvaluationReport) -> str:

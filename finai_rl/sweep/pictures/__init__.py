@@ -8,7 +8,6 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from optuna.trial import FrozenTrial
 
-from finai_rl.data.market import FloatArray
 from finai_rl.sweep.pictures.importances import parameter_importances
 from finai_rl.sweep.pictures.parameter_figures import parallel_figure, slices_figure
 from finai_rl.sweep.pictures.search_figures import (
@@ -20,6 +19,7 @@ from finai_rl.sweep.pictures.search_page import search_page
 from finai_rl.sweep.pictures.search_record import SearchRecord
 from finai_rl.sweep.pictures.trials_table import save_trials_table
 from finai_rl.sweep.pictures.wording import importances_note
+from finai_rl.type_aliases import FloatArray
 
 __all__ = ["save_overfitting_histogram", "save_pictures", "save_trials_table"]
 

@@ -9,7 +9,6 @@ import numpy as np
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial
 
-from finai_rl.data.market import FloatArray
 from finai_rl.sweep.pictures import palette
 from finai_rl.sweep.pictures.history import history_marks, history_range
 from finai_rl.sweep.pictures.overfitting import logit_bars
@@ -17,6 +16,7 @@ from finai_rl.sweep.pictures.parameter_axis import ParameterAxis
 from finai_rl.sweep.pictures.parameter_figures import NOT_SET, coordinates, jitter, thinned
 from finai_rl.sweep.pictures.search_record import SearchRecord
 from finai_rl.sweep.pictures.wording import shortened, value_text, wrapped
+from finai_rl.type_aliases import FloatArray
 
 _SYMBOLS = {
     "complete": "circle",

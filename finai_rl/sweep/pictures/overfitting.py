@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from finai_rl.data.market import FloatArray
 from finai_rl.sweep.pictures.parameter_axis import LARGEST_DRAWN
+from finai_rl.type_aliases import FloatArray
 
 _FEWEST_BINS, _MOST_BINS = 4, 30
 _SMALLEST_REACH = 1e-300

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial
 
-from finai_rl.data.market import FloatArray
+from finai_rl.type_aliases import FloatArray
 
 # Stays clear of what float64 can still subtract and scale.
 LARGEST_DRAWN = 1e300

@@ -9,7 +9,6 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.canvas import headed_figure, style
 from finai_rl.sweep.pictures import palette
 from finai_rl.sweep.pictures.parameter_axis import ParameterAxis
@@ -22,6 +21,7 @@ from finai_rl.sweep.pictures.wording import (
     shortened,
     wrapped,
 )
+from finai_rl.type_aliases import FloatArray
 
 MOST_PARAMETERS = 24
 """That a picture shows: those that most trials have."""

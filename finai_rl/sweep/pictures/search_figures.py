@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from finai_rl.data.market import FloatArray
 from finai_rl.evaluation.canvas import headed_figure, legend, style
 from finai_rl.sweep.pictures import palette
 from finai_rl.sweep.pictures.history import Marks, history_marks, history_range
@@ -25,6 +24,7 @@ from finai_rl.sweep.pictures.wording import (
     counts_text,
     shortened,
 )
+from finai_rl.type_aliases import FloatArray
 
 MOST_IMPORTANCES = 40
 """How many bars a picture has at most."""

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from finai_rl.data.market import FloatArray
 from finai_rl.sweep.pictures import interactive
 from finai_rl.sweep.pictures.history import history_marks, history_range
 from finai_rl.sweep.pictures.overfitting import logit_bars, pbo_text
 from finai_rl.sweep.pictures.search_record import SearchRecord
 from finai_rl.sweep.pictures.trials_table import trials_table
 from finai_rl.sweep.pictures.wording import best_text, beyond_text, counts_text, value_text
+from finai_rl.type_aliases import FloatArray
 
 # The policy keeps the page from asking any server for anything, plotly.js included, which writes
 # functions at run time for its WebGL pictures.

@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 from optuna.trial import FrozenTrial
 
-from finai_rl.data.market import FloatArray
 from finai_rl.sweep.pictures.parameter_axis import LARGEST_DRAWN, ParameterAxis, parameter_axes
+from finai_rl.type_aliases import FloatArray
 
 # Tukey (1977), Exploratory data analysis: what is beyond the outer fence is far out.
 _FENCE = 3.0
