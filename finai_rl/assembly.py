@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig
 
-from finai_rl.config import build, plain
+from finai_rl.config.build import build, plain
 from finai_rl.envs.normalization import frozen, normalized
 from finai_rl.envs.segments import SegmentedVecEnv, environments_per_segment
 from finai_rl.envs.windows import windowed

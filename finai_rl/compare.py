@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from finai_rl.config import WithSeed, entry_point
+from finai_rl.config.command import WithSeed, entry_point
+from finai_rl.config.schemas import Compare
 from finai_rl.errors import ConfigError
-from finai_rl.schemas import Compare
 
 if TYPE_CHECKING:
     from finai_rl.evaluation.comparable_runs import TrainedRun

@@ -15,9 +15,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from finai_rl.config import WithSeed, entry_point
+from finai_rl.config.command import WithSeed, entry_point
+from finai_rl.config.schemas import Evaluate
 from finai_rl.errors import ConfigError
-from finai_rl.schemas import Evaluate
 from finai_rl.sweep.context import VARIABLE
 
 if TYPE_CHECKING:

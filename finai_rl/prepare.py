@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from finai_rl import schemas
-from finai_rl.config import WithSeed, build, entry_point, plain
+from finai_rl.config import schemas
+from finai_rl.config.build import build, plain
+from finai_rl.config.command import WithSeed, entry_point
 
 if TYPE_CHECKING:
     from finai_rl.data.preparation import Prepared

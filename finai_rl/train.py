@@ -10,7 +10,8 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from finai_rl.config import WithSeed, build, entry_point
+from finai_rl.config.build import build
+from finai_rl.config.command import WithSeed, entry_point
 from finai_rl.sweep.callback import multirun
 from finai_rl.sweep.context import SweepContext
 from finai_rl.watch import Watch

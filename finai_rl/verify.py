@@ -10,8 +10,8 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from finai_rl import schemas
-from finai_rl.config import WithSeed, entry_point
+from finai_rl.config import schemas
+from finai_rl.config.command import WithSeed, entry_point
 from finai_rl.errors import InputError
 
 

@@ -19,7 +19,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecNormalize
 
 from finai_rl.assembly import load_split, new_agent, seed_everything, training_env
-from finai_rl.config import CONFIG_DIR
+from finai_rl.config.command import CONFIG_DIR
 
 N_EPISODES = 512
 

@@ -16,9 +16,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from finai_rl import schemas
 from finai_rl.assembly import CACHE, WRAPPERS
-from finai_rl.config import CONFIG_DIR, build, check, nested_schema
+from finai_rl.config import schemas
+from finai_rl.config.build import build
+from finai_rl.config.check import check, nested_schema
+from finai_rl.config.command import CONFIG_DIR
 from finai_rl.errors import ConfigError
 
 GROUPS = sorted(folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir())

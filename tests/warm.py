@@ -20,7 +20,7 @@ from typing import NoReturn
 
 IMPORTED = (
     "finai_rl.assembly",
-    "finai_rl.config",
+    "finai_rl.config.command",
     "finai_rl.learning",
     "finai_rl.recording",
     "finai_rl.sweep.session",

@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from finai_rl.assembly import load_market
-from finai_rl.config import build
+from finai_rl.config.build import build
 from finai_rl.data.market import MarketData
 from finai_rl.data.split import Split
 from finai_rl.errors import DataError, InputError
@@ -41,7 +41,7 @@ def all_findings(cfg: DictConfig, market: MarketData) -> list[Finding]:
     """Return the findings of every check.
 
     Args:
-        cfg: A checked config of :class:`~finai_rl.schemas.Verify`.
+        cfg: A checked config of :class:`~finai_rl.config.schemas.Verify`.
         market: What ``cfg.data`` builds.
 
     Raises:

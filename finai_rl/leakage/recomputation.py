@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 
 from finai_rl.assembly import load_split, source_settings
-from finai_rl.config import build
+from finai_rl.config.build import build
 from finai_rl.data.market import MarketData
 from finai_rl.leakage.alteration import altered_reads
 from finai_rl.leakage.finding import Finding, Verdict

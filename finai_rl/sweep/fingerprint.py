@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from omegaconf import DictConfig
 
-from finai_rl.config import plain
+from finai_rl.config.build import plain
 from finai_rl.sweep.space import SearchSpace
 from finai_rl.tracking.params import flatten
 

@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from finai_rl.config import check
+from finai_rl.config.check import check
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override

@@ -17,7 +17,7 @@ from typing import Any, Self
 from omegaconf import DictConfig
 
 from finai_rl.assembly import load_split
-from finai_rl.config import build, plain
+from finai_rl.config.build import build, plain
 from finai_rl.data.market import DataSource
 from finai_rl.evaluation.returns import simple_returns
 from finai_rl.holdout import Holdout

@@ -14,7 +14,8 @@ import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from finai_rl.config import WithSeed, build, plain
+from finai_rl.config.build import build, plain
+from finai_rl.config.command import WithSeed
 from finai_rl.errors import InputError, StoppedEarly
 from finai_rl.evaluation.seeds import aggregate
 from finai_rl.sweep import outcome as states

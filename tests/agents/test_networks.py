@@ -12,7 +12,8 @@ from omegaconf import DictConfig
 from stable_baselines3.common.vec_env import VecFrameStack, VecMonitor, VecNormalize
 
 from finai_rl.assembly import evaluation_env, new_agent, training_env
-from finai_rl.config import CONFIG_DIR, check
+from finai_rl.config.check import check
+from finai_rl.config.command import CONFIG_DIR
 from finai_rl.data.market import MarketData
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.envs.windows import windowed

@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from finai_rl.agents.callbacks import default_log_interval, model_suffix, training_callbacks
 from finai_rl.assembly import evaluation_env, new_agent, seed_everything, training_env
-from finai_rl.config import CONFIG_DIR, check
+from finai_rl.config.check import check
+from finai_rl.config.command import CONFIG_DIR
 from finai_rl.data.market import MarketData
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.learning import timesteps_to_train

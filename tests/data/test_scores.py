@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finai_rl import schemas
+from finai_rl.config import schemas
 from finai_rl.data.processed_csv import load_processed_csv
 from finai_rl.data.score_settings import ScoreSettings
 from finai_rl.data.scores import join_scores

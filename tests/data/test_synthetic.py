@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from finai_rl.assembly import load_split, new_agent, seed_everything, training_env
-from finai_rl.config import build, check, plain
+from finai_rl.config.build import build, plain
+from finai_rl.config.check import check
 from finai_rl.data.market import MarketData
 from finai_rl.data.planted import VOLATILITY_RATIO, information_coefficient, regimes_of
 from finai_rl.data.synthetic import TRUTHS, synthetic_market

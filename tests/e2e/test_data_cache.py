@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from finai_rl.assembly import load_market, load_split, new_agent, seed_everything, training_env
-from finai_rl.config import build, check
+from finai_rl.config.build import build
+from finai_rl.config.check import check
 from finai_rl.data.split import Split
 from finai_rl.errors import ConfigError
 from tests.conftest import Command

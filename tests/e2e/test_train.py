@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from mlflow.entities import Run
 
-from finai_rl.config import CONFIG_DIR
+from finai_rl.config.command import CONFIG_DIR
 from tests.conftest import Command
 from tests.markets import REAL_DATA, write_processed_csv
 

@@ -10,7 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from finai_rl.config import CONFIG_DIR
+from finai_rl.config.command import CONFIG_DIR
 from finai_rl.errors import InputError
 from finai_rl.sweep.callback import MultirunRecord, _vary_seeds
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from finai_rl.config import check
+from finai_rl.config.check import check
 from finai_rl.sweep.fingerprint import differences, settings_of, short_hash
 from finai_rl.sweep.space import SearchSpace
 from tests.test_config import composed

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finai_rl.assembly import new_agent, seed_everything, training_env
-from finai_rl.config import check
+from finai_rl.config.check import check
 from finai_rl.data.split import split_by_fraction
 from finai_rl.errors import StoppedEarly
 from finai_rl.holdout import Holdout

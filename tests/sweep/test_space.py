@@ -17,7 +17,8 @@ from optuna.distributions import (
     UniformDistribution,
 )
 
-from finai_rl.config import CONFIG_DIR, check
+from finai_rl.config.check import check
+from finai_rl.config.command import CONFIG_DIR
 from finai_rl.errors import InputError
 from finai_rl.sweep.space import SearchSpace, keys_of
 from tests.test_config import composed

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from finai_rl.config import check
+from finai_rl.config.check import check
 from finai_rl.data.split import split_by_fraction
 from finai_rl.errors import InputError
 from finai_rl.evaluation.result import BacktestResult

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from finai_rl.source_schemas import (
+from finai_rl.config.data_schemas import (
     Combinatorial,
     ProcessedCsv,
     Scores,
