@@ -73,7 +73,7 @@ def load_split(cfg: DictConfig, *, cached: bool = True) -> Split:
     """Load the market and cut it; the whole market, test block included, is let go at once.
 
     With ``data.cache`` and a source that is a file, the blocks are parsed once and opened from
-    ``output_root/cache/data`` from then on (`finai_rl.data.split_cache.SplitCache`).
+    ``output_root/cache/data`` from then on (`finai_rl.data.cache.split_cache.SplitCache`).
 
     Args:
         cfg: A checked config with ``data``, ``split`` and ``output_root``.
@@ -86,7 +86,7 @@ def load_split(cfg: DictConfig, *, cached: bool = True) -> Split:
 
     if not (cached and cfg.data.get(CACHE) and cfg.data.get("path")):
         return load()
-    from finai_rl.data.split_cache import CACHE_FOLDER, SplitCache
+    from finai_rl.data.cache.split_cache import CACHE_FOLDER, SplitCache
 
     folder = Path(cfg.output_root).absolute() / CACHE_FOLDER
     return SplitCache(folder).get({"data": source_settings(cfg), "split": plain(cfg.split)}, load)

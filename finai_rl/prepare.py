@@ -17,13 +17,13 @@ from finai_rl.config.build import build, plain
 from finai_rl.config.command import WithSeed, entry_point
 
 if TYPE_CHECKING:
-    from finai_rl.data.preparation import Prepared
+    from finai_rl.data.preparation.panel import Prepared
 
 
 @entry_point("prepare", schema=schemas.Prepare)
 def main(cfg: DictConfig, with_seed: WithSeed) -> None:
     """Read, complete and adjust raw prices, compute features, write, say what to type next."""
-    from finai_rl.data.manifest import refuse_output, write_panel
+    from finai_rl.data.preparation.manifest import refuse_output, write_panel
 
     settings = plain(cfg)
     settings["market_series"] = settings["market_series"] or {}
@@ -46,9 +46,9 @@ def input_files(settings: dict[str, Any]) -> dict[str, str]:
 
 def prepared_from(settings: dict[str, Any]) -> Prepared:
     """Load what the config names and compute the panel."""
-    from finai_rl.data.market_series import load_market_series
-    from finai_rl.data.preparation import prepare_panel
-    from finai_rl.data.raw_prices import load_raw_prices
+    from finai_rl.data.preparation.market_series import load_market_series
+    from finai_rl.data.preparation.panel import prepare_panel
+    from finai_rl.data.preparation.raw_prices import load_raw_prices
 
     node = settings["features"]
     series = settings["market_series"].items()
@@ -65,7 +65,7 @@ def prepared_from(settings: dict[str, Any]) -> Prepared:
 
 def print_summary(manifest: dict[str, Any], output: Path) -> None:
     """Print where things are, and the command that trains on them."""
-    from finai_rl.data.manifest import manifest_path
+    from finai_rl.data.preparation.manifest import manifest_path
 
     said = manifest["output"]
     print(

@@ -40,7 +40,7 @@ from benchmark_report import (
 )
 
 from finai_rl.data.market import MarketData
-from finai_rl.data.processed_csv import load_processed_csv
+from finai_rl.data.sources.processed_csv import load_processed_csv
 
 THREADS_PAY_FROM = 64
 Key = tuple[str, int, int]

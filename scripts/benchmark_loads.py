@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from finai_rl.data.cache.split_cache import SplitCache
 from finai_rl.data.market import MarketData
-from finai_rl.data.processed_csv import load_processed_csv
+from finai_rl.data.sources.processed_csv import load_processed_csv
 from finai_rl.data.split import Split, split_by_fraction
-from finai_rl.data.split_cache import SplitCache
 
 DAYS_AT_ONCE = 252
 

@@ -71,6 +71,9 @@ def check(cfg: DictConfig, schema: type = schemas.Train) -> DictConfig:
         settings = plain(cfg)
     except OmegaConfBaseException as error:
         raise ConfigError([_described(error)]) from error
+    for node in settings.values():
+        if isinstance(node, dict) and node.get("_target_") in schemas.MOVED_TARGETS:
+            node["_target_"] = schemas.MOVED_TARGETS[node["_target_"]]
     required = [field.name for field in dataclasses.fields(schema)]
     problems = [f"{name}: missing from the config" for name in required if name not in settings]
     problems += _typed("", settings, schema)

@@ -279,10 +279,10 @@ class Compare:
 
 
 BY_TARGET: dict[str, type] = {
-    "finai_rl.data.sp500.load_sp500": Sp500,
-    "finai_rl.data.processed_csv.load_processed_csv": ProcessedCsv,
-    "finai_rl.data.yahoo.load_yahoo": Yahoo,
-    "finai_rl.data.synthetic.synthetic_market": Synthetic,
+    "finai_rl.data.load_sp500": Sp500,
+    "finai_rl.data.load_processed_csv": ProcessedCsv,
+    "finai_rl.data.load_yahoo": Yahoo,
+    "finai_rl.data.synthetic_market": Synthetic,
     "finai_rl.data.split.split_by_fraction": SplitByFraction,
     "finai_rl.data.split.split_by_dates": SplitByDates,
     "finai_rl.data.split.split_walk_forward": WalkForward,
@@ -297,3 +297,11 @@ BY_TARGET: dict[str, type] = {
     "finai_rl.tracking.NoTracker": NoTracking,
     "finai_rl.tracking.MLflowTracker": MLflow,
 }
+
+MOVED_TARGETS = {
+    "finai_rl.data.sp500.load_sp500": "finai_rl.data.load_sp500",
+    "finai_rl.data.processed_csv.load_processed_csv": "finai_rl.data.load_processed_csv",
+    "finai_rl.data.yahoo.load_yahoo": "finai_rl.data.load_yahoo",
+    "finai_rl.data.synthetic.synthetic_market": "finai_rl.data.synthetic_market",
+}
+"""What recorded configs call targets that have another name now."""

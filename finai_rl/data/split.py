@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finai_rl.data.market import MarketData
-from finai_rl.data.validation import full_date
+from finai_rl.data.tables.validation import full_date
 from finai_rl.errors import DataError
 
 

@@ -150,7 +150,7 @@ class PortfolioVectorEnv(MarketVectorEnv):
 
 
 def _default_market() -> MarketData:
-    from finai_rl.data.sp500 import load_sp500
+    from finai_rl.data.sources.sp500 import load_sp500
     from finai_rl.data.split import split_by_fraction
 
     return split_by_fraction(load_sp500()).train

@@ -18,7 +18,7 @@ from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.panel import observed_columns, price_columns, visible
 
 CHECK = "another future, source"
-STORED = "finai_rl.data.processed_csv.load_processed_csv"
+STORED = "finai_rl.data.load_processed_csv"
 """The source whose columns stand in its file, so that reading it again computes nothing."""
 
 ENDS = ("end", "end_date")

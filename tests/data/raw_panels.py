@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from finai_rl.data.features import FINRL_INDICATORS
-from finai_rl.data.preparation import Prepared, prepare_panel
-from finai_rl.data.raw_prices import load_raw_prices
+from finai_rl.data.indicators import FINRL_INDICATORS
+from finai_rl.data.preparation.panel import Prepared, prepare_panel
+from finai_rl.data.preparation.raw_prices import load_raw_prices
 
 
 def raw_panel(n_dates: int = 120, n_tickers: int = 3, seed: int = 0) -> pd.DataFrame:

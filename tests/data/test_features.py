@@ -9,13 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finai_rl.data.features import (
-    CLOSE_ONLY_INDICATORS,
-    simulated_sentiment,
-    technical_indicators,
-    turbulence,
-)
-from finai_rl.data.sp500 import load_sp500
+from finai_rl.data.indicators import CLOSE_ONLY_INDICATORS, technical_indicators, turbulence
+from finai_rl.data.sentiment.simulated import simulated_sentiment
+from finai_rl.data.sources.sp500 import load_sp500
 from finai_rl.envs.finrl import import_finrl_module
 from tests.markets import generated_market
 

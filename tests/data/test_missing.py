@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from finai_rl.data.market import MarketData
-from finai_rl.data.processed_csv import load_processed_csv
+from finai_rl.data.sources.processed_csv import load_processed_csv
 from finai_rl.errors import DataError, InputError
 from finai_rl.tracking.provenance import data_tags
 from tests.markets import write_processed_csv

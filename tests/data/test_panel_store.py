@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from finai_rl.data.cache.panel_store import open_panel, save_panel
 from finai_rl.data.market import DataSource, MarketData
-from finai_rl.data.panel_store import open_panel, save_panel
 from tests.markets import generated_market
 
 DAMAGE = (OSError, ValueError, KeyError, TypeError)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from finai_rl.data.plausibility import panel_notes
+from finai_rl.data.tables.plausibility import panel_notes
 from tests.markets import generated_market
 
 DATA = generated_market(n_days=120, n_stocks=3, n_features=2, seed=5)

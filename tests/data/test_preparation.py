@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finai_rl.data.features import FINRL_INDICATORS
-from finai_rl.data.market_series import load_market_series
+from finai_rl.data.indicators import FINRL_INDICATORS
+from finai_rl.data.preparation.market_series import load_market_series
 from finai_rl.envs.finrl import import_finrl_module
 from finai_rl.errors import DataError, InputError
 from tests.data.raw_panels import prepared, raw_panel

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finai_rl.data.processed_csv import load_processed_csv
+from finai_rl.data.sources.processed_csv import load_processed_csv
 from finai_rl.errors import DataError
 from tests.markets import REAL_DATA, write_processed_csv
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finai_rl.data.raw_prices import PRICES, RawPrices, load_raw_prices
+from finai_rl.data.preparation.raw_prices import PRICES, RawPrices, load_raw_prices
 from finai_rl.errors import DataError
 from tests.data.raw_panels import raw_panel
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from finai_rl.data.market import FileVersion
-from finai_rl.data.processed_csv import load_processed_csv
-from finai_rl.data.revisions import fetch_revision, versioned_file
-from finai_rl.data.versioning import file_version
+from finai_rl.data.sources.processed_csv import load_processed_csv
+from finai_rl.data.versions.revisions import fetch_revision, versioned_file
+from finai_rl.data.versions.versioning import file_version
 from finai_rl.errors import DataError
 from tests.data.checkouts import Checkout, needs_dvc
 from tests.markets import write_processed_csv

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from finai_rl.data.csv_table import CUT_OFF
-from finai_rl.data.score_table import read_score_table
+from finai_rl.data.sentiment.scores_file import read_score_table
+from finai_rl.data.tables.csv_file import CUT_OFF
 from finai_rl.errors import DataError
 
 FILE = Path("news.csv")
@@ -109,8 +109,8 @@ SWALLOWED = (
         ("tic,score\nA,1\rB,2\n", "line 2 on has a carriage return"),
         ("tic,score\nA,\u00fc\n".encode("latin1"), "from line 2 on is not UTF-8 text"),
         ("tic,score\nA,1\n".encode("utf-16"), "its text is UTF-16"),
-        (gzip.compress("tic,score\nA,1\n".encode("utf-16")), "its text is UTF-16"),
-        (gzip.compress(b"tic,score\nA,1\n")[:-6], "cannot be read as gzip"),
+        (gzip.compress("tic,score\nA,1\n".encode("utf-16"), mtime=0), "its text is UTF-16"),
+        (gzip.compress(b"tic,score\nA,1\n", mtime=0)[:-6], "cannot be read as gzip"),
         (b"PK\x03\x04", "a zip archive"),
         (b"PAR1 and no more", "cannot be read as Parquet"),
         ("tic,score\n\n", "a header but no rows"),

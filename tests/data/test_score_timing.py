@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from finai_rl.data.scores import join_scores
+from finai_rl.data.sentiment.join import join_scores
 
 UTC = ZoneInfo("UTC")
 ZONES = ("America/New_York", "Asia/Tokyo", "Pacific/Auckland", "Pacific/Honolulu", "UTC")

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from finai_rl.config import schemas
-from finai_rl.data.processed_csv import load_processed_csv
-from finai_rl.data.score_settings import ScoreSettings
-from finai_rl.data.scores import join_scores
+from finai_rl.data.sentiment.join import join_scores
+from finai_rl.data.sentiment.settings import ScoreSettings
+from finai_rl.data.sources.processed_csv import load_processed_csv
 from finai_rl.errors import DataError, InputError
 from tests.markets import REAL_DATA, write_processed_csv
 

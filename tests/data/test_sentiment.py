@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from finai_rl.data.market import MarketData
-from finai_rl.data.processed_csv import load_processed_csv
-from finai_rl.data.sentiment import SentimentColumns
-from finai_rl.data.sp500 import load_sp500
+from finai_rl.data.sentiment.columns import SentimentColumns
+from finai_rl.data.sources.processed_csv import load_processed_csv
+from finai_rl.data.sources.sp500 import load_sp500
 from finai_rl.errors import DataError, InputError
 from tests.markets import REAL_DATA, write_processed_csv
 

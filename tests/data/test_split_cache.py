@@ -17,12 +17,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from finai_rl.data.cache.split_cache import LoadLog, SplitCache, say_again
 from finai_rl.data.combinatorial import split_combinatorial
-from finai_rl.data.load_log import LoadLog, say_again
 from finai_rl.data.market import MarketData
-from finai_rl.data.processed_csv import load_processed_csv
+from finai_rl.data.sources.processed_csv import load_processed_csv
 from finai_rl.data.split import Split, split_by_fraction
-from finai_rl.data.split_cache import SplitCache
 from finai_rl.errors import DataError
 from tests.data.checkouts import Checkout
 from tests.data.test_panel_store import assert_same
@@ -35,7 +34,7 @@ SENTINEL = 7.77e8
 def settings_for(file: Path, **changes: Any) -> Settings:
     return {
         "data": {
-            "_target_": "finai_rl.data.processed_csv.load_processed_csv",
+            "_target_": "finai_rl.data.load_processed_csv",
             "path": str(file),
             "risk": "vix",
             **changes,

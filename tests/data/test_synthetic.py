@@ -17,9 +17,9 @@ from finai_rl.assembly import load_split, new_agent, seed_everything, training_e
 from finai_rl.config.build import build, plain
 from finai_rl.config.check import check
 from finai_rl.data.market import MarketData
-from finai_rl.data.planted import VOLATILITY_RATIO, information_coefficient, regimes_of
-from finai_rl.data.synthetic import TRUTHS, synthetic_market
-from finai_rl.data.synthetic_settings import KINDS
+from finai_rl.data.sources.planted import VOLATILITY_RATIO, information_coefficient, regimes_of
+from finai_rl.data.sources.synthetic import TRUTHS, synthetic_market
+from finai_rl.data.sources.synthetic_settings import KINDS
 from finai_rl.envs.portfolio import PortfolioVecEnv
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.errors import InputError

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finai_rl.data.market import FileVersion
-from finai_rl.data.processed_csv import load_processed_csv
-from finai_rl.data.versioning import check_sha256, file_version
+from finai_rl.data.sources.processed_csv import load_processed_csv
+from finai_rl.data.versions.versioning import check_sha256, file_version
 from finai_rl.errors import DataError, InputError
 from tests.data.checkouts import Checkout
 from tests.markets import write_processed_csv

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 import requests
 
-from finai_rl.data.features import FINRL_INDICATORS
+from finai_rl.data.indicators import FINRL_INDICATORS
 from finai_rl.data.market import MarketData
-from finai_rl.data.yahoo import load_yahoo
-from finai_rl.data.yahoo_download import Request, download
+from finai_rl.data.sources.yahoo import load_yahoo
+from finai_rl.data.sources.yahoo_download import Request, download
 from finai_rl.errors import DataError, InputError
 from tests.data.yahoo_answers import Yahoo, answering, chart
 

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from finai_rl.data.yahoo import load_yahoo
+from finai_rl.data.sources.yahoo import load_yahoo
 from tests.conftest import Command
 from tests.data.raw_panels import raw_panel
 from tests.data.yahoo_answers import Yahoo, answering, chart

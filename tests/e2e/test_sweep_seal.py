@@ -10,7 +10,7 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
-from finai_rl.data.processed_csv import load_processed_csv
+from finai_rl.data.sources.processed_csv import load_processed_csv
 from finai_rl.data.split import split_by_fraction
 from tests.e2e.sweeps import QUICK, Left, sweep, workplace
 

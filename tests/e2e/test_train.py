@@ -150,7 +150,7 @@ def assert_served_actions_equal_the_agents(cwd: Path, folder: Path) -> None:
     from stable_baselines3 import A2C
     from stable_baselines3.common.vec_env import VecNormalize
 
-    from finai_rl.data.sp500 import load_sp500
+    from finai_rl.data.sources.sp500 import load_sp500
     from finai_rl.envs.stock_trading import StockTradingVecEnv
 
     env = StockTradingVecEnv(load_sp500(start="2012-01-01"), n_envs=3, sentiment=True)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finai_rl.data.market import MarketData
-from finai_rl.data.processed_csv import load_processed_csv
+from finai_rl.data.sources.processed_csv import load_processed_csv
 from finai_rl.envs.finrl import finrl_frame, load_finrl_class
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from tests.markets import REAL_DATA, generated_market

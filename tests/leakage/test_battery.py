@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finai_rl.data.processed_csv import load_processed_csv
+from finai_rl.data.sources.processed_csv import load_processed_csv
 from finai_rl.leakage.finding import Verdict, leaks
 from finai_rl.leakage.fingerprints import fingerprint_findings
 from finai_rl.leakage.foresight import foresight_findings
@@ -149,7 +149,7 @@ def test_a_planted_signal_is_suspicious_but_no_leak(kind: str) -> None:
 
 
 def test_noise_is_seldom_found_to_know_anything() -> None:
-    from finai_rl.data.synthetic import synthetic_market
+    from finai_rl.data.sources.synthetic import synthetic_market
 
     alarms = 0
     for seed in range(20):

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from finai_rl.data.market import FileVersion
-from finai_rl.data.processed_csv import load_processed_csv
-from finai_rl.data.sp500 import load_sp500
+from finai_rl.data.sources.processed_csv import load_processed_csv
+from finai_rl.data.sources.sp500 import load_sp500
 from finai_rl.tracking.dataset import dataset_input, panel_digest
 from tests.markets import generated_market, write_processed_csv
 

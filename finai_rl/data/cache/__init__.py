@@ -1,0 +1,1 @@
+"""Split markets kept on disk between runs."""

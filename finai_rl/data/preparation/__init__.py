@@ -1,0 +1,1 @@
+"""From raw prices to a feature-engineered table."""

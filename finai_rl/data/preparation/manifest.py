@@ -1,0 +1,137 @@
+"""A prepared panel on disk, and the manifest beside it that says how it came about."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from finai_rl.data.preparation.panel import Prepared
+from finai_rl.data.preparation.raw_prices import sha256_of
+from finai_rl.data.tables.repairs import day_name
+from finai_rl.errors import DataError, InputError
+
+PARQUET = (".parquet", ".pq")
+PACKAGES = ("numpy", "pandas", "pyarrow", "stockstats")
+"""Packages whose versions may change a value or a byte."""
+
+
+def refuse_output(path: str, *, overwrite: bool, inputs: Iterable[str]) -> Path:
+    """Return where a panel may be written to.
+
+    Args:
+        path: The file, ``.csv`` or ``.parquet``.
+        overwrite: Whether a file that is there may be replaced.
+        inputs: Files that are read; none of them may be the output.
+
+    Raises:
+        InputError: If it may not be written there.
+    """
+    file = Path(path).expanduser()
+    if file.suffix.lower() not in (".csv", *PARQUET):
+        raise InputError(f"output must end in .csv or .parquet, got {path!r}")
+    if any(file.resolve() == Path(name).expanduser().resolve() for name in inputs):
+        raise InputError(f"output: {path} is an input as well; raw prices are never overwritten")
+    if file.exists() and not overwrite:
+        raise InputError(
+            f"output: {path} is there already; set overwrite=true to replace it, or name another "
+            "file: runs that used it could not be repeated"
+        )
+    return file
+
+
+def manifest_path(file: Path) -> Path:
+    """Return where the manifest of a prepared file lies."""
+    return file.with_name(file.name + ".manifest.json")
+
+
+def write_panel(
+    prepared: Prepared,
+    file: Path,
+    *,
+    inputs: Mapping[str, str],
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Write a panel and its manifest, each in one step: the same input gives the same bytes.
+
+    Args:
+        prepared: The panel.
+        file: Where to; its suffix says in which format.
+        inputs: Every file that was read, by what it was read as.
+        settings: The config.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        DataError: If nothing can be written there.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+        _write(prepared.rows, partial, file.suffix.lower())
+        manifest = _manifest(prepared, file, sha256_of(partial), inputs, settings)
+        manifest_path(partial).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+        # A manifest without its file is harmless; a file with another's manifest is not.
+        manifest_path(file).unlink(missing_ok=True)
+        partial.replace(file)
+        manifest_path(partial).replace(manifest_path(file))
+    except OSError as error:
+        raise DataError(str(file), [f"cannot be written: {error}"]) from None
+    return manifest
+
+
+def _write(rows: pd.DataFrame, file: Path, suffix: str) -> None:
+    if suffix in PARQUET:
+        rows.to_parquet(file, index=False)
+        return
+    dates = rows["date"]
+    whole_days = bool((dates == dates.dt.normalize()).all())
+    written = dates.dt.strftime("%Y-%m-%d" if whole_days else "%Y-%m-%d %H:%M:%S")
+    rows.assign(date=written).to_csv(file, index=False, lineterminator="\n")
+
+
+def _manifest(
+    prepared: Prepared,
+    file: Path,
+    sha256: str,
+    inputs: Mapping[str, str],
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    rows = prepared.rows
+    versions = {"python": platform.python_version()}
+    versions |= {name: version(name) for name in ("finai-rl", *PACKAGES) if _installed(name)}
+    return {
+        "output": {
+            "path": str(file),
+            "sha256": sha256,
+            "rows": len(rows),
+            "dates": rows["date"].nunique(),
+            "first_date": day_name(rows["date"].iloc[0]),
+            "last_date": day_name(rows["date"].iloc[-1]),
+            "tickers": sorted(rows["tic"].unique()),
+            "columns": list(rows.columns),
+            "features": list(prepared.features),
+        },
+        "inputs": {
+            role: {"path": path, "sha256": sha256_of(Path(path).expanduser())}
+            for role, path in inputs.items()
+        },
+        "changes": [vars(change) for change in prepared.changes],
+        "caveats": list(prepared.caveats),
+        "settings": dict(settings),
+        "versions": versions,
+    }
+
+
+def _installed(name: str) -> bool:
+    try:
+        return bool(version(name))
+    except ModuleNotFoundError:  # a checkout that was never installed
+        return False

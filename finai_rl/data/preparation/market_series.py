@@ -1,0 +1,109 @@
+"""A series of the whole market, such as VIX, joined to a panel by date from the past only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from finai_rl.data.preparation.raw_prices import read_prices
+from finai_rl.data.tables.repairs import Change
+from finai_rl.data.tables.validation import count, examples, parse_dates
+from finai_rl.errors import DataError
+
+
+def load_market_series(path: str, name: str) -> pd.Series:
+    """Load a series: a column ``date``, and ``name``, ``close`` or one other numeric column.
+
+    Returns:
+        float64 values indexed by date, sorted; empty cells are left out.
+
+    Raises:
+        DataError: If the file or a column is missing, or a row is not usable.
+    """
+    file = Path(path).expanduser()
+    table = read_prices(file)
+    if "date" not in table:
+        raise DataError(str(file), [f"no column date; the file has {list(table.columns)}"])
+    column = _value_column(table, str(file), name)
+    dates, unread = parse_dates(table["date"].astype(str))
+    values = pd.to_numeric(table[column], errors="coerce").astype(np.float64)
+    problems = unread if dates.isna().any() else []
+    wrong = (values.isna() & table[column].notna()) | np.isinf(values)
+    if wrong.any():
+        problems.append(
+            f"column {column}: {count(wrong)} not a finite number: {examples(wrong, table[column])}"
+        )
+    if (twice := dates.duplicated()).any():
+        problems.append(f"{count(twice)} repeat an earlier date: {examples(twice, table['date'])}")
+    if problems:
+        raise DataError(str(file), problems)
+    return (
+        pd.Series(values.to_numpy(), index=pd.DatetimeIndex(dates), name=name).dropna().sort_index()
+    )
+
+
+def _value_column(table: pd.DataFrame, where: str, name: str) -> str:
+    for wanted in (name.lower(), "close"):
+        if wanted in table:
+            return wanted
+    others = [
+        str(other)
+        for other in table.select_dtypes("number").columns
+        if not str(other).startswith("unnamed:")
+    ]
+    if len(others) != 1:
+        raise DataError(
+            where,
+            [f"no column {name!r} or 'close', and not one numeric column; it has {others}"],
+        )
+    return others[0]
+
+
+def join_market_series(
+    rows: pd.DataFrame, series: pd.Series, where: str
+) -> tuple[pd.DataFrame, list[Change]]:
+    """Give each date the series' value of that date or, where it has none, its last earlier one.
+
+    A daily value counts as known at its day's close. So rows within a day (a panel with times)
+    take the value of an earlier day.
+
+    Args:
+        rows: A panel sorted by ``date``.
+        series: Values indexed by date, sorted, with the column's name.
+        where: What the series came from, for messages.
+
+    Raises:
+        DataError: If the first dates of the panel lie before the series.
+    """
+    name = str(series.name)
+    if name in rows:
+        raise DataError(where, [f"market_series.{name}: there is a column {name} already"])
+    dates = pd.DatetimeIndex(rows["date"].unique())
+    intraday = bool((dates != dates.normalize()).any())
+    published = pd.DatetimeIndex(series.index)
+    daily = bool((published == published.normalize()).all())
+    shift = pd.Timedelta(days=1) if intraday and daily else pd.Timedelta(0)
+    known = published + shift
+    at = known.searchsorted(dates, side="right") - 1
+    if (at < 0).any():
+        raise DataError(
+            where,
+            [
+                f"market_series.{name}: it starts on {published[0].date()}, after the first "
+                f"{int((at < 0).sum())} date(s) of the prices (from {dates[0].date()}); a later "
+                "value is never used for an earlier date"
+            ],
+        )
+    stale = known[at] < (dates.normalize() if shift else dates)
+    joined = rows.assign(**{name: rows["date"].map(pd.Series(series.to_numpy()[at], index=dates))})
+    why = f"by date from {where}" + (
+        ", the value of an earlier day, as a day's own is known at its close only" if shift else ""
+    )
+    changes = [Change("joined", f"{name} to {len(dates)} dates", len(dates), why)]
+    if stale.any():
+        oldest = int((dates[stale] - known[at][stale]).max().days)
+        why = f"{where} lacks them; they took the last earlier value, at most {oldest} days old"
+        changes.append(Change("filled", f"{name} on {stale.sum()} dates", int(stale.sum()), why))
+    return joined, changes

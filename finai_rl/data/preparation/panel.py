@@ -1,0 +1,163 @@
+"""From raw prices to a panel with features, each value from the past of its own row."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from finai_rl.data.indicators import turbulence as turbulence_index
+from finai_rl.data.preparation.market_series import join_market_series
+from finai_rl.data.preparation.raw_prices import COLUMNS, RawPrices
+from finai_rl.data.preparation.stock_features import Compute, stock_features, warm_up_periods
+from finai_rl.data.tables.repairs import Change, day_name
+from finai_rl.data.tables.validation import EXAMPLES
+from finai_rl.errors import DataError, InputError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A panel with features, and what was done on the way to it.
+
+    Attributes:
+        rows: Sorted by ``date`` and ``tic``: FinRL's columns, then one per feature.
+        features: Names of the columns that are a ticker's features.
+        changes: What was adjusted, dropped, filled and joined, in order.
+        caveats: What a reader of any result on this panel has to know.
+    """
+
+    rows: pd.DataFrame
+    features: tuple[str, ...]
+    changes: tuple[Change, ...]
+    caveats: tuple[str, ...]
+
+
+def prepare_panel(
+    prices: RawPrices,
+    *,
+    indicators: Sequence[str],
+    turbulence: int | None,
+    market_series: Sequence[tuple[pd.Series, str]] = (),
+    features: Compute | None = None,
+    sentiment: Mapping[str, Any] | None = None,
+    warm_up: str = "drop",
+    remedy: str = "more dates, turbulence=null, shorter indicators, or warm_up=keep",
+) -> Prepared:
+    """Compute every feature, join what comes from files, and drop what windows need to fill.
+
+    Args:
+        prices: Complete raw prices.
+        indicators: stockstats names.
+        turbulence: Past returns that turbulence compares a day with; None for no turbulence.
+        market_series: Series of the whole market (named), and where each came from.
+        features: A function of one ticker's frame that returns further columns.
+        sentiment: Settings of a scores file; None joins none.
+        warm_up: ``"drop"`` leaves out the dates before every window has filled; ``"keep"`` those
+            only that have a missing value.
+        remedy: What helps where windows leave no date, in the words of the config.
+
+    Raises:
+        InputError: If a feature is unknown or looks ahead, a value is missing, or no date is left.
+    """
+    _refuse_clashes(indicators, turbulence)
+    values = stock_features(prices.rows, indicators, features)
+    rows = pd.concat([prices.rows, values], axis=1)
+    rows.insert(len(COLUMNS), "day", rows["date"].dt.day_of_week)
+    changes, caveats = list(prices.changes), [str(change) for change in prices.changes]
+    for series, where in market_series:
+        rows, joined = join_market_series(rows, series, where)
+        changes += joined
+        caveats += [str(change) for change in joined if change.step == "filled"]
+    if turbulence:
+        rows["turbulence"] = _turbulence(prices.rows, turbulence)
+    rows, of_sentiment = _with_sentiment(rows, sentiment)
+    windows = warm_up_periods(indicators)
+    if turbulence:
+        windows["turbulence"] = turbulence + 1
+    windows = windows if warm_up == "drop" else {}
+    rows, dropped = _warmed_up(rows, values, prices.path, windows, remedy)
+    changes += dropped
+    for said in (*changes[len(prices.changes) :], *of_sentiment):
+        log.info("%s: %s", prices.path, said)
+    return Prepared(rows, tuple(values.columns), tuple(changes), (*caveats, *of_sentiment))
+
+
+def _refuse_clashes(indicators: Sequence[str], turbulence: int | None) -> None:
+    if twice := sorted({name for name in indicators if list(indicators).count(name) > 1}):
+        raise InputError(f"indicators names {twice} twice")
+    taken = {*COLUMNS, "day", *(["turbulence"] if turbulence else [])}
+    if clash := sorted(taken & set(indicators)):
+        raise InputError(f"indicators: {clash} are columns already")
+
+
+def _turbulence(rows: pd.DataFrame, window: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    n_tickers = rows["tic"].nunique()
+    close = rows["close"].to_numpy(dtype=np.float64).reshape(-1, n_tickers)
+    return turbulence_index(close, window).repeat(n_tickers)
+
+
+def _with_sentiment(
+    rows: pd.DataFrame, settings: Mapping[str, Any] | None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    if settings is None:
+        return rows, ()
+    from finai_rl.data.sentiment.join import join_scores
+
+    joined, coverage = join_scores(rows, settings)
+    return joined, tuple(coverage.caveats)
+
+
+def _warmed_up(
+    rows: pd.DataFrame, values: pd.DataFrame, where: str, windows: dict[str, int], remedy: str
+) -> tuple[pd.DataFrame, list[Change]]:
+    """Drop the first dates until windows have filled and nothing is missing any more."""
+    n_tickers = rows["tic"].nunique()
+    n_dates = len(rows) // n_tickers
+    longest = max(windows, key=windows.__getitem__, default="")
+    filled = windows.get(longest, 0)
+    finite = np.isfinite(values.to_numpy()).all(axis=1).reshape(n_dates, -1).all(axis=1)
+    first = max(filled, int(finite.argmax()) if finite.any() else n_dates)
+    of_windows = filled == first
+    if n_dates - first < 2:
+        needs = f"{longest} needs {filled}" if of_windows else "values are missing until then"
+        raise DataError(
+            where,
+            [
+                f"{n_dates} dates, of which {first} go to fill windows ({needs}): fewer than 2 are "
+                f"left. What helps: {remedy}"
+            ],
+        )
+    _refuse_missing(rows, values, first * n_tickers, where)
+    if not first:
+        return rows, []
+    day = day_name(rows["date"].iloc[first * n_tickers])
+    why = (
+        f"windows fill before {day} ({longest} needs {filled} dates)"
+        if of_windows
+        else f"a feature has no value on some ticker before {day}"
+    )
+    kept = rows.iloc[first * n_tickers :].reset_index(drop=True)
+    return kept, [Change("dropped", f"the first {first} dates", first, why)]
+
+
+def _refuse_missing(rows: pd.DataFrame, values: pd.DataFrame, first: int, where: str) -> None:
+    bad = ~np.isfinite(values.to_numpy())
+    bad[:first] = False
+    if not bad.any():
+        return
+    problems = []
+    for name, column in zip(values.columns, bad.T, strict=True):
+        at = np.flatnonzero(column)
+        where_bad = zip(
+            rows["tic"].iloc[at[:EXAMPLES]], rows["date"].iloc[at[:EXAMPLES]], strict=True
+        )
+        shown = ", ".join(f"{ticker} on {day_name(date)}" for ticker, date in where_bad)
+        if len(at):
+            problems.append(f"feature {name}: {len(at)} values are missing or infinite: {shown}")
+    raise DataError(where, problems)

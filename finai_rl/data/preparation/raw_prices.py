@@ -1,0 +1,192 @@
+"""Raw prices in long format, one row per date and ticker: read, adjusted, and made complete."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from finai_rl.data.tables.price_scale import OUTSIDE_ALLOWED, TOLERANCE
+from finai_rl.data.tables.repairs import Change, complete
+from finai_rl.data.tables.table import read_table
+from finai_rl.data.tables.validation import count, examples, parse_dates
+from finai_rl.errors import DataError
+
+log = logging.getLogger(__name__)
+
+PRICES = ("open", "high", "low", "close")
+COLUMNS = ("date", "tic", *PRICES, "volume")
+ADJUSTED = dict.fromkeys(("adj close", "adjclose", "adjusted_close", "adjcp"), "adj_close")
+"""Other names that vendors give the adjusted close, in lower case."""
+
+
+@dataclass(frozen=True)
+class RawPrices:
+    """Prices of the same tickers on the same dates.
+
+    Attributes:
+        rows: n_dates * n_tickers rows sorted by ``date`` and ``tic``, with ``open``, ``high``,
+            ``low``, ``close`` and ``volume``, all finite, prices positive.
+        path: The file they came from.
+        sha256: Of the file's bytes.
+        changes: What was done to them.
+    """
+
+    rows: pd.DataFrame
+    path: str
+    sha256: str
+    changes: tuple[Change, ...]
+
+
+def load_raw_prices(path: str, *, adjust: str, on_missing: str, key: str = "raw") -> RawPrices:
+    """Load raw prices from CSV or Parquet, rows in any order.
+
+    Args:
+        path: The file: columns date, tic, open, high, low, close, volume, optionally
+            adj_close; names in any case, ticker or symbol for tic.
+        adjust: ``"auto"``: where there is ``adj_close``, it becomes the close, and open, high and
+            low are multiplied by its ratio to the raw close; prices on two scales are refused.
+            ``"never"``: prices are taken as they stand.
+        on_missing: A date without a price of a ticker: ``"error"`` refuses, ``"drop_ticker"``
+            leaves out the ticker, ``"forward_fill"`` carries its own last price forward.
+        key: Where these settings stand in the config, for messages.
+
+    Raises:
+        DataError: If the file cannot be read, or a row is not usable; lists every problem.
+    """
+    file = Path(path).expanduser()
+    table = read_prices(file)
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise DataError(
+            str(file), [f"column(s) {missing} missing; the file has {list(table.columns)}"]
+        )
+    rows, problems = _parsed(table)
+    if problems:
+        raise DataError(str(file), problems)
+    changes = _left_out(table)
+    if adjust == "auto":
+        rows, adjusted = _adjusted(rows)
+        changes += adjusted
+    changes += _scale_notes(rows, str(file), refuse=adjust == "auto", key=key)
+    rows, completed = complete(rows[list(COLUMNS)], str(file), on_missing, key)
+    changes += completed
+    for change in changes:
+        log.info("%s: %s", file, change)
+    return RawPrices(rows, path, sha256_of(file), tuple(changes))
+
+
+def read_prices(file: Path) -> pd.DataFrame:
+    """Read a table, its column names in lower case and as this project has them.
+
+    Raises:
+        DataError: If the file is not there, cannot be read, or two columns mean the same.
+    """
+    table = read_table(file).rename(columns=_own_name)
+    if table.columns.duplicated().any():
+        twice = sorted(set(table.columns[table.columns.duplicated()]))
+        raise DataError(str(file), [f"two columns mean {twice}; leave one of them"])
+    return table
+
+
+def _own_name(name: object) -> str:
+    lower = str(name).strip().lower()
+    return ADJUSTED.get(lower, lower)
+
+
+def sha256_of(file: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _left_out(table: pd.DataFrame) -> list[Change]:
+    known = {*COLUMNS, "adj_close"}
+    others = [name for name in table.columns if name not in known and "unnamed:" not in name]
+    why = "only prices and volume are read; features are computed, not taken over"
+    return [Change("dropped", f"columns {', '.join(others)}", len(others), why)] if others else []
+
+
+def _parsed(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    numeric = [*PRICES, "volume", *(["adj_close"] if "adj_close" in table else [])]
+    rows = pd.DataFrame({"tic": table["tic"].astype(str).str.strip()})
+    rows["date"], unread = parse_dates(table["date"].astype(str))
+    problems = unread if rows["date"].isna().any() else []  # rows may stand in any order
+    nameless = table["tic"].isna() | (rows["tic"] == "")
+    if nameless.any():
+        problems.append(f"column tic: {count(nameless)} without a ticker")
+    for name in numeric:
+        rows[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
+        problems += _number_problems(name, table[name], rows[name])
+    if not problems:
+        problems += _row_problems(rows)
+    return rows, problems
+
+
+def _number_problems(name: str, written: pd.Series, values: pd.Series) -> Iterator[str]:
+    unread = (values.isna() & written.notna()) | np.isinf(values)
+    if unread.any():
+        yield f"column {name}: {count(unread)} not a finite number: {examples(unread, written)}"
+    low = values < 0 if name == "volume" else values <= 0
+    if low.any():
+        kind = "negative" if name == "volume" else "not positive"
+        yield f"column {name}: {count(low)} {kind}: {examples(low, written)}"
+
+
+def _row_problems(rows: pd.DataFrame) -> Iterator[str]:
+    who = rows["tic"] + " on " + rows["date"].astype(str)
+    repeated = rows.duplicated(["date", "tic"])
+    if repeated.any():
+        yield (
+            f"{count(repeated)} repeat the date and ticker of an earlier row: "
+            f"{examples(repeated, who)}"
+        )
+    crossed = rows["high"] < rows["low"]
+    if crossed.any():
+        yield f"{count(crossed)} with high below low: {examples(crossed, who)}"
+
+
+def _adjusted(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Change]]:
+    if "adj_close" not in rows:
+        return rows, []
+    factor = rows["adj_close"] / rows["close"]
+    changed = ((factor - 1).abs() > 1e-12) & factor.notna()
+    rows = rows.drop(columns="adj_close").assign(
+        **{name: rows[name] * factor for name in ("open", "high", "low")}, close=rows["adj_close"]
+    )
+    if not changed.any():
+        return rows, []
+    what = f"open, high, low and close of {count(changed)}"
+    why = "multiplied by adj_close / close, so that all prices are on the scale of adj_close"
+    return rows, [Change("adjusted", what, int(changed.sum()), why)]
+
+
+def _scale_notes(rows: pd.DataFrame, where: str, *, refuse: bool, key: str) -> list[Change]:
+    """Count rows whose open or close lies outside of the day's range; many are another scale."""
+    whole = rows[list(PRICES)].notna().all(axis=1)
+    outside = whole & (
+        (rows[["open", "close"]].min(axis=1) < rows["low"] * (1 - TOLERANCE))
+        | (rows[["open", "close"]].max(axis=1) > rows["high"] * (1 + TOLERANCE))
+    )
+    if not outside.any():
+        return []
+    who = rows["tic"] + " on " + rows["date"].astype(str)
+    counted = (
+        f"open or close lies outside of [low, high] on {int(outside.sum())} of "
+        f"{int(whole.sum())} rows: {examples(outside, who)}"
+    )
+    if refuse and outside.sum() > OUTSIDE_ALLOWED * whole.sum():
+        raise DataError(
+            where,
+            [
+                f"{counted}: an adjusted close beside raw open, high and low. Give the raw close "
+                f"as close and the adjusted one as adj_close, or set {key}.adjust=never and use "
+                "indicators that need closes only"
+            ],
+        )
+    return [Change("noted", count(outside), int(outside.sum()), counted)]

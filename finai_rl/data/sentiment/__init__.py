@@ -1,0 +1,1 @@
+"""Sentiment: columns of a table, scored news joined to prices, and simulated scores."""

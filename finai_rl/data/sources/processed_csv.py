@@ -1,0 +1,328 @@
+"""FinRL's feature-engineered table: long format, one row per date and ticker."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from finai_rl.data.market import DataSource, MarketData
+from finai_rl.data.sentiment.columns import (
+    BY_NAME,
+    SentimentColumns,
+    filled,
+    lag_note,
+    lagged,
+    names_sentiment,
+    settings_of,
+)
+from finai_rl.data.sentiment.join import combined_sha256, with_scores
+from finai_rl.data.tables.plausibility import panel_notes
+from finai_rl.data.tables.price_scale import price_scale_notes, price_scale_problems
+from finai_rl.data.tables.repairs import RULES, Repair, drop_tickers, forward_fill
+from finai_rl.data.tables.table import Table, open_table
+from finai_rl.data.tables.validation import (
+    DECIMAL_COMMA,
+    numbers,
+    order_problems,
+    panel_problems,
+    read_dates,
+)
+from finai_rl.data.versions.revisions import CACHE, versioned_file
+from finai_rl.errors import DataError, InputError
+from finai_rl.type_aliases import FloatArray
+
+log = logging.getLogger(__name__)
+
+PRICES = ("open", "high", "low", "close")
+LAYOUT = ("date", "tic", *PRICES, "volume", "day", "index", "level_0")
+RISKS = ("turbulence", "vix", "llm_risk")
+
+
+@dataclass(frozen=True)
+class _Columns:
+    indicators: tuple[str, ...]
+    neutral: dict[str, float]
+    lag: int
+    risk: str | None
+    benchmark: str | None
+    open: str | None
+    volume: str | None
+
+    @property
+    def sentiment(self) -> tuple[str, ...]:
+        return tuple(self.neutral)
+
+    @property
+    def shared(self) -> list[str]:
+        return [name for name in (self.risk, self.benchmark) if name]
+
+    @property
+    def own(self) -> list[str]:
+        return [name for name in self.numeric if name not in (*self.shared, *self.sentiment)]
+
+    @property
+    def positive(self) -> list[str]:
+        named = ("close", self.benchmark, self.open, self.volume)
+        return [name for name in named if name]
+
+    @property
+    def numeric(self) -> list[str]:
+        names = [*self.positive, *self.indicators, *self.sentiment, *self.shared]
+        return list(dict.fromkeys(names))
+
+
+def load_processed_csv(
+    path: str,
+    *,
+    indicators: Sequence[str] | None = None,
+    sentiment: SentimentColumns | Mapping[str, Any] | None = BY_NAME,
+    risk: str | None = None,
+    benchmark: str | None = None,
+    open: str | None = None,
+    volume: str | None = None,
+    on_missing: str = "error",
+    outlier_return: float | None = 0.5,
+    rev: str | None = None,
+    sha256: str | None = None,
+    rev_cache: str = CACHE,
+) -> MarketData:
+    """Load the processed table that a FinRL pipeline leaves behind: CSV, gzipped CSV or Parquet.
+
+    Columns needed: ``date``, ``tic``, ``close``, under any of the names that
+    :func:`~finai_rl.data.tables.table.read_table` knows. An unnamed column (FinRL's day index) is
+    ignored. Dates may carry a time and a zone; the time on the wall counts. Rows are sorted by
+    date, or ticker by ticker and each of them by date.
+
+    Args:
+        path: The file, absolute or relative to the current folder.
+        indicators: Feature columns in the order of the state; by default every numeric column
+            that is not a price, volume, calendar, risk or sentiment column.
+        sentiment: Any of the settings of
+            :class:`~finai_rl.data.sentiment.columns.SentimentColumns`, e.g. ``{"lag": 1}``;
+            None loads no sentiment. The number of empty cells filled, and of those that a lag leaves without news, is logged and becomes a caveat of the data.
+        risk: Column of the risk index, the same for all tickers of a date, e.g. ``vix``.
+        benchmark: Column of an index level, the same for all tickers of a date.
+        open: Column of the opening price, on the scale of ``close``: refused where the file's
+            ``high`` and ``low`` say otherwise.
+        volume: Column of the shares traded per period.
+        on_missing: What becomes of missing rows and cells: ``error`` refuses them,
+            ``drop_ticker`` drops their tickers
+            (:func:`~finai_rl.data.tables.repairs.drop_tickers`),
+            ``forward_fill`` fills them from the same ticker's last value
+            (:func:`~finai_rl.data.tables.repairs.forward_fill`). Counts are in ``source.repaired``.
+        outlier_return: Returns of one period are reported from this size on; None for none.
+        rev: A git tag, branch or commit: the file as it was then, fetched through DVC or git.
+        sha256: What the file's bytes must hash to, or the first 12 or more of its digits.
+        rev_cache: Folder that fetched revisions are kept in.
+
+    Raises:
+        DataError: If the file or a column is missing, or any row is not usable; the message
+            lists every problem. Nothing is dropped or filled but what ``on_missing`` says, and
+            empty sentiment cells.
+        InputError: If a setting is unknown or refused.
+    """
+    settings = settings_of(SentimentColumns, sentiment)
+    _check(on_missing, outlier_return)
+    file, version = versioned_file(path, rev=rev, sha256=sha256, rev_cache=rev_cache)
+    table = _read(file)
+    frame, settings, scores = with_scores(table.rows, settings)
+    renamed = table.renamed
+    named = {"risk": risk, "benchmark": benchmark, "open": open, "volume": volume}
+    named = {key: renamed.get(name, name) if name else None for key, name in named.items()}
+    if indicators is not None:
+        indicators = [renamed.get(name, name) for name in indicators]
+    columns = _choose(file, frame, indicators, settings, named)
+    rows, notes = _checked(file, frame, columns, on_missing)
+    repair = _repaired(file, rows, columns, on_missing)
+    rows, empty = filled(repair.rows, columns.neutral)
+    if columns.sentiment:
+        empty += lag_note(columns.lag, rows["tic"].nunique())
+    told = scores.caveats if scores else ()
+    for caveat in (*told, *empty):
+        log.info("%s: %s", file, caveat)
+    log.info("%s: indicators %s", file, ", ".join(columns.indicators) or "none")
+    caveats = (*told, *empty, *repair.notes, *table.notes, *notes)
+    identity = combined_sha256(version.sha256, scores)
+    source = DataSource(file.stem, identity, path, caveats, version=version, repaired=repair.counts)
+    data = _panel(rows, columns, source)
+    odd = tuple(panel_notes(data, outlier_return))
+    for caveat in (*repair.notes, *table.notes, *notes, *odd):
+        log.warning("%s: %s", file, caveat)
+    return replace(data, source=replace(source, caveats=(*caveats, *odd)))
+
+
+def _check(on_missing: str, outlier_return: float | None) -> None:
+    if on_missing not in RULES:
+        raise InputError(f"data.on_missing must be {' or '.join(RULES)}, got {on_missing!r}")
+    if outlier_return is not None and not outlier_return > 0:
+        raise InputError(f"data.outlier_return must be positive or null, got {outlier_return!r}")
+
+
+def _read(file: Path) -> Table:
+    table = open_table(file)
+    missing = [name for name in ("date", "tic", "close") if name not in table.rows.columns]
+    if missing:
+        has = list(table.rows.columns)
+        raise DataError(str(file), [f"column(s) {missing} missing; the file has {has}"])
+    return table
+
+
+def _checked(
+    file: Path, rows: pd.DataFrame, columns: _Columns, on_missing: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the columns that are used, as numbers, and what a reader has to know."""
+    text = rows["date"]
+    dates, problems, notes = read_dates(text)
+    strict = on_missing == "error"
+    read = rows.assign(date=dates)
+    if not problems and not _ticker_by_ticker(read):
+        problems += order_problems(dates, text)
+    problems += panel_problems(
+        read,
+        columns.numeric,
+        columns.positive,
+        optional=columns.sentiment if strict else columns.numeric,
+        aligned=strict,
+    )
+    problems += [*_unshared(read, columns), *price_scale_problems(read, columns.open)]
+    n_days = dates.nunique()
+    if columns.lag >= n_days:
+        problems.append(
+            f"data.sentiment.lag: {columns.lag} periods, but the file has {n_days}: "
+            "no sentiment would be left"
+        )
+    if problems:
+        raise DataError(str(file), problems)
+    notes += price_scale_notes(read, columns.open)
+    used = read[["date", "tic"]].assign(**{name: numbers(read[name]) for name in columns.numeric})
+    return used, notes
+
+
+def _ticker_by_ticker(rows: pd.DataFrame) -> bool:
+    """Say whether the rows are blocks of one ticker each, sorted by date within."""
+    starts = rows["tic"] != rows["tic"].shift()
+    ordered = bool((rows["date"].diff()[~starts] > pd.Timedelta(0)).all())
+    return ordered and int(starts.sum()) == rows["tic"].nunique()
+
+
+def _repaired(file: Path, rows: pd.DataFrame, columns: _Columns, on_missing: str) -> Repair:
+    if on_missing == "error":
+        return Repair(rows)
+    if on_missing == "drop_ticker":
+        repair = drop_tickers(str(file), rows, columns.own)
+    else:
+        repair = forward_fill(
+            str(file), rows, columns.own, columns.shared, open=columns.open, volume=columns.volume
+        )
+    problems = panel_problems(
+        repair.rows, columns.numeric, columns.positive, optional=columns.sentiment
+    )
+    if left := list(problems):
+        raise DataError(str(file), left)
+    return repair
+
+
+def _choose(
+    file: Path,
+    frame: pd.DataFrame,
+    indicators: Sequence[str] | None,
+    settings: SentimentColumns | None,
+    named: dict[str, str | None],
+) -> _Columns:
+    offered = [str(name) for name in frame.columns if not str(name).startswith("Unnamed:")]
+    sentiment = settings.chosen(offered) if settings else ()
+    wanted: dict[str, Sequence[str]] = {key: [name] for key, name in named.items() if name}
+    risk_column = settings.risk_column if settings else None
+    wanted["sentiment.columns"] = [name for name in sentiment if name != risk_column]
+    wanted["sentiment.risk_column"] = [risk_column] if risk_column else []
+    if indicators is None:
+        indicators = _indicators(file, frame, offered, {*sentiment, *named.values()})
+    wanted["indicators"] = indicators
+    problems = [
+        f"data.{key}: no column {absent}; the file has {offered}"
+        for key, names in wanted.items()
+        if (absent := [name for name in names if name not in offered])
+    ]
+    if problems:
+        raise DataError(str(file), problems)
+    neutral = settings.neutral_values(sentiment) if settings else {}
+    lag = settings.lag if settings else 0
+    return _Columns(tuple(indicators), neutral, lag, **named)
+
+
+def _indicators(
+    file: Path, frame: pd.DataFrame, offered: Sequence[str], elsewhere: set[str | None]
+) -> list[str]:
+    others = {*LAYOUT, *RISKS, *elsewhere}
+    candidates = [name for name in offered if name not in others and not names_sentiment(name)]
+    numeric = [name for name in candidates if _is_numeric(frame[name])]
+    if left := [name for name in candidates if name not in numeric]:
+        log.warning("%s: columns that are not numeric are not used: %s", file, left)
+    if left := [name for name in offered if name not in others and names_sentiment(name)]:
+        log.info("%s: sentiment columns that are not chosen are not used: %s", file, left)
+    return numeric
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    # A damaged number column is read as text, and has to be refused later, not left out here.
+    filled = column.dropna()
+    meant = numbers(filled).notna()
+    if not meant.all():
+        meant |= filled.astype(str).str.fullmatch(DECIMAL_COMMA)
+    return bool(meant.sum() * 2 >= max(len(filled), 1))
+
+
+def _unshared(rows: pd.DataFrame, columns: _Columns) -> list[str]:
+    problems = []
+    for name in columns.shared:
+        differing = rows.groupby("date")[name].nunique() > 1
+        if differing.any():
+            first = differing.index[differing.to_numpy()][0]
+            per_stock = "; a risk score per stock goes into data.sentiment.risk_column"
+            hint = per_stock if name == columns.risk else ""
+            problems.append(
+                f"column {name} must be the same for all tickers of a date, but differs on "
+                f"{int(differing.sum())} dates, first on {first}{hint}"
+            )
+    return problems
+
+
+def _panel(rows: pd.DataFrame, columns: _Columns, source: DataSource) -> MarketData:
+    rows = rows.sort_values(["date", "tic"], kind="stable")
+    tickers = tuple(rows["tic"].unique())
+    dates = rows["date"].to_numpy()[:: len(tickers)]
+
+    def stacked(names: tuple[str, ...]) -> FloatArray:
+        wide = rows[list(names)].to_numpy(dtype=np.float64)
+        shaped = wide.reshape(len(dates), len(tickers), len(names))
+        return np.ascontiguousarray(shaped.transpose(0, 2, 1))
+
+    def shared(name: str | None) -> FloatArray | None:
+        return stacked((name,))[:, 0, 0].copy() if name else None
+
+    def by_stock(name: str | None) -> FloatArray | None:
+        return stacked((name,))[:, 0, :].copy() if name else None
+
+    scores = lagged(stacked(columns.sentiment), columns.lag, list(columns.neutral.values()))
+    return MarketData(
+        dates=dates,
+        tickers=tickers,
+        close=stacked(("close",))[:, 0, :].copy(),
+        features=stacked(columns.indicators),
+        feature_names=columns.indicators,
+        sentiment=scores if columns.sentiment else None,
+        sentiment_names=columns.sentiment,
+        risk=shared(columns.risk),
+        risk_name=columns.risk or "",
+        benchmark=shared(columns.benchmark),
+        benchmark_name=columns.benchmark or "",
+        open=by_stock(columns.open),
+        volume=by_stock(columns.volume),
+        source=source,
+    )

@@ -1,0 +1,1 @@
+"""Tables of prices on their way to a panel: read, checked, repaired."""

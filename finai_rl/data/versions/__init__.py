@@ -1,0 +1,1 @@
+"""Which version of a file: its content, and what DVC and git call it."""
