@@ -11,9 +11,9 @@ import numpy as np
 from omegaconf import DictConfig
 
 from finai_rl.config.build import build, plain
-from finai_rl.envs.normalization import frozen, normalized
-from finai_rl.envs.segments import SegmentedVecEnv, environments_per_segment
-from finai_rl.envs.windows import windowed
+from finai_rl.envs.wrappers.normalization import frozen, normalized
+from finai_rl.envs.wrappers.segments import SegmentedVecEnv, environments_per_segment
+from finai_rl.envs.wrappers.windows import windowed
 from finai_rl.errors import ConfigError
 from finai_rl.network import with_network
 

@@ -18,7 +18,7 @@ from finai_rl.errors import ConfigError
 
 if TYPE_CHECKING:
     from finai_rl.evaluation.comparable_runs import TrainedRun
-    from finai_rl.tracking.search import Training
+    from finai_rl.tracking.history.trainings import Training
 
 
 @entry_point("compare", schema=Compare)
@@ -39,7 +39,7 @@ def compare(cfg: DictConfig, folder: Path) -> None:
     """
     from finai_rl.evaluation.leaderboard import leaderboard
     from finai_rl.evaluation.leaderboard_page import print_leaderboard, save_leaderboard
-    from finai_rl.tracking.search import finished_trainings, trials_counted
+    from finai_rl.tracking.history.trainings import finished_trainings, trials_counted
 
     found = finished_trainings(cfg.tracking.uri, cfg.experiment_name, cfg.filter, cfg.parent)
     if not found:

@@ -22,7 +22,7 @@ from finai_rl.sweep.context import VARIABLE
 
 if TYPE_CHECKING:
     from finai_rl.evaluation.page import EvaluationReport
-    from finai_rl.tracking.finished import FinishedRun
+    from finai_rl.tracking.history.finished_run import FinishedRun
 
 
 @entry_point("evaluate", schema=Evaluate)
@@ -51,7 +51,7 @@ def evaluate(cfg: DictConfig, folder: Path) -> float:
     from finai_rl.evaluation.page import save_page, seed_scores
     from finai_rl.evaluation.result import save_tables
     from finai_rl.rebuild import block_of, config_of, facts_of
-    from finai_rl.tracking.finished import FinishedRun
+    from finai_rl.tracking.history.finished_run import FinishedRun
 
     run = FinishedRun(cfg.tracking.uri, cfg.run_id, cfg.model)
     job = config_of(run)

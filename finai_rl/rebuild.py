@@ -22,7 +22,7 @@ from finai_rl.evaluation.page import RunFacts
 if TYPE_CHECKING:
     from finai_rl.data.market import MarketData
     from finai_rl.data.split import Split
-    from finai_rl.tracking.finished import FinishedRun
+    from finai_rl.tracking.history.finished_run import FinishedRun
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ class LeakageFound(InputError):
 def main(cfg: DictConfig, with_seed: WithSeed) -> None:
     """Check as the config says, print and write the findings, and refuse where there is a leak."""
     from finai_rl.assembly import load_market, seed_everything
-    from finai_rl.leakage.battery import all_findings
+    from finai_rl.leakage.checks import all_findings
     from finai_rl.leakage.finding import leaks
     from finai_rl.leakage.report import print_findings, save_findings
 

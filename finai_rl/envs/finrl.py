@@ -20,6 +20,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
 from finai_rl.data.market import MarketData
 from finai_rl.envs.episodes import Ledger
+from finai_rl.envs.kernels.stepping import ACCOUNT
 from finai_rl.envs.settings import (
     check_range,
     check_risk,
@@ -27,7 +28,6 @@ from finai_rl.envs.settings import (
     per_stock,
     state_features,
 )
-from finai_rl.envs.stepping import ACCOUNT
 
 
 def import_finrl_module(name: str) -> types.ModuleType:

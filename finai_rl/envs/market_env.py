@@ -13,10 +13,15 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from finai_rl.data.market import MarketData
-from finai_rl.envs.accounting import inner
 from finai_rl.envs.episodes import EpisodeWindows, Ledger
+from finai_rl.envs.kernels.accounting import inner
+from finai_rl.envs.kernels.stepping import (
+    ACCOUNT,
+    first_not_finite,
+    step_accounts,
+    write_observations,
+)
 from finai_rl.envs.settings import check_range
-from finai_rl.envs.stepping import ACCOUNT, first_not_finite, step_accounts, write_observations
 from finai_rl.envs.terms import Terms
 from finai_rl.type_aliases import BoolArray, Float32Array, FloatArray
 
@@ -28,7 +33,7 @@ class MarketVecEnv(VecEnv):
     """A batch of accounts that trade one market, which they share and which is stored once.
 
     Subclasses say what an action means. All state of the accounts is in two arrays:
-    ``accounts`` (n_envs,) of :data:`~finai_rl.envs.stepping.ACCOUNT` and ``shares``
+    ``accounts`` (n_envs,) of :data:`~finai_rl.envs.kernels.stepping.ACCOUNT` and ``shares``
     (n_envs, n_stocks).
 
     Args:

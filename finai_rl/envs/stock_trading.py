@@ -9,9 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finai_rl.data.market import MarketData
-from finai_rl.envs.finrl_accounting import account_value, step_finrl_accounts, write_finrl_orders
+from finai_rl.envs.action_modulation import SentimentModulation
+from finai_rl.envs.kernels.finrl_accounting import (
+    account_value,
+    step_finrl_accounts,
+    write_finrl_orders,
+)
 from finai_rl.envs.market_env import MarketVecEnv
-from finai_rl.envs.sentiment import SentimentModulation
 from finai_rl.envs.settings import (
     account_in_state,
     check_range,
@@ -89,7 +93,8 @@ class StockTradingVecEnv(MarketVecEnv):
             placebo whose days have exchanged their sentiment at random.
         sentiment_modulation: Scale actions by sentiment before they become shares:
             ``finrl_deepseek`` (by up to 10 %), ``finrl_deepseek_1`` (1 %), ``finrl_deepseek_01``
-            (0.1 %), see :class:`~finai_rl.envs.sentiment.SentimentModulation`; None for not.
+            (0.1 %), see :class:`~finai_rl.envs.action_modulation.SentimentModulation`; None for
+            not.
         turbulence_threshold: At or above this value of the data's risk index every position is
             closed and none opened; None ignores the risk index.
         episode_days: Most days in an episode; None for all days of the data.

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finai_rl.data.market import MarketData
-from finai_rl.envs.accounting import MAX_IMPACT
+from finai_rl.envs.kernels.accounting import MAX_IMPACT
+from finai_rl.envs.kernels.stepping import RULES
 from finai_rl.envs.settings import check_range, check_risk, cost_of_trading, per_stock
-from finai_rl.envs.stepping import RULES
 from finai_rl.type_aliases import FloatArray
 
 FILLS = ("same_close", "next_open", "next_close")

@@ -11,7 +11,7 @@ from stockstats import StockDataFrame
 
 from finai_rl.data.market import MarketData
 from finai_rl.leakage.finding import Finding, Verdict
-from finai_rl.leakage.identities import LEAST_DAYS
+from finai_rl.leakage.future_values import LEAST_DAYS
 from finai_rl.leakage.panel import SCALES
 from finai_rl.type_aliases import FloatArray
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from finai_rl.tracking.dataset import dataset_input
 from finai_rl.tracking.delivery import Delivery
+from finai_rl.tracking.history.trainings import count_trials
 from finai_rl.tracking.lifecycle import (
     close_orphans,
     close_run,
@@ -25,12 +26,11 @@ from finai_rl.tracking.lifecycle import (
     sigterm_raises,
 )
 from finai_rl.tracking.metric_buffer import MetricBuffer, MetricRecord
-from finai_rl.tracking.model import PolicyFiles, log_policy_model, register_policy_of
+from finai_rl.tracking.models.model import PolicyFiles, log_policy_model, register_policy_of
 from finai_rl.tracking.params import CONFIG_ARTIFACT, allowed_key, flatten, to_yaml
 from finai_rl.tracking.provenance import note_tag
 from finai_rl.tracking.store import MLflowStore
 from finai_rl.tracking.tracker import LoggedPolicy, Tracker, TrainedAgent
-from finai_rl.tracking.trials import count_trials
 
 if TYPE_CHECKING:
     from finai_rl.data.market import MarketData

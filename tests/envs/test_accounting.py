@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finai_rl.data.market import MarketData
-from finai_rl.envs.accounting import SIZES, affordable, rank_largest_first
+from finai_rl.envs.kernels.accounting import SIZES, affordable, rank_largest_first
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from tests.markets import generated_market
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stable_baselines3.common.vec_env import VecMonitor
 
-from finai_rl.envs.segments import SegmentedVecEnv, environments_per_segment, segment_seed
 from finai_rl.envs.stock_trading import StockTradingVecEnv
+from finai_rl.envs.wrappers.segments import SegmentedVecEnv, environments_per_segment, segment_seed
 from tests.markets import generated_market
 
 MARKETS = [generated_market(n_days=30, seed=1), generated_market(n_days=50, seed=2)]

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from finai_rl.data.market import MarketData
-from finai_rl.envs.sentiment import SentimentModulation
+from finai_rl.envs.action_modulation import SentimentModulation
 from finai_rl.envs.settings import state_features
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from tests.markets import generated_market

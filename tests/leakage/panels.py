@@ -16,7 +16,7 @@ from finai_rl.assembly import load_market
 from finai_rl.config import schemas
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
-from finai_rl.leakage.battery import all_findings
+from finai_rl.leakage.checks import all_findings
 from finai_rl.leakage.finding import Finding
 
 HONEST = ("macd", "rsi_30", "close_30_sma")

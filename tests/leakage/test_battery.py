@@ -9,10 +9,10 @@ import pytest
 
 from finai_rl.data.sources.processed_csv import load_processed_csv
 from finai_rl.leakage.finding import Verdict, leaks
-from finai_rl.leakage.fingerprints import fingerprint_findings
-from finai_rl.leakage.foresight import foresight_findings
-from finai_rl.leakage.identities import identity_findings
+from finai_rl.leakage.future_values import identity_findings
 from finai_rl.leakage.indicators import compared_indicators, past_only
+from finai_rl.leakage.information import foresight_findings
+from finai_rl.leakage.whole_sample_traces import fingerprint_findings
 from tests.leakage.panels import (
     HONEST,
     HONEST_COLUMNS,

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finai_rl.leakage.alteration import altered_table
+from finai_rl.leakage.altered_files import altered_table
+from finai_rl.leakage.altered_source import CHECK
 from finai_rl.leakage.finding import Finding, Verdict, leaks
 from finai_rl.leakage.panel import altered
-from finai_rl.leakage.recomputation import CHECK
 from tests.leakage.panels import rows, verified
 from tests.markets import generated_market
 

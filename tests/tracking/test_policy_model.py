@@ -14,7 +14,7 @@ from stable_baselines3 import A2C, PPO, SAC
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from finai_rl.agents.callbacks import model_suffix
-from finai_rl.tracking.packages import policy_code, policy_requirements
+from finai_rl.tracking.models.packages import policy_code, policy_requirements
 from tests.markets import generated_market
 
 LOAD = """

@@ -11,8 +11,8 @@ from mlflow import MlflowClient
 
 from finai_rl.errors import StoppedEarly
 from finai_rl.tracking import COUNTED_TAG, NoTracker, TrackingError
+from finai_rl.tracking.history.trainings import count_trials
 from finai_rl.tracking.lifecycle import process_tags
-from finai_rl.tracking.trials import count_trials
 
 DEAD = {**process_tags(), "process_start": "before the flood"}
 

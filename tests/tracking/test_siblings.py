@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
-from finai_rl.tracking.siblings import siblings
+from finai_rl.tracking.history.siblings import siblings
 
 BASE = {"agent.gamma": "0.99", "seed": "0", "agent.seed": "0", "split.fold": "0"}
 

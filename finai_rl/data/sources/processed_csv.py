@@ -105,7 +105,8 @@ def load_processed_csv(
             that is not a price, volume, calendar, risk or sentiment column.
         sentiment: Any of the settings of
             :class:`~finai_rl.data.sentiment.columns.SentimentColumns`, e.g. ``{"lag": 1}``;
-            None loads no sentiment. The number of empty cells filled, and of those that a lag leaves without news, is logged and becomes a caveat of the data.
+            None loads no sentiment. The number of empty cells filled, and of those that a lag
+            leaves without news, is logged and becomes a caveat of the data.
         risk: Column of the risk index, the same for all tickers of a date, e.g. ``vix``.
         benchmark: Column of an index level, the same for all tickers of a date.
         open: Column of the opening price, on the scale of ``close``: refused where the file's

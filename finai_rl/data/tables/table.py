@@ -58,9 +58,9 @@ def read_table(path: str | Path) -> pd.DataFrame:
         One row per line, in the order of the file. ``date`` is text as it stands there, for
         :func:`~finai_rl.data.tables.validation.parse_dates`; timestamps of Parquet become ISO text
         with the offset of their zone. ``tic`` is text exactly as it stands (NA, TRUE, 0700, 1E5);
-        only an empty cell is missing. Every other column is as pandas reads it, and text if any cell
-        is no number. The index, of the name ``line``, holds line numbers of a CSV (the header is
-        line 1); of the name ``row``, row numbers from 1 of Parquet.
+        only an empty cell is missing. Every other column is as pandas reads it, and text if any
+        cell is no number. The index, of the name ``line``, holds line numbers of a CSV (the header
+        is line 1); of the name ``row``, row numbers from 1 of Parquet.
 
     Raises:
         DataError: If the file is missing or damaged, or a name is there twice or could be meant

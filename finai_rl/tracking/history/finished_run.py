@@ -15,12 +15,12 @@ from mlflow.exceptions import MlflowException
 
 from finai_rl.tracking.delivery import brief
 from finai_rl.tracking.environment import quiet, short_patience
+from finai_rl.tracking.history.siblings import siblings
+from finai_rl.tracking.history.trainings import count_trials
 from finai_rl.tracking.params import CONFIG_ARTIFACT
 from finai_rl.tracking.provenance import without_password
-from finai_rl.tracking.siblings import siblings
 from finai_rl.tracking.store import page_of
 from finai_rl.tracking.tracker import TrackingError
-from finai_rl.tracking.trials import count_trials
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ Invariants, for every account and every call:
 * after opening trades, cash is at least ``1 + initial_margin`` times the value of what is short.
 
 Sums run in four fixed lanes, so that they are the same on every machine. FinRL's own order of
-operations, defects included, is in :mod:`finai_rl.envs.finrl_accounting`.
+operations, defects included, is in :mod:`finai_rl.envs.kernels.finrl_accounting`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import math
 
 import numpy as np
 
-from finai_rl.envs.compilation import inlined
+from finai_rl.envs.kernels.compilation import inlined
 from finai_rl.type_aliases import FloatArray, IntArray
 
 MAX_IMPACT = 0.5

@@ -14,15 +14,15 @@ from finai_rl.config.build import build
 from finai_rl.data.market import MarketData
 from finai_rl.data.split import Split
 from finai_rl.errors import DataError, InputError
+from finai_rl.leakage.altered_rollout import environment_findings
+from finai_rl.leakage.altered_source import STORED, recompute, source_findings
 from finai_rl.leakage.finding import Finding
-from finai_rl.leakage.fingerprints import fingerprint_findings
-from finai_rl.leakage.foresight import foresight_findings
-from finai_rl.leakage.hygiene import split_findings
-from finai_rl.leakage.identities import identity_findings
+from finai_rl.leakage.future_values import identity_findings
 from finai_rl.leakage.indicators import compared_indicators, indicator_findings, past_only
+from finai_rl.leakage.information import foresight_findings
 from finai_rl.leakage.panel import days_to_alter, visible
-from finai_rl.leakage.recomputation import STORED, recompute, source_findings
-from finai_rl.leakage.rollout import environment_findings
+from finai_rl.leakage.split_separation import split_findings
+from finai_rl.leakage.whole_sample_traces import fingerprint_findings
 from finai_rl.type_aliases import FloatArray
 
 
@@ -75,7 +75,7 @@ def _findings(cfg: DictConfig, market: MarketData) -> Iterator[Finding]:
     yield from fingerprint_findings(market, proven)
     yield from foresight_findings(data, **cfg.information)
     if cfg.gates:
-        from finai_rl.leakage.gates import gate_findings
+        from finai_rl.leakage.trained_agents import gate_findings
 
         yield from gate_findings(cfg, split)
 

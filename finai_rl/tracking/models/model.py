@@ -20,7 +20,7 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
 from finai_rl.tracking.environment import quiet
-from finai_rl.tracking.packages import policy_code, policy_requirements
+from finai_rl.tracking.models.packages import policy_code, policy_requirements
 from finai_rl.tracking.tracker import LoggedPolicy, TrainedAgent
 
 MODEL_NAME = "policy"

@@ -15,10 +15,10 @@ from finai_rl.assembly import evaluation_env, new_agent, training_env
 from finai_rl.data.market import MarketData
 from finai_rl.data.split import Split
 from finai_rl.evaluation.backtest import backtest
+from finai_rl.leakage.altered_rollout import trajectory
 from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.information import newey_west_t
 from finai_rl.leakage.panel import altered, days_to_alter
-from finai_rl.leakage.rollout import trajectory
 from finai_rl.type_aliases import FloatArray
 
 ORACLE, SHUFFLED, TRAINED = "gate: oracle", "gate: shuffled features", "another future, agent"

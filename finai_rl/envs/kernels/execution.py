@@ -9,8 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from finai_rl.envs.accounting import impact_of_more, limit_to_budget, total_claimed, value_and_cost
-from finai_rl.envs.compilation import inlined
+from finai_rl.envs.kernels.accounting import (
+    impact_of_more,
+    limit_to_budget,
+    total_claimed,
+    value_and_cost,
+)
+from finai_rl.envs.kernels.compilation import inlined
 from finai_rl.type_aliases import FloatArray, IntArray
 
 
@@ -41,7 +46,8 @@ def execute_orders(
         shares: (n_stocks,) holdings before, negative where short; not changed.
         buy_rate: (n_stocks,) proportional cost of buying, as a fraction of the value traded.
         sell_rate: (n_stocks,) the same for selling.
-        impact: (n_stocks,) coefficients of :func:`~finai_rl.envs.accounting.impact_cost`, or None.
+        impact: (n_stocks,) coefficients of :func:`~finai_rl.envs.kernels.accounting.impact_cost`,
+            or None.
         cash: Cash before.
         initial_margin: Fraction of the value sold short that must be in the account beside the
             proceeds; None if no more may be sold than is held.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from finai_rl.envs.accounting import SIZES, inner
-from finai_rl.envs.compilation import compiled, inlined
-from finai_rl.envs.execution import (
+from finai_rl.envs.kernels.accounting import SIZES, inner
+from finai_rl.envs.kernels.compilation import compiled, inlined
+from finai_rl.envs.kernels.execution import (
     borrow_fee,
     close_out,
     execute_orders,
@@ -105,7 +105,7 @@ def step_accounts(
         impact: (n_days, n_stocks) impact coefficients, or None.
         borrow: (n_days - 1, n_stocks) fee for being short until the next day, a fraction of the
             value; None if no more may be sold than is held.
-        initial_margin: As for :func:`~finai_rl.envs.execution.execute_orders`.
+        initial_margin: As for :func:`~finai_rl.envs.kernels.execution.execute_orders`.
         maintenance_margin: Every position is closed when the account is worth less than this
             fraction of what it is short.
         rules: (1,) of ``RULES``.

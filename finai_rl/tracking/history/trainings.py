@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from finai_rl.tracking.delivery import brief
 from finai_rl.tracking.environment import quiet, short_patience
 from finai_rl.tracking.provenance import without_password
 from finai_rl.tracking.tracker import COUNTED_TAG, TrackingError
-from finai_rl.tracking.trials import count_trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,3 +126,23 @@ def _training(run: Run) -> Training | None:
         log.warning("Run %s has no %s and is left out", run.info.run_id, RETURNS_ARTIFACT)
         return None
     return Training(run.info.run_id, dict(run.data.tags), pd.read_csv(io.StringIO(text)))
+
+
+def count_trials(client: MlflowClient, experiment_id: str) -> int:
+    """Return how many trained agents of an experiment were scored on validation.
+
+    Trials of sweeps, each of their seeds, and runs of their own all count; so do pruned and
+    deleted ones: whatever was looked at was a chance to be lucky.
+    """
+    count, token = 0, None
+    while True:
+        page = client.search_runs(
+            [experiment_id],
+            f"tags.`{COUNTED_TAG}` = 'true'",
+            run_view_type=ViewType.ALL,
+            max_results=1000,
+            page_token=token,
+        )
+        count, token = count + len(page), page.token
+        if not token:
+            return count

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from finai_rl.assembly import load_split, source_settings
 from finai_rl.config.build import build
 from finai_rl.data.market import MarketData
-from finai_rl.leakage.alteration import altered_reads
+from finai_rl.leakage.altered_files import altered_reads
 from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.panel import observed_columns, price_columns, visible
 
@@ -52,7 +52,7 @@ class Recomputations:
 def recompute(cfg: DictConfig, data: MarketData, days: list[int]) -> Recomputations:
     """Run the config's source again with everything after each of some days altered.
 
-    What pandas reads is altered (:func:`~finai_rl.leakage.alteration.altered_reads`). A source
+    What pandas reads is altered (:func:`~finai_rl.leakage.altered_files.altered_reads`). A source
     that reads nothing, such as a generator, is cut off at the day instead, if it has a setting
     for that.
 

@@ -1,0 +1,1 @@
+"""The trading arithmetic, compiled."""

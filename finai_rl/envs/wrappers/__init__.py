@@ -1,0 +1,1 @@
+"""What stands between a market and an agent: segments, windows, normalization."""

@@ -1,0 +1,1 @@
+"""Trained policies as MLflow models."""
