@@ -13,12 +13,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from finai_rl.baselines import CACHE_FOLDER, EQUAL_WEIGHT, LABELS, run_baselines, run_random_band
 from finai_rl.evaluation.metrics import break_even_cost, metrics
-from finai_rl.evaluation.page import DataFacts, EvaluationReport, RunFacts
-from finai_rl.evaluation.page.band import Band
-from finai_rl.evaluation.returns import sharpe_ratio, simple_returns, total_return
 from finai_rl.evaluation.run_statistics import CostScenario, statistics_of
-from finai_rl.evaluation.run_verdict import judge_run
+from finai_rl.evaluation.verdict import judge_run
 from finai_rl.holdout import Holdout
+from finai_rl.report.run.band import Band
+from finai_rl.report.run.contents import DataFacts, EvaluationReport, RunFacts
+from finai_rl.statistics.returns import sharpe_ratio, simple_returns, total_return
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm

@@ -18,15 +18,15 @@ from finai_rl.assembly import baseline_env, baseline_settings
 from finai_rl.data.market import MarketData
 from finai_rl.envs.market_env import MarketVecEnv
 from finai_rl.errors import ConfigError
-from finai_rl.evaluation import weights
 from finai_rl.evaluation.backtest import BacktestResult, Policy, backtest
-from finai_rl.evaluation.baselines import (
+from finai_rl.evaluation.policies import weight_rules as weights
+from finai_rl.evaluation.policies.buy_and_hold import (
     ConstantAction,
     EqualWeightBuyAndHold,
     equal_weight_shares,
 )
+from finai_rl.evaluation.policies.target_weights import ORDER_LIMIT, TargetWeights
 from finai_rl.evaluation.random_band import RandomBand, random_band
-from finai_rl.evaluation.rebalancing import ORDER_LIMIT, TargetWeights
 from finai_rl.evaluation.result_cache import BacktestCache
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from finai_rl.config.schemas import Compare
 from finai_rl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from finai_rl.evaluation.comparable_runs import TrainedRun
+    from finai_rl.statistics.comparable_runs import TrainedRun
     from finai_rl.tracking.history.trainings import Training
 
 
@@ -37,8 +37,8 @@ def compare(cfg: DictConfig, folder: Path) -> None:
     Raises:
         InputError: If there is nothing to compare, or the store cannot be used.
     """
-    from finai_rl.evaluation.leaderboard import leaderboard
-    from finai_rl.evaluation.leaderboard_page import print_leaderboard, save_leaderboard
+    from finai_rl.report.leaderboard.files import print_leaderboard, save_leaderboard
+    from finai_rl.statistics.leaderboard import leaderboard
     from finai_rl.tracking.history.trainings import finished_trainings, trials_counted
 
     found = finished_trainings(cfg.tracking.uri, cfg.experiment_name, cfg.filter, cfg.parent)
@@ -70,8 +70,8 @@ def by_agent(found: list[Training], by: list[str]) -> dict[str, list[TrainedRun]
     Raises:
         ConfigError: If a run lacks one of the tags.
     """
-    from finai_rl.evaluation.comparable_runs import TrainedRun
-    from finai_rl.evaluation.paths import by_path
+    from finai_rl.statistics.comparable_runs import TrainedRun
+    from finai_rl.statistics.paths import by_path
 
     if not by:
         raise ConfigError(["by: name at least one tag"])

@@ -21,7 +21,7 @@ from finai_rl.errors import ConfigError
 from finai_rl.sweep.context import VARIABLE
 
 if TYPE_CHECKING:
-    from finai_rl.evaluation.page import EvaluationReport
+    from finai_rl.report.run.contents import EvaluationReport
     from finai_rl.tracking.history.finished_run import FinishedRun
 
 
@@ -48,9 +48,10 @@ def evaluate(cfg: DictConfig, folder: Path) -> float:
 
     from finai_rl.assessment import Assessment, Request
     from finai_rl.evaluation.metrics import objective
-    from finai_rl.evaluation.page import save_page, seed_scores
     from finai_rl.evaluation.result import save_tables
     from finai_rl.rebuild import block_of, config_of, facts_of
+    from finai_rl.report.run.contents import seed_scores
+    from finai_rl.report.run.files import save_page
     from finai_rl.tracking.history.finished_run import FinishedRun
 
     run = FinishedRun(cfg.tracking.uri, cfg.run_id, cfg.model)

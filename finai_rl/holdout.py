@@ -14,15 +14,15 @@ from finai_rl.data.market import MarketData
 from finai_rl.envs.settings import cost_of_trading, per_stock
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.backtest import BacktestResult, backtest
-from finai_rl.evaluation.baselines import (
+from finai_rl.evaluation.metrics import break_even_cost, metrics, return_metrics
+from finai_rl.evaluation.policies.buy_and_hold import (
     ConstantAction,
     EqualWeightBuyAndHold,
     equal_weight_shares,
     index_account_value,
 )
-from finai_rl.evaluation.metrics import break_even_cost, metrics, return_metrics
-from finai_rl.evaluation.report import save_report
-from finai_rl.evaluation.returns import simple_returns
+from finai_rl.report.run.files import save_report
+from finai_rl.statistics.returns import simple_returns
 from finai_rl.type_aliases import FloatArray
 
 if TYPE_CHECKING:

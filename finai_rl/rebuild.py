@@ -17,7 +17,7 @@ from finai_rl.config.check import check
 from finai_rl.data.versions.git_repository import GitRepository
 from finai_rl.data.versions.versioning import unlinked
 from finai_rl.errors import InputError
-from finai_rl.evaluation.page import RunFacts
+from finai_rl.report.run.contents import RunFacts
 
 if TYPE_CHECKING:
     from finai_rl.data.market import MarketData

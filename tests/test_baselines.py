@@ -16,7 +16,7 @@ from finai_rl.baselines import LABELS, RULES, run_baselines, run_random_band
 from finai_rl.data.market import MarketData
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.backtest import backtest
-from finai_rl.evaluation.baselines import ConstantAction
+from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.holdout import Holdout
 from tests.markets import generated_market

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from finai_rl.errors import InputError
-from finai_rl.evaluation.benchmark import benchmark_metrics
 from finai_rl.evaluation.result import BacktestResult
-from finai_rl.evaluation.returns import (
+from finai_rl.statistics.benchmark import benchmark_metrics
+from finai_rl.statistics.returns import (
     autocorrelation,
     cagr,
     calmar_ratio,
@@ -67,7 +67,7 @@ def metrics(
 
     Returns:
         Name to value, fractions not percent. Measures of the returns are the functions of
-        `finai_rl.evaluation.returns` (VaR, CVaR and tail ratio at 5 %, autocorrelation at lag
+        `finai_rl.statistics.returns` (VaR, CVaR and tail ratio at 5 %, autocorrelation at lag
         1); measures of the trading are the functions below; ``n_trades`` counts the orders
         filled, ``total_costs`` and ``final_account_value`` are in the currency of the data.
         `benchmark_metrics` are added where a benchmark is given, ``net_exposure`` where the

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from finai_rl.evaluation.result import BacktestResult
-from finai_rl.evaluation.returns import excess_returns
+from finai_rl.statistics.returns import excess_returns
 from finai_rl.type_aliases import DateArray, FloatArray
 
 if TYPE_CHECKING:

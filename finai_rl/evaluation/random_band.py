@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from finai_rl.evaluation.random_agents import RandomAgents, TradingStyle
+from finai_rl.evaluation.policies.random_agents import RandomAgents, TradingStyle
 from finai_rl.evaluation.result import BacktestResult
-from finai_rl.evaluation.returns import sharpe_ratio, simple_returns, total_return
+from finai_rl.statistics.returns import sharpe_ratio, simple_returns, total_return
 from finai_rl.type_aliases import DateArray, FloatArray
 
 LEVELS = (5.0, 25.0, 50.0, 75.0, 95.0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finai_rl.evaluation.returns import sharpe_ratio, total_return
+from finai_rl.statistics.returns import sharpe_ratio, total_return
 from finai_rl.type_aliases import FloatArray
 
 

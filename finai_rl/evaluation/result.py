@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finai_rl.evaluation.returns import simple_returns
+from finai_rl.statistics.returns import simple_returns
 from finai_rl.type_aliases import DateArray, FloatArray
 
 if TYPE_CHECKING:

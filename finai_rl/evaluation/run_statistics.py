@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finai_rl.evaluation.bootstrap import Interval
-from finai_rl.evaluation.intervals import return_intervals, sharpe_difference_interval
 from finai_rl.evaluation.metrics import break_even_cost, turnover
 from finai_rl.evaluation.over_time import (
     DrawdownPeriod,
@@ -19,7 +17,9 @@ from finai_rl.evaluation.over_time import (
 )
 from finai_rl.evaluation.regimes import Regime, regime_breakdown, risk_threshold
 from finai_rl.evaluation.result import BacktestResult
-from finai_rl.evaluation.returns import sharpe_ratio, total_return
+from finai_rl.statistics.bootstrap import Interval
+from finai_rl.statistics.intervals import return_intervals, sharpe_difference_interval
+from finai_rl.statistics.returns import sharpe_ratio, total_return
 from finai_rl.type_aliases import FloatArray
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ import pandas as pd
 from omegaconf import DictConfig
 from optuna.trial import FrozenTrial
 
-from finai_rl.evaluation.comparable_runs import TrainedRun
-from finai_rl.evaluation.leaderboard import leaderboard
-from finai_rl.evaluation.leaderboard_page import print_leaderboard, save_leaderboard
-from finai_rl.evaluation.paths import BLOCK, PathScores, by_path, path_scores
 from finai_rl.holdout import RETURNS_FILE
+from finai_rl.report.leaderboard.files import print_leaderboard, save_leaderboard
+from finai_rl.statistics.comparable_runs import TrainedRun
+from finai_rl.statistics.leaderboard import leaderboard
+from finai_rl.statistics.paths import BLOCK, PathScores, by_path, path_scores
 from finai_rl.sweep.results import Results
 from finai_rl.tracking import Tracker, note_tag
 

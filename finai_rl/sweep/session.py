@@ -19,8 +19,8 @@ from omegaconf import DictConfig
 from finai_rl.assembly import load_split
 from finai_rl.config.build import build, plain
 from finai_rl.data.market import DataSource
-from finai_rl.evaluation.returns import simple_returns
 from finai_rl.holdout import Holdout
+from finai_rl.statistics.returns import simple_returns
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.plan import FirstJob

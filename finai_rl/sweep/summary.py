@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from omegaconf import DictConfig
 
-from finai_rl.evaluation.deflation import trial_sharpe_ratios
-from finai_rl.evaluation.search_verdict import SearchVerdict, judge_search
-from finai_rl.sweep.pictures import save_overfitting_histogram, save_pictures
-from finai_rl.sweep.pictures.trials_table import save_trials_table
+from finai_rl.report.search.files import save_overfitting_histogram, save_pictures
+from finai_rl.report.search.trials_table import save_trials_table
+from finai_rl.statistics.deflation import trial_sharpe_ratios
+from finai_rl.statistics.search_verdict import SearchVerdict, judge_search
 from finai_rl.sweep.repeats import compare_repeats, repeats
 from finai_rl.sweep.results import Results
 from finai_rl.tracking import Tracker, note_tag

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from finai_rl.config.build import build, plain
 from finai_rl.config.command import WithSeed
 from finai_rl.errors import InputError, StoppedEarly
-from finai_rl.evaluation.seeds import aggregate
+from finai_rl.statistics.seeds import aggregate
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import SweepContext
 from finai_rl.sweep.outcome import Outcome, save_returns
@@ -264,7 +264,7 @@ class _SeedWatch(Watch):
             )
 
     def _daily(self, result: BacktestResult) -> FloatArray:
-        from finai_rl.evaluation.returns import simple_returns
+        from finai_rl.statistics.returns import simple_returns
 
         returns = simple_returns(result.account_value)
         # Nothing is left to earn with after ruin.

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finai_rl.evaluation.leaderboard import EQUAL_WEIGHT
+from finai_rl.statistics.leaderboard import EQUAL_WEIGHT
 from tests.warm import WarmProcess
 
 pytestmark = pytest.mark.slow

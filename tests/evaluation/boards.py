@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from finai_rl.evaluation.leaderboard import TrainedRun
+from finai_rl.statistics.leaderboard import TrainedRun
 
 N_DAYS = 250
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finai_rl.evaluation.backtest import backtest
-from finai_rl.evaluation.baselines import (
+from finai_rl.evaluation.policies.buy_and_hold import (
     ConstantAction,
     EqualWeightBuyAndHold,
     equal_weight_shares,

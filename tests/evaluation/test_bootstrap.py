@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter
 
-from finai_rl.evaluation.bootstrap import (
+from finai_rl.statistics.bootstrap import (
     bootstrap_interval,
     optimal_block_length,
     stationary_bootstrap_indices,
 )
-from finai_rl.evaluation.intervals import return_intervals, sharpe_difference_interval
-from finai_rl.evaluation.returns import cagr, sharpe_ratio, volatility
+from finai_rl.statistics.intervals import return_intervals, sharpe_difference_interval
+from finai_rl.statistics.returns import cagr, sharpe_ratio, volatility
 
 
 def autoregressive(rho, n, rng, mean=0.0):

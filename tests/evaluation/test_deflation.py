@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finai_rl.evaluation.deflation import (
+from finai_rl.statistics.deflation import (
     deflate,
     effective_trials,
     mean_correlation,
     trial_sharpe_ratios,
 )
-from finai_rl.evaluation.sharpe_inference import (
+from finai_rl.statistics.sharpe_inference import (
     SharpeEstimate,
     deflated_sharpe_ratio,
     probabilistic_sharpe_ratio,

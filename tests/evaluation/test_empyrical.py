@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finai_rl.evaluation import returns as ours
+from finai_rl.statistics import returns as ours
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

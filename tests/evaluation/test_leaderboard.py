@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finai_rl.evaluation.leaderboard import EQUAL_WEIGHT, leaderboard
-from finai_rl.evaluation.leaderboard_words import excludes_zero, sentences
+from finai_rl.report.leaderboard.wording import excludes_zero, sentences
+from finai_rl.statistics.leaderboard import EQUAL_WEIGHT, leaderboard
 from tests.evaluation.boards import N_DAYS, fold_name, trained, trainings
 
 

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finai_rl.evaluation import metrics as m
-from finai_rl.evaluation.benchmark import market_model, newey_west_covariance
 from finai_rl.evaluation.result import BacktestResult
+from finai_rl.statistics.benchmark import market_model
+from finai_rl.statistics.newey_west import newey_west_covariance
 from tests.evaluation.accounts import sold_short, traded
 
 BENCHMARK_NAMES = {

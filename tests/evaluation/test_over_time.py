@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from finai_rl.evaluation.metrics import annual_turnover
 from finai_rl.evaluation.over_time import drawdown_periods, monthly_returns, rolling_sharpe_ratio
-from finai_rl.evaluation.page.band import band_of_backtests
 from finai_rl.evaluation.regimes import regime_breakdown
-from finai_rl.evaluation.returns import max_drawdown, sharpe_ratio, total_return
 from finai_rl.evaluation.run_statistics import cost_scenarios, holdings_table, statistics_of
+from finai_rl.report.run.band import band_of_backtests
+from finai_rl.statistics.returns import max_drawdown, sharpe_ratio, total_return
 from tests.evaluation.accounts import sold_short, traded
 
 VALUES = st.lists(st.integers(1, 12), min_size=1, max_size=40)

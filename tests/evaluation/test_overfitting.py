@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finai_rl.evaluation.overfitting import backtest_overfitting
+from finai_rl.statistics.overfitting import backtest_overfitting
 
 # The eight periods by three trials whose splits are worked out by hand.
 M = np.array(

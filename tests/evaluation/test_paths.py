@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from skfolio.model_selection import CombinatorialPurgedCV
 
-from finai_rl.evaluation.comparable_runs import TrainedRun
-from finai_rl.evaluation.leaderboard import leaderboard
-from finai_rl.evaluation.paths import by_path, path_scores
-from finai_rl.evaluation.returns import sharpe_ratio
+from finai_rl.statistics.comparable_runs import TrainedRun
+from finai_rl.statistics.leaderboard import leaderboard
+from finai_rl.statistics.paths import by_path, path_scores
+from finai_rl.statistics.returns import sharpe_ratio
 
 N_FOLDS, N_DAYS = 4, 30
 BLOCKS = [f"block {n}" for n in range(N_FOLDS)]

@@ -8,11 +8,11 @@ from scipy.stats import kstest
 
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.evaluation.backtest import backtest
-from finai_rl.evaluation.baselines import ConstantAction, EqualWeightBuyAndHold
-from finai_rl.evaluation.oracle import oracle_targets, with_shuffled_features
-from finai_rl.evaluation.random_agents import RandomAgents, TradingStyle
+from finai_rl.evaluation.policies.buy_and_hold import ConstantAction, EqualWeightBuyAndHold
+from finai_rl.evaluation.policies.oracle import oracle_targets, with_shuffled_features
+from finai_rl.evaluation.policies.random_agents import RandomAgents, TradingStyle
+from finai_rl.evaluation.policies.target_weights import ORDER_LIMIT, TargetWeights
 from finai_rl.evaluation.random_band import LEVELS, RandomBand, random_band
-from finai_rl.evaluation.rebalancing import ORDER_LIMIT, TargetWeights
 from tests.evaluation.accounts import sold_short
 from tests.markets import generated_market
 

@@ -8,8 +8,12 @@ from hypothesis import strategies as st
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.evaluation.metrics import break_even_cost
-from finai_rl.evaluation.rebalancing import ORDER_LIMIT, TargetWeights
-from finai_rl.evaluation.weights import equal_weight, inverse_volatility, target_weights
+from finai_rl.evaluation.policies.target_weights import ORDER_LIMIT, TargetWeights
+from finai_rl.evaluation.policies.weight_rules import (
+    equal_weight,
+    inverse_volatility,
+    target_weights,
+)
 from tests.markets import generated_market
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.text import Text
 
-from finai_rl.evaluation.canvas import CurrencyFormatter, _spread, currency
-from finai_rl.evaluation.report import (
+from finai_rl.report.canvas import CurrencyFormatter, _spread, currency
+from finai_rl.report.run.files import (
     account_value_figure,
     drawdown_figure,
     holdings_figure,

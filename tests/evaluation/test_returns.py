@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finai_rl.evaluation import returns as r
+from finai_rl.statistics import returns as r
 
 # Expected values computed outside this project, from the formulas in the docstrings.
 X = np.array(

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from finai_rl.evaluation.result import BacktestResult
-from finai_rl.evaluation.run_verdict import RULE, judge_run, sharpe_evidence
-from finai_rl.evaluation.sharpe_inference import (
+from finai_rl.evaluation.verdict import judge_run
+from finai_rl.statistics.run_verdict import RULE, sharpe_evidence
+from finai_rl.statistics.sharpe_inference import (
     SharpeEstimate,
     deflated_sharpe_ratio,
     probabilistic_sharpe_ratio,

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from finai_rl.evaluation.deflation import deflate
-from finai_rl.evaluation.overfitting import backtest_overfitting
-from finai_rl.evaluation.search_verdict import RULE, judge_search, search_verdict
+from finai_rl.statistics.deflation import deflate
+from finai_rl.statistics.overfitting import backtest_overfitting
+from finai_rl.statistics.search_verdict import RULE, judge_search, search_verdict
 
 
 def trials(seed, n_days=500, n_trials=12, rho=0.0, drift=0.0, skill=0.0):

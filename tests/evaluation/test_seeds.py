@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from finai_rl.evaluation.seeds import (
+from finai_rl.statistics.seeds import (
     aggregate,
     interquartile_mean,
     performance_profile,

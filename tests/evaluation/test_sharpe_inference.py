@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skfolio import measures
 
-from finai_rl.evaluation.sharpe_inference import (
+from finai_rl.statistics.sharpe_inference import (
     SharpeEstimate,
     deflated_sharpe_ratio,
     expected_maximum_normal,

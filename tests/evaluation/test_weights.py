@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finai_rl.data.market import MarketData
-from finai_rl.evaluation import weights
-from finai_rl.evaluation.weights import (
+from finai_rl.evaluation.policies import weight_rules as weights
+from finai_rl.evaluation.policies.weight_rules import (
     Rule,
     days_without_window,
     decision_days,

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finai_rl.evaluation.leaderboard import EQUAL_WEIGHT, leaderboard
-from finai_rl.evaluation.leaderboard_page import print_leaderboard, save_leaderboard
-from finai_rl.evaluation.leaderboard_words import NOTES, excludes_zero, sentences
-from finai_rl.evaluation.page.leaderboard import leaderboard_html
+from finai_rl.report.leaderboard.files import print_leaderboard, save_leaderboard
+from finai_rl.report.leaderboard.page import leaderboard_html
+from finai_rl.report.leaderboard.wording import NOTES, excludes_zero, sentences
+from finai_rl.statistics.leaderboard import EQUAL_WEIGHT, leaderboard
 from tests.evaluation.boards import trained, trainings
 from tests.evaluation.page.test_page import Reader
 

@@ -13,19 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finai_rl.evaluation.metrics import metrics
-from finai_rl.evaluation.page import (
-    DataFacts,
-    EvaluationReport,
-    RunFacts,
-    html_page,
-    save_page,
-    seed_scores,
-)
-from finai_rl.evaluation.page.band import band_of_backtests
-from finai_rl.evaluation.page.formats import ends, number
-from finai_rl.evaluation.page.terms import METRICS
 from finai_rl.evaluation.run_statistics import CostScenario, statistics_of
-from finai_rl.evaluation.run_verdict import judge_run
+from finai_rl.evaluation.verdict import judge_run
+from finai_rl.report.formats import ends, number
+from finai_rl.report.run import page as html_page
+from finai_rl.report.run.band import band_of_backtests
+from finai_rl.report.run.contents import DataFacts, EvaluationReport, RunFacts, seed_scores
+from finai_rl.report.run.files import save_page
+from finai_rl.report.run.terms import METRICS
 from tests.evaluation.accounts import sold_short, traded
 
 N_DAYS = 300

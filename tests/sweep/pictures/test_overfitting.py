@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finai_rl.sweep.pictures.overfitting import logit_bars, pbo_text
+from finai_rl.report.search.overfitting import logit_bars, pbo_text
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200))

@@ -16,13 +16,10 @@ from optuna.trial import FrozenTrial, TrialState
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from finai_rl.sweep.pictures import (
-    save_overfitting_histogram,
-    save_pictures,
-    save_trials_table,
-)
-from finai_rl.sweep.pictures.importances import parameter_importances
-from finai_rl.sweep.pictures.search_record import SearchRecord
+from finai_rl.report.search.files import save_overfitting_histogram, save_pictures
+from finai_rl.report.search.importances import parameter_importances
+from finai_rl.report.search.search_record import SearchRecord
+from finai_rl.report.search.trials_table import save_trials_table
 
 ALL = {
     "search.html",

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finai_rl.sweep.pictures.parameter_axis import number_texts, parameter_axes
-from finai_rl.sweep.pictures.wording import shortened, wrapped
+from finai_rl.report.search.parameter_axis import number_texts, parameter_axes
+from finai_rl.report.search.wording import shortened, wrapped
 from tests.sweep.pictures.test_pictures import AGENTS, NETS, RATE, trial, uniform
 
 NAMES = st.text(st.sampled_from("abcdef._:/ é"), max_size=200)

@@ -1,0 +1,1 @@
+"""Policies that no training made: baselines, random agents, the oracle."""

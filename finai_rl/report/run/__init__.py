@@ -1,0 +1,1 @@
+"""The report of one agent on one block."""

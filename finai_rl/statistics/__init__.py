@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: returns, inference, and the verdicts that rest on them."""

@@ -1,0 +1,291 @@
+"""Agents beside each other: which differences mean something, and which are luck."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import trim_mean
+
+from finai_rl.statistics.bootstrap import Interval
+from finai_rl.statistics.comparable_runs import (
+    AGENT,
+    BASELINE,
+    ComparableRuns,
+    TrainedRun,
+    comparable_runs,
+)
+from finai_rl.statistics.intervals import sharpe_difference_interval
+from finai_rl.statistics.returns import sharpe_ratio
+from finai_rl.statistics.run_verdict import RunVerdict, judge_returns
+from finai_rl.statistics.seeds import (
+    interquartile_mean,
+    probability_of_improvement,
+    stratified_bootstrap_interval,
+)
+from finai_rl.type_aliases import FloatArray
+
+RESAMPLES = 2_000
+EQUAL_WEIGHT = "equal weight"
+_NEGLIGIBLE = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """What is known of one agent over all its seeds and folds.
+
+    Attributes:
+        name: Of the agent, or of what else is compared.
+        rank: By interquartile mean among the agents, 1 for the best; equal ones share it.
+        seeds: Its seeds.
+        scores: (n_seeds, n_folds) annual Sharpe ratios.
+        sharpe: Interquartile mean of the scores; its interval resamples seeds within folds, and
+            has no ends where there is one seed.
+        over_baseline: Annual Sharpe ratio of the mean of the seeds' returns, one fold after the
+            other, less that of equal weight on the same dates; stationary bootstrap.
+        improvement: Probability that a seed of it has a better Sharpe ratio than equal weight.
+        total_return: Of the mean of the seeds' returns, one fold after the other.
+        mean_rank: Mean over resamples of its rank among the agents of several seeds, 1 for the
+            best; NaN for one seed, or where there is no other such agent.
+        first: Share of these resamples in which it is the best; NaN as above.
+        n_ruined: How many of its runs ended in ruin.
+        verdict: What the mean of the seeds' returns, one fold after the other, is evidence of,
+            beside equal weight's on the same dates; an agent with a ruined run has none.
+    """
+
+    name: str
+    rank: int
+    seeds: tuple[int, ...]
+    scores: FloatArray
+    sharpe: Interval
+    over_baseline: Interval
+    improvement: float
+    total_return: float
+    mean_rank: float
+    first: float
+    n_ruined: int
+    verdict: RunVerdict
+
+    @property
+    def n_runs(self) -> int:
+        """Number of trainings."""
+        return int(self.scores.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Leaderboard:
+    """Agents in the order of their interquartile mean.
+
+    Attributes:
+        standings: Best first.
+        baseline: Interquartile mean of equal weight's annual Sharpe ratios over the folds.
+        baseline_return: Total return of equal weight, one fold after the other.
+        folds: The blocks that all were compared on, by date.
+        n_days: Their daily returns.
+        differences: By pairs of names, the better one first: Sharpe ratio of the first less that
+            of the second, of the mean of their seeds' returns on the same dates; its interval is
+            a stationary bootstrap's.
+        left_out: What could not be compared, and why.
+    """
+
+    standings: list[Standing]
+    baseline: float
+    baseline_return: float
+    folds: tuple[str, ...]
+    n_days: int
+    differences: dict[tuple[str, str], Interval]
+    left_out: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        """The agents and equal weight, best first."""
+        order = [(standing.sharpe.estimate, standing.name) for standing in self.standings]
+        place = sum(estimate >= self.baseline for estimate, _ in order)
+        names = [name for _, name in order]
+        return [*names[:place], EQUAL_WEIGHT, *names[place:]]
+
+    def difference(self, one: str, other: str) -> Interval:
+        """Return the Sharpe ratio of one less that of another, either of them an agent."""
+        if other == EQUAL_WEIGHT:
+            return next(s.over_baseline for s in self.standings if s.name == one)
+        if (one, other) in self.differences:
+            return self.differences[one, other]
+        found = self.difference(other, one)
+        return Interval(-found.estimate, -found.high, -found.low, found.confidence)
+
+
+def leaderboard(
+    runs: Mapping[str, Sequence[TrainedRun]],
+    periods_per_year: float = 252,
+    risk_free: float = 0.0,
+    seed: int = 0,
+    tried_before: int = 0,
+) -> Leaderboard:
+    """Compare agents on the blocks that all of them were backtested on.
+
+    The agents are the trials among which the best is picked, and are counted so in each verdict:
+    the seeds and folds of one are no choices.
+
+    Args:
+        runs: The trainings of each agent, oldest first; what of them is compared and what is
+            left out says `finai_rl.statistics.comparable_runs.comparable_runs`.
+        periods_per_year: 252 for daily data.
+        risk_free: Simple annual rate.
+        seed: Of the resamples.
+        tried_before: Further trials that the agents compared were picked from.
+
+    Raises:
+        ValueError: If nothing can be compared, the agents have no block in common, or one of
+            them is called "equal weight".
+    """
+    if EQUAL_WEIGHT in runs:
+        raise ValueError(f"an agent cannot be called {EQUAL_WEIGHT!r}")
+    found = comparable_runs(
+        runs, lambda returns: sharpe_ratio(returns, periods_per_year, risk_free)
+    )
+    return _Board(found, periods_per_year, risk_free, seed, tried_before).leaderboard()
+
+
+class _Board:
+    """The numbers of a leaderboard, over complete tables of runs."""
+
+    def __init__(
+        self,
+        runs: ComparableRuns,
+        periods_per_year: float,
+        risk_free: float,
+        seed: int,
+        tried_before: int,
+    ) -> None:
+        self._runs, self._seed = runs, seed
+        self._n_counted = len(runs.returns) + tried_before
+        self._yearly = (periods_per_year, risk_free)
+        self._seeds = {name: sorted({s for _, s in table}) for name, table in runs.returns.items()}
+        self._scores = {name: self._scores_of(name, AGENT) for name in runs.returns}
+        self._mean = {name: self._mean_returns(name, AGENT) for name in runs.returns}
+        self._baseline = {name: self._mean_returns(name, BASELINE) for name in runs.returns}
+
+    def leaderboard(self) -> Leaderboard:
+        standings = self._standings()
+        order = [standing.name for standing in standings]
+        baseline = np.mean([self._scores_of(n, BASELINE).mean(axis=0) for n in order], axis=0)
+        baseline_returns = np.mean(list(self._baseline.values()), axis=0)
+        return Leaderboard(
+            standings=standings,
+            baseline=interquartile_mean(baseline),
+            baseline_return=_growth(baseline_returns),
+            folds=self._runs.folds,
+            n_days=len(baseline_returns),
+            differences={
+                (one, other): self._difference(self._mean[one], self._mean[other])
+                for place, one in enumerate(order)
+                for other in order[place + 1 :]
+            },
+            left_out=self._runs.left_out,
+        )
+
+    def _standings(self) -> list[Standing]:
+        # By name among equals, so that the order of the runs does not matter.
+        names = sorted(self._scores)
+        means = {name: interquartile_mean(self._scores[name]) for name in names}
+        names.sort(key=lambda name: -means[name])
+        ranks = self._resampled_ranks([name for name in names if len(self._seeds[name]) > 1])
+        return [
+            self._standing(
+                name,
+                1 + sum(mean - means[name] > _NEGLIGIBLE for mean in means.values()),
+                *ranks.get(name, (math.nan, math.nan)),
+            )
+            for name in names
+        ]
+
+    def _standing(self, name: str, rank: int, mean_rank: float, first: float) -> Standing:
+        scores = self._scores[name]
+        low = high = math.nan
+        if len(scores) > 1:
+            rng = np.random.default_rng(self._seed)
+            low, high = stratified_bootstrap_interval(scores, rng, n_resamples=RESAMPLES)
+        return Standing(
+            name=name,
+            rank=rank,
+            seeds=tuple(self._seeds[name]),
+            scores=scores,
+            sharpe=Interval(interquartile_mean(scores), low, high),
+            over_baseline=self._difference(self._mean[name], self._baseline[name]),
+            improvement=probability_of_improvement(scores, self._scores_of(name, BASELINE)),
+            total_return=_growth(self._mean[name]),
+            mean_rank=mean_rank,
+            first=first,
+            n_ruined=self._n_ruined(name),
+            verdict=self._verdict(name),
+        )
+
+    def _n_ruined(self, name: str) -> int:
+        return sum(bool((r[:, AGENT] <= -1).any()) for r in self._runs.returns[name].values())
+
+    def _verdict(self, name: str) -> RunVerdict:
+        return judge_returns(
+            self._mean[name],
+            self._baseline[name],
+            EQUAL_WEIGHT,
+            self._n_counted,
+            periods_per_year=self._yearly[0],
+            ruined=self._n_ruined(name) > 0,
+        )
+
+    def _scores_of(self, name: str, column: int) -> FloatArray:
+        table = self._runs.returns[name]
+        return np.array(
+            [
+                [sharpe_ratio(table[fold, seed][:, column], *self._yearly) for fold in self._folds]
+                for seed in self._seeds[name]
+            ]
+        )
+
+    def _mean_returns(self, name: str, column: int) -> FloatArray:
+        """Returns of equal parts of the money in each seed every day, one fold after the other."""
+        table, seeds = self._runs.returns[name], self._seeds[name]
+        folds = [
+            np.mean([table[fold, seed][:, column] for seed in seeds], axis=0)
+            for fold in self._folds
+        ]
+        return np.concatenate(folds)
+
+    @property
+    def _folds(self) -> tuple[str, ...]:
+        return self._runs.folds
+
+    def _difference(self, one: FloatArray, other: FloatArray) -> Interval:
+        return sharpe_difference_interval(
+            one, other, *self._yearly, seed=self._seed, n_resamples=RESAMPLES
+        )
+
+    def _resampled_ranks(self, names: Sequence[str]) -> dict[str, tuple[float, float]]:
+        """Mean rank and share of first places in resamples of seeds within folds.
+
+        Equal ones share the mean of their ranks, and a first place in equal parts.
+        """
+        if len(names) < 2:
+            return {}
+        rng = np.random.default_rng(self._seed)
+        means = np.array([_resampled_means(self._scores[name], rng) for name in names])
+        lead = means[None] - means[:, None]
+        above = (lead > _NEGLIGIBLE).sum(axis=1)
+        equal = (np.abs(lead) <= _NEGLIGIBLE).sum(axis=1)
+        ranks = (1 + above + (equal - 1) / 2).mean(axis=1)
+        first = np.where(above == 0, 1 / equal, 0.0).mean(axis=1)
+        return {name: (float(ranks[i]), float(first[i])) for i, name in enumerate(names)}
+
+
+def _resampled_means(scores: FloatArray, rng: np.random.Generator) -> FloatArray:
+    n_seeds, n_folds = scores.shape
+    drawn = rng.integers(n_seeds, size=(RESAMPLES, n_seeds, n_folds))
+    resamples = scores[drawn, np.arange(n_folds)].reshape(RESAMPLES, -1)
+    return np.asarray(trim_mean(resamples, 0.25, axis=1))
+
+
+def _growth(returns: FloatArray) -> float:
+    """Total return; nothing comes back from an account that lost everything."""
+    return float(np.prod(np.maximum(1 + returns, 0.0)) - 1)

@@ -1,0 +1,32 @@
+"""Covariances of estimates under autocorrelated errors (Newey and West 1987)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from finai_rl.type_aliases import FloatArray
+
+
+def newey_west_covariance(design: FloatArray, residuals: FloatArray, lags: int) -> FloatArray:
+    """Estimate the covariance of least-squares coefficients under autocorrelated errors.
+
+    ``(X'X)^-1 S (X'X)^-1`` with scores ``g_t = x_t e_t`` and
+    ``S = G_0 + sum_l (1 - l / (lags + 1)) (G_l + G_l')``, ``G_l = sum_t g_t g_{t-l}'``
+    (Newey and West 1987, Bartlett weights, no small-sample correction).
+
+    Args:
+        design: (n, k) regressors, a column of ones included.
+        residuals: (n,) of the regression.
+        lags: Autocovariances that count; 0 gives White's covariance.
+
+    Returns:
+        (k, k) covariance of the coefficients.
+    """
+    scores = design * residuals[:, None]
+    middle = scores.T @ scores
+    for lag in range(1, min(lags, len(scores) - 1) + 1):
+        autocovariance = scores[lag:].T @ scores[:-lag]
+        middle += (1 - lag / (lags + 1)) * (autocovariance + autocovariance.T)
+    bread = np.linalg.inv(design.T @ design)
+    covariance: FloatArray = bread @ middle @ bread
+    return covariance
