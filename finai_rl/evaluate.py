@@ -46,10 +46,10 @@ def evaluate(cfg: DictConfig, folder: Path) -> float:
     """
     check_request(cfg)
 
-    from finai_rl.assessment import Assessment, Request
     from finai_rl.evaluation.metrics import objective
     from finai_rl.evaluation.result import save_tables
-    from finai_rl.rebuild import block_of, config_of, facts_of
+    from finai_rl.experiment.evaluation import Assessment, Request
+    from finai_rl.experiment.finished_run import block_of, config_of, facts_of
     from finai_rl.report.run.contents import seed_scores
     from finai_rl.report.run.files import save_page
     from finai_rl.tracking.history.finished_run import FinishedRun

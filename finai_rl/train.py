@@ -12,9 +12,9 @@ from omegaconf import DictConfig
 
 from finai_rl.config.build import build
 from finai_rl.config.command import WithSeed, entry_point
+from finai_rl.experiment.hooks import Watch
 from finai_rl.sweep.callback import multirun
 from finai_rl.sweep.context import SweepContext
-from finai_rl.watch import Watch
 
 
 @entry_point("train", around=multirun)
@@ -44,11 +44,20 @@ def train(cfg: DictConfig, folder: Path, watch: Watch | None = None) -> float:
         InputError: If the data, a setting or the tracking store cannot be used, before anything
             is trained; or, at the very end, if the objective is undefined on this backtest.
     """
-    from finai_rl.assembly import load_split, new_agent, seed_everything, training_env
     from finai_rl.evaluation.metrics import objective
-    from finai_rl.holdout_blocks import holdout_of
-    from finai_rl.learning import claim, learn, model_folder, save, timesteps_to_train
-    from finai_rl.recording import chosen, describe, print_summary, record_backtest
+    from finai_rl.experiment.agent import new_agent
+    from finai_rl.experiment.environments import training_env
+    from finai_rl.experiment.holdout import holdout_of
+    from finai_rl.experiment.market import load_split
+    from finai_rl.experiment.recording import chosen, describe, print_summary, record_backtest
+    from finai_rl.experiment.training import (
+        claim,
+        learn,
+        model_folder,
+        save,
+        seed_everything,
+        timesteps_to_train,
+    )
 
     watch = watch or Watch()
     seed_everything(cfg)

@@ -22,7 +22,8 @@ class LeakageFound(InputError):
 @entry_point("verify", schema=schemas.Verify)
 def main(cfg: DictConfig, with_seed: WithSeed) -> None:
     """Check as the config says, print and write the findings, and refuse where there is a leak."""
-    from finai_rl.assembly import load_market, seed_everything
+    from finai_rl.experiment.market import load_market
+    from finai_rl.experiment.training import seed_everything
     from finai_rl.leakage.checks import all_findings
     from finai_rl.leakage.finding import leaks
     from finai_rl.leakage.report import print_findings, save_findings

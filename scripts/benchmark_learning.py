@@ -18,8 +18,11 @@ from omegaconf import DictConfig
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecNormalize
 
-from finai_rl.assembly import load_split, new_agent, seed_everything, training_env
 from finai_rl.config.command import CONFIG_DIR
+from finai_rl.experiment.agent import new_agent
+from finai_rl.experiment.environments import training_env
+from finai_rl.experiment.market import load_split
+from finai_rl.experiment.training import seed_everything
 
 N_EPISODES = 512
 

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finai_rl import baselines
-from finai_rl.assembly import evaluation_env
-from finai_rl.baselines import LABELS, RULES, run_baselines, run_random_band
 from finai_rl.data.market import MarketData
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
 from finai_rl.evaluation.result import BacktestResult
-from finai_rl.holdout import Holdout
+from finai_rl.experiment import baselines
+from finai_rl.experiment.baselines import LABELS, RULES, run_baselines, run_random_band
+from finai_rl.experiment.environments import evaluation_env
+from finai_rl.experiment.holdout import Holdout
 from tests.markets import generated_market
 from tests.test_config import composed
 

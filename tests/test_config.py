@@ -16,12 +16,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from finai_rl.assembly import CACHE, WRAPPERS
 from finai_rl.config import schemas
 from finai_rl.config.build import build
 from finai_rl.config.check import check, nested_schema
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.errors import ConfigError
+from finai_rl.experiment.environments import WRAPPERS
+from finai_rl.experiment.market import CACHE
 
 GROUPS = sorted(folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir())
 OPTIONS = sorted(
@@ -267,7 +268,10 @@ def test_the_sentiment_of_a_file_is_set_on_the_command_line(override: str, value
 
 
 def test_a_target_reached_through_another_package_is_refused() -> None:
-    for path in ("finai_rl.learning.shutil.copy2", "finai_rl.learning.math.ceil"):
+    for path in (
+        "finai_rl.experiment.training.shutil.copy2",
+        "finai_rl.experiment.training.math.ceil",
+    ):
         with pytest.raises(ConfigError, match="is from"):
             build(OmegaConf.create({"_target_": path}), "agent")
 

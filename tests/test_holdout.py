@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from omegaconf import DictConfig
 
-from finai_rl.assembly import new_agent, training_env
 from finai_rl.data.market import MarketData
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.result import BacktestResult
-from finai_rl.holdout import Holdout
+from finai_rl.experiment.agent import new_agent
+from finai_rl.experiment.environments import training_env
+from finai_rl.experiment.holdout import Holdout
 from tests.evaluation.accounts import HMAX, RecordingMarket, ScriptedPolicy
 from tests.markets import generated_market
 from tests.test_config import composed

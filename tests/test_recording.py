@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from finai_rl.holdout import HoldoutReport
-from finai_rl.recording import print_summary, record_backtest
+from finai_rl.experiment.holdout import HoldoutReport
+from finai_rl.experiment.recording import print_summary, record_backtest
 from tests.markets import generated_market
 from tests.test_config import composed
 

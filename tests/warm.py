@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import NoReturn
 
 IMPORTED = (
-    "finai_rl.assembly",
+    "finai_rl.experiment.environments",
     "finai_rl.config.command",
-    "finai_rl.learning",
-    "finai_rl.recording",
+    "finai_rl.experiment.training",
+    "finai_rl.experiment.recording",
     "finai_rl.sweep.session",
     "finai_rl.tracking.mlflow_tracker",
     "mlflow.store.tracking.sqlalchemy_store",

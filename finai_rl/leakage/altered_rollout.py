@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig
 from stable_baselines3.common.vec_env import VecEnv
 
-from finai_rl.assembly import evaluation_env
 from finai_rl.data.market import MarketData
 from finai_rl.evaluation.backtest import Policy
+from finai_rl.experiment.environments import evaluation_env
 from finai_rl.leakage.altered_source import Recomputations
 from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.panel import altered

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from finai_rl.assembly import load_split, source_settings
 from finai_rl.config.build import build
 from finai_rl.data.market import MarketData
+from finai_rl.experiment.market import load_split, source_settings
 from finai_rl.leakage.altered_files import altered_reads
 from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.panel import observed_columns, price_columns, visible

@@ -9,11 +9,11 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from finai_rl.assembly import load_market
 from finai_rl.config.build import build
 from finai_rl.data.market import MarketData
 from finai_rl.data.split import Split
 from finai_rl.errors import DataError, InputError
+from finai_rl.experiment.market import load_market
 from finai_rl.leakage.altered_rollout import environment_findings
 from finai_rl.leakage.altered_source import STORED, recompute, source_findings
 from finai_rl.leakage.finding import Finding

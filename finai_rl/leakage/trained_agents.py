@@ -11,10 +11,11 @@ from omegaconf import DictConfig, OmegaConf
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
-from finai_rl.assembly import evaluation_env, new_agent, training_env
 from finai_rl.data.market import MarketData
 from finai_rl.data.split import Split
 from finai_rl.evaluation.backtest import backtest
+from finai_rl.experiment.agent import new_agent
+from finai_rl.experiment.environments import evaluation_env, training_env
 from finai_rl.leakage.altered_rollout import trajectory
 from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.information import newey_west_t

@@ -116,8 +116,8 @@ def _close(error: BaseException | None) -> None:
 
 def _session(config: DictConfig) -> Session:
     from finai_rl.sweep import study
-    from finai_rl.sweep.plan import first_job, first_values
-    from finai_rl.sweep.session import Plan, Prospect, Session
+    from finai_rl.sweep.plan import Plan, first_job, first_values
+    from finai_rl.sweep.session import Prospect, Session
 
     sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
     params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.global_hydra import GlobalHydra
@@ -13,6 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from finai_rl.config.check import check
+from finai_rl.sweep.context import StudyAddress
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -81,3 +83,26 @@ def _hydra_config(composed: DictConfig) -> Iterator[None]:
         yield
     finally:
         HydraConfig.instance().cfg = before
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a multirun is going to do.
+
+    Attributes:
+        name: Of the multirun, and of its MLflow run.
+        folder: Where it keeps its files.
+        n_jobs: How many jobs run at once.
+        direction: ``maximize`` or ``minimize``.
+        study: Where its trials are kept; None for a grid.
+        sweeper: Settings of the sweeper.
+        parent_run_id: The MLflow run of an earlier start of it, if there is one.
+    """
+
+    name: str
+    folder: Path
+    n_jobs: int = 1
+    direction: str = "maximize"
+    study: StudyAddress | None = None
+    sweeper: Mapping[str, Any] | None = None
+    parent_run_id: str | None = None

@@ -10,20 +10,19 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from omegaconf import DictConfig
 
-from finai_rl.assembly import load_split
 from finai_rl.config.build import build, plain
 from finai_rl.data.market import DataSource
-from finai_rl.holdout import Holdout
+from finai_rl.experiment.holdout import Holdout
+from finai_rl.experiment.market import load_split
 from finai_rl.statistics.returns import simple_returns
-from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
+from finai_rl.sweep.context import Seal, SweepContext
 from finai_rl.sweep.outcome import Outcome
-from finai_rl.sweep.plan import FirstJob
+from finai_rl.sweep.plan import FirstJob, Plan
 from finai_rl.sweep.results import Results, of_folder, of_study
 from finai_rl.sweep.study import locked
 from finai_rl.sweep.summary import summarize
@@ -32,29 +31,6 @@ from finai_rl.tracking.provenance import without_password
 from finai_rl.type_aliases import FloatArray
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a multirun is going to do.
-
-    Attributes:
-        name: Of the multirun, and of its MLflow run.
-        folder: Where it keeps its files.
-        n_jobs: How many jobs run at once.
-        direction: ``maximize`` or ``minimize``.
-        study: Where its trials are kept; None for a grid.
-        sweeper: Settings of the sweeper.
-        parent_run_id: The MLflow run of an earlier start of it, if there is one.
-    """
-
-    name: str
-    folder: Path
-    n_jobs: int = 1
-    direction: str = "maximize"
-    study: StudyAddress | None = None
-    sweeper: Mapping[str, Any] | None = None
-    parent_run_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from finai_rl.type_aliases import FloatArray
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from finai_rl.sweep.session import Plan
+    from finai_rl.sweep.plan import Plan
 
 SUMMARY = "summary"
 """Folder of the files, below the multirun's own and among the parent run's artifacts."""

@@ -23,9 +23,9 @@ from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import StudyAddress, folder_of
 from finai_rl.sweep.fingerprint import differences, settings_of, short_hash
 from finai_rl.sweep.outcome import Outcome
-from finai_rl.sweep.plan import first_job
+from finai_rl.sweep.plan import Plan, first_job
 from finai_rl.sweep.queue import PROCESS, Job, TrialQueue
-from finai_rl.sweep.session import Plan, Prospect, Session
+from finai_rl.sweep.session import Prospect, Session
 from finai_rl.sweep.space import SearchSpace, keys_of
 from finai_rl.tracking.provenance import without_password
 

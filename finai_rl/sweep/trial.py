@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from finai_rl.config.build import build, plain
 from finai_rl.config.command import WithSeed
 from finai_rl.errors import InputError, StoppedEarly
+from finai_rl.experiment.hooks import Watch
 from finai_rl.statistics.seeds import aggregate
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import SweepContext
@@ -24,7 +25,6 @@ from finai_rl.sweep.outcome import Outcome, save_returns
 from finai_rl.sweep.pruning import ValidationLooks, looks_at
 from finai_rl.sweep.study import StudyTrial
 from finai_rl.tracking import COUNTED_TAG, NoTracker, Tracker
-from finai_rl.watch import Watch
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 
     from finai_rl.data.split import Split
     from finai_rl.evaluation.result import BacktestResult
-    from finai_rl.holdout import Holdout, HoldoutReport
-    from finai_rl.holdout_blocks import HoldoutBlocks
+    from finai_rl.experiment.holdout import Holdout, HoldoutBlocks, HoldoutReport
     from finai_rl.type_aliases import FloatArray
 
 log = logging.getLogger(__name__)
@@ -230,7 +229,7 @@ class _SeedWatch(Watch):
     def callbacks(
         self, agent: BaseAlgorithm, env: VecEnv, steps: int, holdout: Holdout | HoldoutBlocks
     ) -> Sequence[BaseCallback]:
-        from finai_rl.holdout_blocks import HoldoutBlocks
+        from finai_rl.experiment.holdout import HoldoutBlocks
 
         n_looks = self._cfg.sweep.evaluations
         # A search, which alone has a pruner, is refused where there are several blocks.

@@ -7,7 +7,10 @@ import pytest
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecNormalize
 
-from finai_rl.assembly import load_split, new_agent, seed_everything, training_env
+from finai_rl.experiment.agent import new_agent
+from finai_rl.experiment.environments import training_env
+from finai_rl.experiment.market import load_split
+from finai_rl.experiment.training import seed_everything
 from tests.test_config import composed
 
 

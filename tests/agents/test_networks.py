@@ -11,7 +11,6 @@ import torch
 from omegaconf import DictConfig
 from stable_baselines3.common.vec_env import VecFrameStack, VecMonitor, VecNormalize
 
-from finai_rl.assembly import evaluation_env, new_agent, training_env
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.data.market import MarketData
@@ -19,6 +18,8 @@ from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.envs.wrappers.windows import windowed
 from finai_rl.errors import ConfigError, InputError
 from finai_rl.evaluation.backtest import backtest
+from finai_rl.experiment.agent import new_agent
+from finai_rl.experiment.environments import evaluation_env, training_env
 from tests.agents.test_registry import AGENTS, Recorded, learned, tiny
 from tests.markets import generated_market
 from tests.test_config import composed

@@ -10,12 +10,13 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from finai_rl.agents.callbacks import default_log_interval, model_suffix, training_callbacks
-from finai_rl.assembly import evaluation_env, new_agent, seed_everything, training_env
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.data.market import MarketData
 from finai_rl.evaluation.backtest import backtest
-from finai_rl.learning import timesteps_to_train
+from finai_rl.experiment.agent import new_agent
+from finai_rl.experiment.environments import evaluation_env, training_env
+from finai_rl.experiment.training import seed_everything, timesteps_to_train
 from tests.markets import generated_market
 from tests.test_config import composed
 

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from finai_rl.assembly import load_split, new_agent, seed_everything, training_env
 from finai_rl.config.build import build, plain
 from finai_rl.config.check import check
 from finai_rl.data.market import MarketData
@@ -23,7 +22,11 @@ from finai_rl.data.sources.synthetic_settings import KINDS
 from finai_rl.envs.portfolio import PortfolioVecEnv
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.errors import InputError
-from finai_rl.holdout import Holdout
+from finai_rl.experiment.agent import new_agent
+from finai_rl.experiment.environments import training_env
+from finai_rl.experiment.holdout import Holdout
+from finai_rl.experiment.market import load_split
+from finai_rl.experiment.training import seed_everything
 from tests.test_config import composed
 
 ARRAYS = ("dates", "close", "features", "sentiment", "risk", "benchmark", "open", "volume")

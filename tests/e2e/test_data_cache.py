@@ -12,11 +12,14 @@ import pytest
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
-from finai_rl.assembly import load_market, load_split, new_agent, seed_everything, training_env
 from finai_rl.config.build import build
 from finai_rl.config.check import check
 from finai_rl.data.split import Split
 from finai_rl.errors import ConfigError
+from finai_rl.experiment.agent import new_agent
+from finai_rl.experiment.environments import training_env
+from finai_rl.experiment.market import load_market, load_split
+from finai_rl.experiment.training import seed_everything
 from tests.conftest import Command
 from tests.data.test_panel_store import assert_same
 from tests.e2e.sweeps import QUICK, Left, sweep, workplace

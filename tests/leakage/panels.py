@@ -12,10 +12,10 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from stockstats import StockDataFrame
 
-from finai_rl.assembly import load_market
 from finai_rl.config import schemas
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
+from finai_rl.experiment.market import load_market
 from finai_rl.leakage.checks import all_findings
 from finai_rl.leakage.finding import Finding
 

@@ -162,7 +162,7 @@ def test_an_environment_that_shows_tomorrow_is_caught(monkeypatch: pytest.Monkey
 def test_statistics_that_keep_learning_on_validation_are_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from finai_rl import assembly
+    from finai_rl.experiment import environments as assembly
 
     def thawed(env: object, trained: object) -> object:
         wrapped = frozen(env, trained)  # type: ignore[arg-type]

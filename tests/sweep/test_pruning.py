@@ -12,11 +12,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finai_rl.assembly import new_agent, seed_everything, training_env
 from finai_rl.config.check import check
 from finai_rl.data.split import split_by_fraction
 from finai_rl.errors import StoppedEarly
-from finai_rl.holdout import Holdout
+from finai_rl.experiment.agent import new_agent
+from finai_rl.experiment.environments import training_env
+from finai_rl.experiment.holdout import Holdout
+from finai_rl.experiment.training import seed_everything
 from finai_rl.sweep.pruning import ValidationLooks, looks_at
 from tests.markets import generated_market
 from tests.test_config import composed

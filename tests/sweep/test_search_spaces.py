@@ -10,9 +10,10 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from finai_rl.assembly import new_agent, training_env
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
+from finai_rl.experiment.agent import new_agent
+from finai_rl.experiment.environments import training_env
 from finai_rl.sweep.space import SearchSpace
 from tests.markets import generated_market
 from tests.test_config import composed

@@ -16,10 +16,10 @@ from finai_rl.sweep import outcome as states
 from finai_rl.sweep import session as sessions
 from finai_rl.sweep.context import StudyAddress
 from finai_rl.sweep.outcome import Outcome
-from finai_rl.sweep.plan import FirstJob
+from finai_rl.sweep.plan import FirstJob, Plan
 from finai_rl.sweep.queue import Job
 from finai_rl.sweep.results import Results
-from finai_rl.sweep.session import Plan, Session
+from finai_rl.sweep.session import Session
 from tests.sweep.test_queue import queue
 
 PATIENCE = 100

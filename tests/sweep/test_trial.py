@@ -16,11 +16,11 @@ from finai_rl.config.check import check
 from finai_rl.data.split import split_by_fraction
 from finai_rl.errors import InputError
 from finai_rl.evaluation.result import BacktestResult
+from finai_rl.experiment.hooks import Watch
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
 from finai_rl.sweep.outcome import Outcome, load_returns
 from finai_rl.sweep.trial import Train, Trial, TrialKilled
-from finai_rl.watch import Watch
 from tests.markets import generated_market
 from tests.test_config import composed
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from finai_rl.data.market import MarketData
 from finai_rl.data.split import Split
-from finai_rl.holdout import HoldoutReport
+from finai_rl.experiment.holdout import HoldoutReport
 from finai_rl.tracking import COUNTED_TAG, Tracker, data_tags, note_tag, provenance_tags
 
 RUIN_TAG = "validation.ruined_on"

@@ -1,13 +1,11 @@
-"""From a run config to the objects of a run: split market, environments, agent."""
+"""Build the environments of a run: to train in, to be evaluated in, and for baselines."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from omegaconf import DictConfig
 
 from finai_rl.config.build import build, plain
@@ -15,20 +13,15 @@ from finai_rl.envs.wrappers.normalization import frozen, normalized
 from finai_rl.envs.wrappers.segments import SegmentedVecEnv, environments_per_segment
 from finai_rl.envs.wrappers.windows import windowed
 from finai_rl.errors import ConfigError
-from finai_rl.network import with_network
 
 if TYPE_CHECKING:
-    from stable_baselines3.common.base_class import BaseAlgorithm
     from stable_baselines3.common.vec_env import VecEnv
 
     from finai_rl.data.market import MarketData
-    from finai_rl.data.split import Split
 
 NORMALIZATION = ("normalize", "norm_reward", "clip_obs", "clip_reward")
 WRAPPERS = ("window", *NORMALIZATION)
 """Settings of an environment's node that its wrappers take, not the environment."""
-CACHE = "cache"
-"""Setting of a source's node that `load_split` takes, not the source."""
 DEFAULT_GAMMA = 0.99
 EVERY_BACKTEST = ("n_envs", "episode_days", "random_start", "record")
 """Changes that a backtest makes to every environment that has such settings."""
@@ -47,54 +40,6 @@ BASELINE_RULES: dict[str, Any] = {
     "finrl_compat": False,
 }
 """What holds for a baseline whatever the agent's environment: its costs and fills alone."""
-
-
-def seed_everything(cfg: DictConfig) -> None:
-    """Seed Python, NumPy and torch, and set torch's threads."""
-    import torch
-    from stable_baselines3.common.utils import set_random_seed
-
-    torch.set_num_threads(cfg.torch_threads)
-    set_random_seed(cfg.seed)
-
-
-def load_market(cfg: DictConfig, **changes: Any) -> MarketData:
-    """Load the whole market from its source, test block included, past the cache.
-
-    Args:
-        cfg: A checked config with ``data``.
-        changes: Settings of the source, over those of the config.
-    """
-    market: MarketData = build(source_settings(cfg), "data", **changes)
-    return market
-
-
-def load_split(cfg: DictConfig, *, cached: bool = True) -> Split:
-    """Load the market and cut it; the whole market, test block included, is let go at once.
-
-    With ``data.cache`` and a source that is a file, the blocks are parsed once and opened from
-    ``output_root/cache/data`` from then on (`finai_rl.data.cache.split_cache.SplitCache`).
-
-    Args:
-        cfg: A checked config with ``data``, ``split`` and ``output_root``.
-        cached: False loads from the source whatever the config says.
-    """
-
-    def load() -> Split:
-        split: Split = build(cfg.split, "split", load_market(cfg))
-        return split
-
-    if not (cached and cfg.data.get(CACHE) and cfg.data.get("path")):
-        return load()
-    from finai_rl.data.cache.split_cache import CACHE_FOLDER, SplitCache
-
-    folder = Path(cfg.output_root).absolute() / CACHE_FOLDER
-    return SplitCache(folder).get({"data": source_settings(cfg), "split": plain(cfg.split)}, load)
-
-
-def source_settings(cfg: DictConfig) -> dict[str, Any]:
-    """Return the settings of the data's source, ``_target_`` included, without the cache's."""
-    return {name: value for name, value in plain(cfg.data).items() if name != CACHE}
 
 
 def training_env(cfg: DictConfig, *blocks: MarketData) -> VecEnv:
@@ -125,7 +70,7 @@ def evaluation_env(cfg: DictConfig, data: MarketData, trained: VecEnv | None = N
     Raises:
         ConfigError: If a setting is unknown or refused.
     """
-    env = windowed(_market_env(evaluation_settings(cfg), data, cfg.seed), _window(cfg))
+    env = windowed(_market_env(evaluation_settings(cfg), data, cfg.seed), window_of(cfg))
     return frozen(env, trained) if trained is not None else env
 
 
@@ -185,29 +130,6 @@ def evaluation_settings(cfg: DictConfig) -> dict[str, Any]:
     return node | {name: value for name, value in changes.items() if name in node}
 
 
-def new_agent(cfg: DictConfig, env: VecEnv) -> BaseAlgorithm:
-    """Build the agent with its network.
-
-    Settings marked ``_partial_`` are completed with the number of actions, the network with the
-    layout of the environment.
-
-    Raises:
-        ConfigError: If a setting is unknown or refused, or agent and network do not go together.
-    """
-    network = plain(cfg.network) if cfg.get("network") is not None else None
-    node = with_network(plain(cfg.agent), network, env, _window(cfg))
-    partial = [
-        name for name, value in node.items() if isinstance(value, dict) and "_partial_" in value
-    ]
-    n_actions = int(np.prod(env.action_space.shape or (1,)))
-    objects = {
-        name: build({**node.pop(name), "_partial_": False}, f"agent.{name}", n_actions=n_actions)
-        for name in partial
-    }
-    agent: BaseAlgorithm = build(node, "agent", env=env, **objects)
-    return agent
-
-
 def _segments(node: dict[str, Any], blocks: Sequence[MarketData], seed: int) -> VecEnv:
     try:
         counts = environments_per_segment(node.get("n_envs", 1), [b.n_days for b in blocks])
@@ -230,7 +152,8 @@ def _market_env(node: dict[str, Any], data: MarketData, seed: int) -> VecEnv:
     return env
 
 
-def _window(cfg: DictConfig) -> int:
+def window_of(cfg: DictConfig) -> int:
+    """Return how many days an observation shows."""
     return int(cfg.env.get("window", 1))
 
 

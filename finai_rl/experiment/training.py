@@ -1,4 +1,4 @@
-"""The part of a run in which the agent learns and is saved."""
+"""Seed, train and save an agent."""
 
 from __future__ import annotations
 
@@ -151,3 +151,12 @@ def save(
     )
     if logged is not None and logged.registered_name:
         log.info("Registered %s version %s", logged.registered_name, logged.version)
+
+
+def seed_everything(cfg: DictConfig) -> None:
+    """Seed Python, NumPy and torch, and set torch's threads."""
+    import torch
+    from stable_baselines3.common.utils import set_random_seed
+
+    torch.set_num_threads(cfg.torch_threads)
+    set_random_seed(cfg.seed)

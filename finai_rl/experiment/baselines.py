@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +13,7 @@ import numpy as np
 from omegaconf import DictConfig
 from stable_baselines3.common.vec_env import VecEnv
 
-from finai_rl.assembly import baseline_env, baseline_settings
+from finai_rl.data.cache.code import code_hash
 from finai_rl.data.market import MarketData
 from finai_rl.envs.market_env import MarketVecEnv
 from finai_rl.errors import ConfigError
@@ -28,6 +27,7 @@ from finai_rl.evaluation.policies.buy_and_hold import (
 from finai_rl.evaluation.policies.target_weights import ORDER_LIMIT, TargetWeights
 from finai_rl.evaluation.random_band import RandomBand, random_band
 from finai_rl.evaluation.result_cache import BacktestCache
+from finai_rl.experiment.environments import baseline_env, baseline_settings
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,9 @@ LABELS = {
 
 CACHE_FOLDER = Path("cache", "baselines")
 """Where baselines are kept, below ``output_root``."""
+
+CODE = ("envs", "evaluation", "statistics", "experiment/baselines.py", "experiment/environments.py")
+"""Rooms and files whose change may change a baseline's result."""
 
 
 def run_baselines(
@@ -205,14 +208,7 @@ def _fingerprint(data: MarketData, past: Any) -> dict[str, Any]:
     }
 
 
-@cache
 def _code() -> dict[str, str]:
     """Identify the code whose change may change a result."""
-    package = Path(__file__).parent
-    files = [Path(__file__), package / "assembly.py"]
-    files += sorted([*(package / "envs").glob("*.py"), *(package / "evaluation").glob("*.py")])
-    content = hashlib.sha256()
-    for file in files:
-        content.update(file.read_bytes())
     libraries = {name: version(name) for name in ("numpy", "scipy", "scikit-learn", "skfolio")}
-    return {"finai_rl": content.hexdigest(), **libraries}
+    return {"finai_rl": code_hash(CODE), **libraries}

@@ -11,11 +11,17 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from finai_rl.baselines import CACHE_FOLDER, EQUAL_WEIGHT, LABELS, run_baselines, run_random_band
 from finai_rl.evaluation.metrics import break_even_cost, metrics
 from finai_rl.evaluation.run_statistics import CostScenario, statistics_of
 from finai_rl.evaluation.verdict import judge_run
-from finai_rl.holdout import Holdout
+from finai_rl.experiment.baselines import (
+    CACHE_FOLDER,
+    EQUAL_WEIGHT,
+    LABELS,
+    run_baselines,
+    run_random_band,
+)
+from finai_rl.experiment.holdout import Holdout
 from finai_rl.report.run.band import Band
 from finai_rl.report.run.contents import DataFacts, EvaluationReport, RunFacts
 from finai_rl.statistics.returns import sharpe_ratio, simple_returns, total_return
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
     from finai_rl.evaluation.result import BacktestResult
-    from finai_rl.rebuild import Block
+    from finai_rl.experiment.finished_run import Block
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +44,7 @@ class Request:
     """What an assessment is asked for.
 
     Attributes:
-        baselines: Names of `finai_rl.baselines.LABELS`.
+        baselines: Names of `finai_rl.experiment.baselines.LABELS`.
         random_agents: Draws of the band; 0 for none.
         cost_multipliers: Costs to backtest the agent again at, in multiples of its own.
         output_root: Baselines are cached below it.

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
     from finai_rl.data.split import Split
-    from finai_rl.holdout import Holdout, HoldoutReport
-    from finai_rl.holdout_blocks import HoldoutBlocks
+    from finai_rl.experiment.holdout import Holdout, HoldoutBlocks, HoldoutReport
     from finai_rl.tracking import Tracker
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from finai_rl.assembly import load_market
 from finai_rl.config.build import build
 from finai_rl.config.check import check
 from finai_rl.data.versions.git_repository import GitRepository
 from finai_rl.data.versions.versioning import unlinked
 from finai_rl.errors import InputError
+from finai_rl.experiment.market import load_market
 from finai_rl.report.run.contents import RunFacts
 
 if TYPE_CHECKING:

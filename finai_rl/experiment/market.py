@@ -1,0 +1,57 @@
+"""The market of a config, and its split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from finai_rl.config.build import build, plain
+
+if TYPE_CHECKING:
+    from finai_rl.data.market import MarketData
+    from finai_rl.data.split import Split
+
+
+CACHE = "cache"
+"""Setting of a source's node that `load_split` takes, not the source."""
+
+
+def load_market(cfg: DictConfig, **changes: Any) -> MarketData:
+    """Load the whole market from its source, test block included, past the cache.
+
+    Args:
+        cfg: A checked config with ``data``.
+        changes: Settings of the source, over those of the config.
+    """
+    market: MarketData = build(source_settings(cfg), "data", **changes)
+    return market
+
+
+def load_split(cfg: DictConfig, *, cached: bool = True) -> Split:
+    """Load the market and cut it; the whole market, test block included, is let go at once.
+
+    With ``data.cache`` and a source that is a file, the blocks are parsed once and opened from
+    ``output_root/cache/data`` from then on (`finai_rl.data.cache.split_cache.SplitCache`).
+
+    Args:
+        cfg: A checked config with ``data``, ``split`` and ``output_root``.
+        cached: False loads from the source whatever the config says.
+    """
+
+    def load() -> Split:
+        split: Split = build(cfg.split, "split", load_market(cfg))
+        return split
+
+    if not (cached and cfg.data.get(CACHE) and cfg.data.get("path")):
+        return load()
+    from finai_rl.data.cache.split_cache import CACHE_FOLDER, SplitCache
+
+    folder = Path(cfg.output_root).absolute() / CACHE_FOLDER
+    return SplitCache(folder).get({"data": source_settings(cfg), "split": plain(cfg.split)}, load)
+
+
+def source_settings(cfg: DictConfig) -> dict[str, Any]:
+    """Return the settings of the data's source, ``_target_`` included, without the cache's."""
+    return {name: value for name, value in plain(cfg.data).items() if name != CACHE}
