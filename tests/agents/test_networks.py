@@ -21,8 +21,8 @@ from finai_rl.evaluation.backtest import backtest
 from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import evaluation_env, training_env
 from tests.agents.test_registry import AGENTS, Recorded, learned, tiny
+from tests.config.test_check import composed
 from tests.markets import generated_market
-from tests.test_config import composed
 
 N_STOCKS, N_FEATURES = 5, 2
 SHARED = ["a2c", "crossq", "ddpg", "ppo", "sac", "td3", "tqc", "trpo"]

@@ -17,8 +17,8 @@ from finai_rl.evaluation.backtest import backtest
 from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import evaluation_env, training_env
 from finai_rl.experiment.training import seed_everything, timesteps_to_train
+from tests.config.test_check import composed
 from tests.markets import generated_market
-from tests.test_config import composed
 
 AGENTS = sorted(file.stem for file in (CONFIG_DIR / "agent").glob("*.yaml"))
 TINY = {

@@ -14,7 +14,7 @@ import pytest
 from finai_rl.data.sources.yahoo import load_yahoo
 from tests.conftest import Command
 from tests.data.raw_panels import raw_panel
-from tests.data.yahoo_answers import Yahoo, answering, chart
+from tests.data.sources.yahoo_answers import Yahoo, answering, chart
 
 OUTPUT = Path("data/processed/processed_data_with_features.csv")
 

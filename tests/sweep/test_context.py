@@ -13,8 +13,8 @@ from hydra.core.hydra_config import HydraConfig
 from finai_rl.data.split import split_by_fraction
 from finai_rl.errors import InputError
 from finai_rl.sweep.context import VARIABLE, Seal, StudyAddress, SweepContext, folder_of
+from tests.config.test_check import composed
 from tests.markets import generated_market
-from tests.test_config import composed
 
 MARKET = generated_market(n_days=100)
 SPLIT = split_by_fraction(MARKET, train=0.6, validation=0.2)

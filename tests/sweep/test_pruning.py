@@ -20,8 +20,8 @@ from finai_rl.experiment.environments import training_env
 from finai_rl.experiment.holdout import Holdout
 from finai_rl.experiment.training import seed_everything
 from finai_rl.sweep.pruning import ValidationLooks, looks_at
+from tests.config.test_check import composed
 from tests.markets import generated_market
-from tests.test_config import composed
 
 SPLIT = split_by_fraction(generated_market(n_days=60, n_stocks=3), train=0.6, validation=0.3)
 STEPS = 256

@@ -15,8 +15,8 @@ from finai_rl.config.command import CONFIG_DIR
 from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import training_env
 from finai_rl.sweep.space import SearchSpace
+from tests.config.test_check import composed
 from tests.markets import generated_market
-from tests.test_config import composed
 
 SPACES = sorted((CONFIG_DIR / "sweep" / "space").glob("*.yaml"))
 MARKET = generated_market(n_days=20, n_stocks=2)

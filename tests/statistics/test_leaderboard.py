@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from finai_rl.report.leaderboard.wording import excludes_zero, sentences
 from finai_rl.statistics.leaderboard import EQUAL_WEIGHT, leaderboard
-from tests.evaluation.boards import N_DAYS, fold_name, trained, trainings
+from tests.statistics.boards import N_DAYS, fold_name, trained, trainings
 
 
 def changed(run, **columns):

@@ -19,8 +19,8 @@ from finai_rl.experiment import baselines
 from finai_rl.experiment.baselines import LABELS, RULES, run_baselines, run_random_band
 from finai_rl.experiment.environments import evaluation_env
 from finai_rl.experiment.holdout import Holdout
+from tests.config.test_check import composed
 from tests.markets import generated_market
-from tests.test_config import composed
 
 MARKET = generated_market(n_days=110, n_stocks=5, seed=4, drift=0.0005)
 # Some stocks move more than others: else shrinkage takes every covariance for the same.

@@ -17,9 +17,9 @@ from finai_rl.evaluation.result import BacktestResult
 from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import training_env
 from finai_rl.experiment.holdout import Holdout
+from tests.config.test_check import composed
 from tests.evaluation.accounts import HMAX, RecordingMarket, ScriptedPolicy
 from tests.markets import generated_market
-from tests.test_config import composed
 
 MARKET = generated_market(n_days=60, n_stocks=3, seed=1, drift=0.001)
 
@@ -120,7 +120,7 @@ class WeightsMarket(RecordingMarket):
 def with_env(target: str, **settings: Any) -> DictConfig:
     cfg = composed()
     cfg.env = {
-        "_target_": f"tests.test_holdout.{target}",
+        "_target_": f"tests.experiment.test_holdout.{target}",
         "initial_amount": 1e6,
         "buy_cost_pct": 0.001,
         "record": False,

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from finai_rl.report.search.parameter_axis import number_texts, parameter_axes
 from finai_rl.report.search.wording import shortened, wrapped
-from tests.sweep.pictures.test_pictures import AGENTS, NETS, RATE, trial, uniform
+from tests.report.search.test_pictures import AGENTS, NETS, RATE, trial, uniform
 
 NAMES = st.text(st.sampled_from("abcdef._:/ é"), max_size=200)
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from finai_rl.data.market import MarketData
 from finai_rl.data.sources.processed_csv import load_processed_csv
 from finai_rl.errors import DataError
-from tests.data.damage import DAMAGES, EMPTY, Layout, Sheet, sheet, write
+from tests.data.tables.damage import DAMAGES, EMPTY, Layout, Sheet, sheet, write
 
 LAYOUTS = st.builds(
     Layout,

@@ -18,7 +18,7 @@ from finai_rl.data.market import MarketData
 from finai_rl.data.sources.yahoo import load_yahoo
 from finai_rl.data.sources.yahoo_download import Request, download
 from finai_rl.errors import DataError, InputError
-from tests.data.yahoo_answers import Yahoo, answering, chart
+from tests.data.sources.yahoo_answers import Yahoo, answering, chart
 
 pytest.importorskip("yfinance")
 

@@ -10,8 +10,8 @@ import pytest
 
 from finai_rl.experiment.holdout import HoldoutReport
 from finai_rl.experiment.recording import print_summary, record_backtest
+from tests.config.test_check import composed
 from tests.markets import generated_market
-from tests.test_config import composed
 
 BLOCK = generated_market(n_days=60, n_stocks=2)
 SPLIT: Any = SimpleNamespace(

@@ -23,8 +23,8 @@ from finai_rl.data.market import MarketData
 from finai_rl.data.sources.processed_csv import load_processed_csv
 from finai_rl.data.split import Split, split_by_fraction
 from finai_rl.errors import DataError
+from tests.data.cache.test_panel_store import assert_same
 from tests.data.checkouts import Checkout
-from tests.data.test_panel_store import assert_same
 from tests.markets import generated_market, write_processed_csv
 
 Settings = dict[str, dict[str, Any]]
@@ -360,7 +360,7 @@ def test_opening_brings_nothing_into_the_process(tmp_path: Path) -> None:
     for what in ("save", "open"):
         command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "panel"), what]
         done = subprocess.run(
-            command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
+            command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
 

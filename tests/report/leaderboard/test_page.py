@@ -8,8 +8,8 @@ from finai_rl.report.leaderboard.files import print_leaderboard, save_leaderboar
 from finai_rl.report.leaderboard.page import leaderboard_html
 from finai_rl.report.leaderboard.wording import NOTES, excludes_zero, sentences
 from finai_rl.statistics.leaderboard import EQUAL_WEIGHT, leaderboard
-from tests.evaluation.boards import trained, trainings
-from tests.evaluation.page.test_page import Reader
+from tests.report.run.test_page import Reader
+from tests.statistics.boards import trained, trainings
 
 
 @pytest.fixture(scope="module")
