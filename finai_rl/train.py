@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from finai_rl.config.build import build
 from finai_rl.config.command import WithSeed, entry_point
-from finai_rl.experiment.hooks import Watch
+from finai_rl.experiment.hooks import TrainingHooks
 from finai_rl.sweep.callback import multirun
 from finai_rl.sweep.context import SweepContext
 
@@ -29,13 +29,13 @@ def main(cfg: DictConfig, with_seed: WithSeed) -> float:
     return Trial(cfg, folder, sweep, with_seed).run(train)
 
 
-def train(cfg: DictConfig, folder: Path, watch: Watch | None = None) -> float:
-    """Train, save, record and backtest one agent.
+def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks | None = None) -> float:
+    """Train, save, log and backtest one agent.
 
     Args:
         cfg: A composed and checked run config.
         folder: The run folder.
-        watch: Looks on.
+        hooks: What a sweep adds.
 
     Returns:
         The validation metric that ``cfg.objective`` names.
@@ -46,40 +46,43 @@ def train(cfg: DictConfig, folder: Path, watch: Watch | None = None) -> float:
     """
     from finai_rl.evaluation.metrics import objective
     from finai_rl.experiment.agent import new_agent
-    from finai_rl.experiment.environments import training_env
+    from finai_rl.experiment.environments import Environments
     from finai_rl.experiment.holdout import holdout_of
     from finai_rl.experiment.market import load_split
-    from finai_rl.experiment.recording import chosen, describe, print_summary, record_backtest
+    from finai_rl.experiment.recording import log_backtest, log_run, option_of, print_summary
     from finai_rl.experiment.training import (
-        claim,
         learn,
-        model_folder,
+        model_dir_of,
+        reserve_folder,
         save,
         seed_everything,
         timesteps_to_train,
     )
 
-    watch = watch or Watch()
+    hooks = hooks or TrainingHooks()
     seed_everything(cfg)
     tracker = build(cfg.tracking, "tracking")
     split = load_split(cfg)
-    watch.on_split(split)
-    env = training_env(cfg, *split.train_blocks)
+    hooks.on_split(split)
+    environments = Environments(cfg)
+    env = environments.training(*split.train_blocks)
     agent = new_agent(cfg, env)
-    steps = timesteps_to_train(cfg, agent, env)
-    holdout = holdout_of(cfg, split.validation_blocks)
-    second = model_folder(cfg)
-    claim(folder)
+    timesteps = timesteps_to_train(cfg, agent, env)
+    holdout = holdout_of(environments, split.validation_blocks)
+    holdout.check()
+    model_dir = model_dir_of(cfg)
+    reserve_folder(folder)
     with tracker:
-        describe(tracker, cfg, split)
-        watch.on_open(tracker)
-        learn(agent, steps, cfg, folder, tracker, watch.callbacks(agent, env, steps, holdout))
-        save(agent, env, folder, second, tracker)
-        report = holdout.backtest(agent, env, chosen("agent", cfg), folder / "backtest")
-        record_backtest(tracker, cfg, report, agent.num_timesteps, folder / "backtest")
-        watch.on_report(report)
+        log_run(tracker, cfg, split)
+        hooks.on_run_start(tracker)
+        callbacks = hooks.callbacks(agent, env, timesteps, holdout)
+        learn(agent, timesteps, cfg, folder, tracker, callbacks)
+        save(agent, env, folder, model_dir, tracker)
+        report = holdout.backtest(agent, env, option_of("agent", cfg), folder / "backtest")
+        log_backtest(tracker, cfg, report, agent.num_timesteps, folder / "backtest")
+        hooks.on_backtest(report)
     env.close()
-    if watch.prints:
+    if hooks.prints_summary:
         print_summary(cfg, split, report, folder, tracker)
     return objective(report.metrics["agent"], cfg.objective)
 

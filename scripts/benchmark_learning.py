@@ -20,7 +20,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.experiment.agent import new_agent
-from finai_rl.experiment.environments import training_env
+from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.market import load_split
 from finai_rl.experiment.training import seed_everything
 
@@ -44,7 +44,7 @@ class RandomPolicy:
 def measure(cfg: DictConfig) -> dict[str, float]:
     """Train one agent and return its mean episode rewards."""
     seed_everything(cfg)
-    env = training_env(cfg, load_split(cfg).train)
+    env = Environments(cfg).training(load_split(cfg).train)
     agent = new_agent(cfg, env)
 
     def reward(policy: Any, deterministic: bool = False) -> float:

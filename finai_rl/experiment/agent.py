@@ -11,7 +11,6 @@ from omegaconf import DictConfig
 
 from finai_rl.config.build import build, plain
 from finai_rl.errors import ConfigError
-from finai_rl.experiment.environments import window_of
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -28,6 +27,29 @@ SHARED_POLICIES = {
     "sb3_contrib.crossq.policies.CrossQPolicy": "contrib_policies.SharedCrossQPolicy",
 }
 """Which policy shares its heads across stocks, for each of the libraries' policies."""
+
+
+def new_agent(cfg: DictConfig, env: VecEnv) -> BaseAlgorithm:
+    """Build the agent with its network.
+
+    Settings marked ``_partial_`` are completed with the number of actions, the network with the
+    layout of the environment.
+
+    Raises:
+        ConfigError: If a setting is unknown or refused, or agent and network do not go together.
+    """
+    network = plain(cfg.network) if cfg.get("network") is not None else None
+    node = with_network(plain(cfg.agent), network, env, int(cfg.env.get("window", 1)))
+    partial = [
+        name for name, value in node.items() if isinstance(value, dict) and "_partial_" in value
+    ]
+    n_actions = int(np.prod(env.action_space.shape or (1,)))
+    objects = {
+        name: build({**node.pop(name), "_partial_": False}, f"agent.{name}", n_actions=n_actions)
+        for name in partial
+    }
+    agent: BaseAlgorithm = build(node, "agent", env=env, **objects)
+    return agent
 
 
 def with_network(
@@ -154,26 +176,3 @@ def _shared_policy(agent: dict[str, Any], network: dict[str, Any], policy: type 
             ]
         )
     return f"finai_rl.agents.{SHARED_POLICIES[name]}"
-
-
-def new_agent(cfg: DictConfig, env: VecEnv) -> BaseAlgorithm:
-    """Build the agent with its network.
-
-    Settings marked ``_partial_`` are completed with the number of actions, the network with the
-    layout of the environment.
-
-    Raises:
-        ConfigError: If a setting is unknown or refused, or agent and network do not go together.
-    """
-    network = plain(cfg.network) if cfg.get("network") is not None else None
-    node = with_network(plain(cfg.agent), network, env, window_of(cfg))
-    partial = [
-        name for name, value in node.items() if isinstance(value, dict) and "_partial_" in value
-    ]
-    n_actions = int(np.prod(env.action_space.shape or (1,)))
-    objects = {
-        name: build({**node.pop(name), "_partial_": False}, f"agent.{name}", n_actions=n_actions)
-        for name in partial
-    }
-    agent: BaseAlgorithm = build(node, "agent", env=env, **objects)
-    return agent

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from omegaconf import DictConfig
 from stable_baselines3.common.vec_env import VecEnv
 
 from finai_rl.data.cache.code import code_hash
 from finai_rl.data.market import MarketData
 from finai_rl.envs.market_env import MarketVecEnv
+from finai_rl.envs.settings import cost_of_trading
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.backtest import BacktestResult, Policy, backtest
 from finai_rl.evaluation.policies import weight_rules as weights
@@ -27,11 +27,12 @@ from finai_rl.evaluation.policies.buy_and_hold import (
 from finai_rl.evaluation.policies.target_weights import ORDER_LIMIT, TargetWeights
 from finai_rl.evaluation.random_band import RandomBand, random_band
 from finai_rl.evaluation.result_cache import BacktestCache
-from finai_rl.experiment.environments import baseline_env, baseline_settings
+from finai_rl.experiment.environments import Environments
+from finai_rl.statistics.benchmark import EQUAL_WEIGHT
 
 log = logging.getLogger(__name__)
 
-CASH, EQUAL_WEIGHT = "cash", "equal_weight"
+CASH = "cash"
 RULES: dict[str, tuple[str, weights.Rule]] = {
     "equal_weight_rebalanced": ("Equal weight, rebalanced", weights.equal_weight),
     "inverse_volatility": ("Inverse volatility", weights.inverse_volatility),
@@ -47,6 +48,9 @@ LABELS = {
 }
 """What reports call each baseline, by the name a config gives it."""
 
+BUY_COST = "buy_cost_pct"
+"""The one setting that every environment needs, for equal weight to pay the agent's costs."""
+
 CACHE_FOLDER = Path("cache", "baselines")
 """Where baselines are kept, below ``output_root``."""
 
@@ -54,8 +58,34 @@ CODE = ("envs", "evaluation", "statistics", "experiment/baselines.py", "experime
 """Rooms and files whose change may change a baseline's result."""
 
 
+def equal_weight(
+    environments: Environments, data: MarketData, initial_amount: float
+) -> BacktestResult:
+    """Backtest equal weight, bought on the first day and held.
+
+    Args:
+        environments: Builds the run's environments.
+        data: The block.
+        initial_amount: What the agent's account opens with, all of it cash here.
+
+    Raises:
+        ConfigError: If a setting is refused, or the money does not buy one share of any stock.
+    """
+    settings = environments.evaluation_settings
+    slippage = settings.get("slippage_bps", 0.0)
+    try:
+        cost = cost_of_trading(BUY_COST, settings[BUY_COST], slippage, data)
+        hmax = int(equal_weight_shares(data, initial_amount, cost).max())
+        policy = EqualWeightBuyAndHold(data, initial_amount, cost, hmax)
+    except ValueError as error:
+        raise ConfigError([f"env: {error}"]) from error
+    # Bought at once, for what the agent's account opens with: its order limit does not hold.
+    env = environments.baseline(data, initial_amount=initial_amount, hmax=hmax)
+    return backtest(policy, env, data, LABELS[EQUAL_WEIGHT])
+
+
 def run_baselines(
-    cfg: DictConfig,
+    environments: Environments,
     data: MarketData,
     history: MarketData | None,
     names: Sequence[str],
@@ -68,7 +98,7 @@ def run_baselines(
     """Backtest baselines on a block, each in an environment of its own as the agent's.
 
     Args:
-        cfg: The run config, for the terms that the agent trades on.
+        environments: Builds the run's environments, on the terms that the agent trades on.
         data: The block.
         history: The same stocks on days before the block, for the rules with a window; None or
             a short one leaves them at equal weight at first, which a log line says.
@@ -95,13 +125,13 @@ def run_baselines(
     kept = BacktestCache(cache_folder)
     market = {
         "prices": _fingerprint(data, None if history is None else history.close[-window:]),
-        "terms": baseline_settings(cfg, initial_amount=initial_amount),
+        "terms": environments.baseline_settings(initial_amount=initial_amount),
         "code": _code(),
     }
     results = {}
     for name in names:
         windowed = {"every": every, "window": window} if name in RULES else {}
-        compute = _backtest_of(name, cfg, data, history, initial_amount, windowed)
+        compute = _backtest_of(name, environments, data, history, initial_amount, windowed)
         try:
             results[name] = kept.get({"name": name, **windowed, **market}, compute)
         except ConfigError:
@@ -112,12 +142,17 @@ def run_baselines(
 
 
 def run_random_band(
-    cfg: DictConfig, data: MarketData, agent: BacktestResult, *, n_draws: int = 200, seed: int = 0
+    environments: Environments,
+    data: MarketData,
+    agent: BacktestResult,
+    *,
+    n_draws: int = 200,
+    seed: int = 0,
 ) -> RandomBand:
     """Trade an agent's turnover in stocks drawn by lot, on its terms and from its account.
 
     Args:
-        cfg: The run config.
+        environments: Builds the run's environments.
         data: The block that the agent was backtested on.
         agent: Its backtest, long only.
         n_draws: Random agents, all stepped as one batch.
@@ -127,8 +162,8 @@ def run_random_band(
         ValueError: If the agent was ever short.
         ConfigError: If a setting is refused.
     """
-    env = baseline_env(
-        cfg,
+    evaluation = environments.cfg.evaluation
+    env = environments.baseline(
         data,
         initial_amount=float(agent.cash[0]),
         hmax=ORDER_LIMIT,
@@ -141,32 +176,27 @@ def run_random_band(
         agent,
         _market(env),
         seed=seed,
-        periods_per_year=cfg.evaluation.periods_per_year,
-        risk_free=cfg.evaluation.risk_free,
+        periods_per_year=evaluation.periods_per_year,
+        risk_free=evaluation.risk_free,
     )
 
 
 def _backtest_of(
     name: str,
-    cfg: DictConfig,
+    environments: Environments,
     data: MarketData,
     history: MarketData | None,
     initial_amount: float,
     windowed: dict[str, int],
 ) -> Callable[[], BacktestResult]:
     def compute() -> BacktestResult:
-        env = baseline_env(cfg, data, initial_amount=initial_amount, hmax=ORDER_LIMIT)
-        rates = _market(env).terms.rates
-        policy: Policy
-        if name == CASH:
-            policy = ConstantAction(np.zeros(data.n_stocks))
-        elif name == EQUAL_WEIGHT:
-            hmax = int(equal_weight_shares(data, initial_amount, rates[0]).max())
-            policy = EqualWeightBuyAndHold(data, initial_amount, rates[0], hmax)
-            env = baseline_env(cfg, data, initial_amount=initial_amount, hmax=hmax)
-        else:
+        if name == EQUAL_WEIGHT:
+            return equal_weight(environments, data, initial_amount)
+        env = environments.baseline(data, initial_amount=initial_amount, hmax=ORDER_LIMIT)
+        policy: Policy = ConstantAction(np.zeros(data.n_stocks))
+        if name != CASH:
             targets = weights.target_weights(RULES[name][1], data, history, **windowed)
-            policy = TargetWeights(targets, rates)
+            policy = TargetWeights(targets, _market(env).terms.rates)
         return backtest(policy, env, data, LABELS[name])
 
     return compute

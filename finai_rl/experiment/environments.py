@@ -42,122 +42,115 @@ BASELINE_RULES: dict[str, Any] = {
 """What holds for a baseline whatever the agent's environment: its costs and fills alone."""
 
 
-def training_env(cfg: DictConfig, *blocks: MarketData) -> VecEnv:
-    """Build the environment to learn in: monitored, seeded, and in its config's wrappers.
+class Environments:
+    """Builds every environment of a run from its config, whose settings are resolved once.
 
     Args:
-        cfg: The run config.
-        *blocks: What to learn on; of several, every account stays in one.
+        cfg: A checked run config.
 
     Raises:
-        ConfigError: If a setting is unknown or refused, or there are fewer environments than
-            blocks.
+        ConfigError: If ``evaluation.env`` changes a setting that the environment does not have.
     """
-    node, wrapper = _without_wrappers(cfg.env)
-    market = _market_env(node, blocks[0], cfg.seed) if len(blocks) == 1 else None
-    env = windowed(market or _segments(node, blocks, cfg.seed), wrapper.pop("window", 1))
-    return normalized(env, gamma=cfg.agent.get("gamma", DEFAULT_GAMMA), **wrapper)
 
+    def __init__(self, cfg: DictConfig) -> None:
+        self.cfg = cfg
+        settings = plain(cfg.env)
+        self._wrappers = {name: settings.pop(name) for name in WRAPPERS if name in settings}
+        self._settings = settings
+        self.window = int(self._wrappers.pop("window", 1))
+        self.evaluation_settings = settings | self._evaluation_changes()
 
-def evaluation_env(cfg: DictConfig, data: MarketData, trained: VecEnv | None = None) -> VecEnv:
-    """Build the environment of a backtest: the training environment with the evaluation's changes.
+    def training(self, *blocks: MarketData) -> VecEnv:
+        """Build the environment to learn in: monitored, seeded, and in its config's wrappers.
 
-    Args:
-        cfg: The run config.
-        data: The block to trade.
-        trained: The environment learned in, whose normalization is frozen; None for none.
+        Args:
+            *blocks: What to learn on; of several, every account stays in one.
 
-    Raises:
-        ConfigError: If a setting is unknown or refused.
-    """
-    env = windowed(_market_env(evaluation_settings(cfg), data, cfg.seed), window_of(cfg))
-    return frozen(env, trained) if trained is not None else env
+        Raises:
+            ConfigError: If a setting is unknown or refused, or there are fewer environments than
+                blocks.
+        """
+        env = self._market(self._settings, blocks[0]) if len(blocks) == 1 else self._batch(blocks)
+        gamma = self.cfg.agent.get("gamma", DEFAULT_GAMMA)
+        return normalized(windowed(env, self.window), gamma=gamma, **self._wrappers)
 
+    def evaluation(self, block: MarketData, trained: VecEnv | None = None) -> VecEnv:
+        """Build the environment of a backtest: the training one with the evaluation's changes.
 
-def baseline_env(
-    cfg: DictConfig, data: MarketData, *, initial_amount: float, hmax: int, **changes: Any
-) -> VecEnv:
-    """Build the environment that a baseline trades in, whatever the agent's actions mean.
+        Args:
+            block: The days to trade.
+            trained: The environment learned in, whose normalization is frozen; None for none.
 
-    Args:
-        cfg: The run config.
-        data: The block to trade.
-        initial_amount: Cash at the start, in the currency of the prices.
-        hmax: Most shares to trade per stock and day.
-        changes: Further settings, which overrule all others.
+        Raises:
+            ConfigError: If a setting is unknown or refused.
+        """
+        env = windowed(self._market(self.evaluation_settings, block), self.window)
+        return env if trained is None else frozen(env, trained)
 
-    Raises:
-        ConfigError: If a setting is refused.
-    """
-    node = baseline_settings(cfg, initial_amount=initial_amount, hmax=hmax, **changes)
-    return _market_env(node, data, cfg.seed)
+    def baseline(
+        self, block: MarketData, *, initial_amount: float, hmax: int, **changes: Any
+    ) -> VecEnv:
+        """Build the environment that a baseline trades in, whatever the agent's actions mean.
 
+        Args:
+            block: The days to trade.
+            initial_amount: Cash at the start, in the currency of the prices.
+            hmax: Most shares to trade per stock and day.
+            changes: Further settings, which overrule all others.
 
-def baseline_settings(cfg: DictConfig, **changes: Any) -> dict[str, Any]:
-    """Return the settings of a baseline's environment, ``_target_`` included.
+        Raises:
+            ConfigError: If a setting is refused.
+        """
+        settings = self.baseline_settings(initial_amount=initial_amount, hmax=hmax, **changes)
+        return self._market(settings, block)
 
-    It is a `StockTradingVecEnv`, whose actions are share orders, with the agent's settings of an
-    evaluation where it has them too (costs, slippage, market impact, fills) and `BASELINE_RULES`.
+    def baseline_settings(self, **changes: Any) -> dict[str, Any]:
+        """Return the settings of a baseline's environment, ``_target_`` included.
 
-    Args:
-        cfg: The run config.
-        changes: Settings that overrule all others.
-    """
-    from finai_rl.envs.stock_trading import StockTradingVecEnv
+        It is a `StockTradingVecEnv`, whose actions are share orders, with the agent's settings of
+        an evaluation where it has them too (costs, slippage, market impact, fills) and
+        `BASELINE_RULES`.
 
-    known = inspect.signature(StockTradingVecEnv).parameters
-    settings = evaluation_settings(cfg) | BASELINE_RULES | changes
-    node = {name: value for name, value in settings.items() if name in known}
-    node["_target_"] = f"{StockTradingVecEnv.__module__}.{StockTradingVecEnv.__qualname__}"
-    return node
+        Args:
+            changes: Settings that overrule all others.
+        """
+        from finai_rl.envs.stock_trading import StockTradingVecEnv
 
+        known = inspect.signature(StockTradingVecEnv).parameters
+        settings = self.evaluation_settings | BASELINE_RULES | changes
+        node = {name: value for name, value in settings.items() if name in known}
+        node["_target_"] = f"{StockTradingVecEnv.__module__}.{StockTradingVecEnv.__qualname__}"
+        return node
 
-def evaluation_settings(cfg: DictConfig) -> dict[str, Any]:
-    """Return the environment's settings with the evaluation's changes, without its wrappers'.
+    def _evaluation_changes(self) -> dict[str, Any]:
+        changes, known = plain(self.cfg.evaluation.env), self._settings
+        unknown = [name for name in changes if name not in known and name not in EVERY_BACKTEST]
+        if unknown:
+            raise ConfigError(
+                f"evaluation.env.{name}: no such setting of this environment; there are "
+                f"{', '.join(list(known)[1:])}"
+                for name in unknown
+            )
+        return {name: value for name, value in changes.items() if name in known}
 
-    Raises:
-        ConfigError: If a change is not one of the environment's settings.
-    """
-    node, _ = _without_wrappers(cfg.env)
-    changes = plain(cfg.evaluation.env)
-    unknown = [name for name in changes if name not in node and name not in EVERY_BACKTEST]
-    if unknown:
-        raise ConfigError(
-            f"evaluation.env.{name}: no such setting of this environment; there are "
-            f"{', '.join(list(node)[1:])}"
-            for name in unknown
+    def _batch(self, blocks: Sequence[MarketData]) -> VecEnv:
+        days = [block.n_days for block in blocks]
+        try:
+            counts = environments_per_segment(self._settings.get("n_envs", 1), days)
+        except ValueError as error:
+            raise ConfigError([f"env.{error}"]) from None
+        env = SegmentedVecEnv(
+            [
+                self._market({**self._settings, "n_envs": count}, block)
+                for block, count in zip(blocks, counts, strict=True)
+            ]
         )
-    return node | {name: value for name, value in changes.items() if name in node}
+        env.seed(self.cfg.seed)
+        return env
 
+    def _market(self, settings: dict[str, Any], block: MarketData) -> VecEnv:
+        from stable_baselines3.common.vec_env import VecMonitor
 
-def _segments(node: dict[str, Any], blocks: Sequence[MarketData], seed: int) -> VecEnv:
-    try:
-        counts = environments_per_segment(node.get("n_envs", 1), [b.n_days for b in blocks])
-    except ValueError as error:
-        raise ConfigError([f"env.{error}"]) from None
-    segments = [
-        _market_env({**node, "n_envs": count}, block, seed)
-        for block, count in zip(blocks, counts, strict=True)
-    ]
-    env = SegmentedVecEnv(segments)
-    env.seed(seed)
-    return env
-
-
-def _market_env(node: dict[str, Any], data: MarketData, seed: int) -> VecEnv:
-    from stable_baselines3.common.vec_env import VecMonitor
-
-    env = VecMonitor(build(node, "env", data))
-    env.seed(seed)
-    return env
-
-
-def window_of(cfg: DictConfig) -> int:
-    """Return how many days an observation shows."""
-    return int(cfg.env.get("window", 1))
-
-
-def _without_wrappers(cfg: DictConfig) -> tuple[dict[str, Any], dict[str, Any]]:
-    node = plain(cfg)
-    wrapper = {name: node.pop(name) for name in WRAPPERS if name in node}
-    return node, wrapper
+        env = VecMonitor(build(settings, "env", block))
+        env.seed(self.cfg.seed)
+        return env

@@ -16,14 +16,15 @@ from finai_rl.evaluation.run_statistics import CostScenario, statistics_of
 from finai_rl.evaluation.verdict import judge_run
 from finai_rl.experiment.baselines import (
     CACHE_FOLDER,
-    EQUAL_WEIGHT,
     LABELS,
     run_baselines,
     run_random_band,
 )
+from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.holdout import Holdout
 from finai_rl.report.run.band import Band
 from finai_rl.report.run.contents import DataFacts, EvaluationReport, RunFacts
+from finai_rl.statistics.benchmark import EQUAL_WEIGHT
 from finai_rl.statistics.returns import sharpe_ratio, simple_returns, total_return
 
 if TYPE_CHECKING:
@@ -72,18 +73,18 @@ class Assessment:
 
     def __init__(self, cfg: DictConfig, block: Block, request: Request) -> None:
         self._cfg, self._block, self._request = cfg, block, request
-        self._holdout = Holdout(cfg, block.data)
-        opening = float(self._holdout.baseline.account_value[0])
-        names = dict.fromkeys([EQUAL_WEIGHT, *request.baselines])
-        folder = Path(request.output_root).absolute() / CACHE_FOLDER
-        self.baselines = run_baselines(
-            cfg,
+        self._environments = Environments(cfg)
+        self._holdout = Holdout(self._environments, block.data)
+        self._holdout.check()
+        found = run_baselines(
+            self._environments,
             block.data,
             block.history,
-            list(names),
-            initial_amount=opening,
-            cache_folder=folder,
+            [name for name in dict.fromkeys(request.baselines) if name != EQUAL_WEIGHT],
+            initial_amount=self._holdout.opening,
+            cache_folder=Path(request.output_root).absolute() / CACHE_FOLDER,
         )
+        self.baselines = {EQUAL_WEIGHT: self._holdout.baseline, **found}
 
     def report(
         self,
@@ -160,7 +161,7 @@ class Assessment:
             return None
         try:
             band = run_random_band(
-                self._cfg,
+                self._environments,
                 self._block.data,
                 result,
                 n_draws=self._request.random_agents,
@@ -186,7 +187,9 @@ class Assessment:
                 cfg = copy.deepcopy(self._cfg)
                 for name in known:
                     OmegaConf.update(cfg, f"env.{name}", cfg.env[name] * multiplier)
-                account = Holdout(cfg, self._block.data).run(agent, normalization, result.name)
+                account = Holdout(Environments(cfg), self._block.data).run(
+                    agent, normalization, result.name
+                )
             returns = account.returns
             scenarios.append(
                 CostScenario(

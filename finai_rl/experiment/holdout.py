@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from omegaconf import DictConfig
 
 from finai_rl.data.market import MarketData
-from finai_rl.envs.settings import cost_of_trading, per_stock
+from finai_rl.envs.settings import per_stock
+from finai_rl.envs.wrappers.normalization import frozen
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.backtest import BacktestResult, backtest
 from finai_rl.evaluation.metrics import break_even_cost, metrics, return_metrics
 from finai_rl.evaluation.policies.buy_and_hold import (
     ConstantAction,
-    EqualWeightBuyAndHold,
-    equal_weight_shares,
     index_account_value,
 )
-from finai_rl.experiment.environments import baseline_env, evaluation_env, evaluation_settings
+from finai_rl.experiment.baselines import BUY_COST, equal_weight
+from finai_rl.experiment.environments import Environments
 from finai_rl.report.run.files import save_report
+from finai_rl.statistics.benchmark import EQUAL_WEIGHT
 from finai_rl.statistics.returns import simple_returns
 from finai_rl.type_aliases import FloatArray
 
@@ -30,10 +31,7 @@ if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
     from stable_baselines3.common.vec_env import VecEnv
 
-EQUAL_WEIGHT = "Equal weight, buy and hold"
 RETURNS_FILE = "returns.csv"
-BASELINE_SETTINGS = ("buy_cost_pct",)
-"""Settings that any environment needs for the equal-weight baseline to pay the agent's costs."""
 
 
 @dataclass(frozen=True)
@@ -59,28 +57,54 @@ class HoldoutReport:
 class Holdout:
     """Backtests agents on a block of days, with frozen normalization and deterministic actions.
 
-    The baselines are run when it is made, so that whatever is wrong with the block, the
-    environment's evaluation settings or the objective's name shows before any training.
+    Nothing is run when it is made. `check` runs, before any training, all that needs no agent;
+    what it finds is kept for the backtests.
 
     Args:
-        cfg: The run config.
+        environments: Builds the run's environments.
         data: The block.
-
-    Raises:
-        ConfigError: If the objective is no metric, or the settings do not allow a backtest.
     """
 
-    def __init__(self, cfg: DictConfig, data: MarketData) -> None:
-        self._cfg, self._data = cfg, data
-        self._settings = evaluation_settings(cfg)
-        self._check()
-        opening = self._opening()
-        self.baseline = self._equal_weight(opening)
-        self.index = index_account_value(data, opening)
-        self.baseline_metrics = self._measure_baselines(data.n_days)
-        names = [*self.baseline_metrics["equal_weight"], "break_even_cost"]
-        if cfg.objective not in names:
-            raise ConfigError([f"objective: no metric {cfg.objective!r}; choose from {names}"])
+    def __init__(self, environments: Environments, data: MarketData) -> None:
+        self._environments, self._cfg, self._data = environments, environments.cfg, data
+
+    def check(self) -> None:
+        """Run the dry run and equal weight, and validate the objective's name.
+
+        Raises:
+            ConfigError: If the objective is no metric, or the settings do not allow a backtest.
+        """
+        self._check_settings()
+        names = [*self._baseline_metrics[EQUAL_WEIGHT], "break_even_cost"]
+        if self._cfg.objective not in names:
+            raise ConfigError(
+                [f"objective: no metric {self._cfg.objective!r}; choose from {names}"]
+            )
+
+    @cached_property
+    def opening(self) -> float:
+        """What the account is worth at the start, in the currency of the prices.
+
+        Measured by an account that orders nothing, which also shows that an episode is the block.
+        """
+        space = self._env.action_space
+        nothing = ConstantAction(np.zeros(space.shape or (), space.dtype))
+        try:
+            result = backtest(nothing, self._env, self._data, "dry run")
+        except ValueError as error:
+            raise ConfigError([f"evaluation.env: {error}"]) from error
+        self._check_days(result)
+        return float(result.account_value[0])
+
+    @cached_property
+    def baseline(self) -> BacktestResult:
+        """Equal weight, bought on the first day and held, at the agent's costs."""
+        return equal_weight(self._environments, self._data, self.opening)
+
+    @cached_property
+    def index(self) -> FloatArray | None:
+        """(n_days,) the data's index, rebased to the opening; None where it has none."""
+        return index_account_value(self._data, self.opening)
 
     def backtest(
         self, agent: BaseAlgorithm, trained: VecEnv | None, name: str, folder: Path
@@ -109,16 +133,19 @@ class Holdout:
         files.append(self._save_returns(result, folder))
         measured = self.measure(result)
         measured["break_even_cost"] = break_even_cost(result, baseline)
+        whole = n_days == data.n_days
+        baselines = self._baseline_metrics if whole else self._measure_baselines(n_days)
         return HoldoutReport(
-            {"agent": measured, **self._measure_baselines(n_days)},
+            {"agent": measured, **baselines},
             files,
-            self._daily(result),
+            self.daily_returns(result),
             data.day_names[n_days - 1] if result.ruined else None,
         )
 
     def run(self, agent: BaseAlgorithm, trained: VecEnv | None, name: str) -> BacktestResult:
         """Backtest an agent and write nothing; arguments and errors are those of `backtest`."""
-        env = evaluation_env(self._cfg, self._data, trained)
+        self._env.seed(self._cfg.seed)
+        env = self._env if trained is None else frozen(self._env, trained)
         result = backtest(agent, env, self._data, name)
         self._check_days(result)
         return result
@@ -138,8 +165,8 @@ class Holdout:
 
         columns = {
             "date": self._data.day_names[1:],
-            "agent": self._daily(result),
-            "equal_weight": simple_returns(self.baseline.account_value),
+            "agent": self.daily_returns(result),
+            EQUAL_WEIGHT: simple_returns(self.baseline.account_value),
         }
         if self.index is not None:
             columns["index"] = simple_returns(self.index)
@@ -148,15 +175,23 @@ class Holdout:
         table.to_csv(file, index=False)
         return file
 
-    def _daily(self, result: BacktestResult) -> FloatArray:
+    def daily_returns(self, result: BacktestResult) -> FloatArray:
+        """Return the (n_days - 1,) simple returns of an account, 0 after its ruin."""
         returns = simple_returns(result.account_value)
         return np.concatenate([returns, np.zeros(self._data.n_days - 1 - len(returns))])
 
-    def _check(self) -> None:
-        data, settings = self._data, self._settings
-        lacking = [name for name in BASELINE_SETTINGS if name not in settings]
-        if lacking:
-            raise ConfigError([f"env: the equal-weight baseline needs the settings {lacking}"])
+    @cached_property
+    def _env(self) -> VecEnv:
+        return self._environments.evaluation(self._data)
+
+    @cached_property
+    def _baseline_metrics(self) -> dict[str, dict[str, float]]:
+        return self._measure_baselines(self._data.n_days)
+
+    def _check_settings(self) -> None:
+        data, settings = self._data, self._environments.evaluation_settings
+        if BUY_COST not in settings:
+            raise ConfigError([f"env: the equal-weight baseline needs the settings {[BUY_COST]}"])
         held = per_stock("num_stock_shares", settings.get("num_stock_shares") or 0.0, data)
         if settings.get("finrl_compat") and data.n_stocks == 1 and held.any():
             raise ConfigError(
@@ -176,18 +211,6 @@ class Holdout:
                 ]
             )
 
-    def _opening(self) -> float:
-        """Run through the block once, and return what the account is worth at its start."""
-        try:
-            env = evaluation_env(self._cfg, self._data)
-            space = env.action_space
-            constant = ConstantAction(np.zeros(space.shape or (), space.dtype))
-            result = backtest(constant, env, self._data, "dry run")
-        except ValueError as error:
-            raise ConfigError([f"evaluation.env: {error}"]) from error
-        self._check_days(result)
-        return float(result.account_value[0])
-
     def _check_days(self, result: BacktestResult) -> None:
         n_days = len(result.dates)
         from_the_start = np.array_equal(result.dates, self._data.dates[:n_days])
@@ -202,46 +225,42 @@ class Holdout:
 
     def _measure_baselines(self, n_days: int) -> dict[str, dict[str, float]]:
         settings = self._cfg.evaluation
-        measured = {"equal_weight": self.measure(self.baseline.head(n_days))}
+        measured = {EQUAL_WEIGHT: self.measure(self.baseline.head(n_days))}
         if self.index is not None:
             measured["index"] = return_metrics(
                 simple_returns(self.index[:n_days]), settings.periods_per_year, settings.risk_free
             )
         return measured
 
-    def _equal_weight(self, opening: float) -> BacktestResult:
-        slippage = self._settings.get("slippage_bps", 0.0)
-        try:
-            cost = cost_of_trading(
-                "buy_cost_pct", self._settings["buy_cost_pct"], slippage, self._data
-            )
-            hmax = int(equal_weight_shares(self._data, opening, cost).max())
-            policy = EqualWeightBuyAndHold(self._data, opening, cost, hmax)
-        except ValueError as error:
-            raise ConfigError([f"env: {error}"]) from error
-        # Bought at once, for what the agent's account opens with: its order limit does not hold.
-        env = baseline_env(self._cfg, self._data, initial_amount=opening, hmax=hmax)
-        return backtest(policy, env, self._data, EQUAL_WEIGHT)
 
-
-def holdout_of(cfg: DictConfig, blocks: Sequence[MarketData]) -> Holdout | HoldoutBlocks:
+def holdout_of(environments: Environments, blocks: Sequence[MarketData]) -> Holdout | HoldoutBlocks:
     """Return what backtests agents on one block, or on each of several."""
-    return Holdout(cfg, blocks[0]) if len(blocks) == 1 else HoldoutBlocks(cfg, blocks)
+    return (
+        Holdout(environments, blocks[0])
+        if len(blocks) == 1
+        else HoldoutBlocks(environments, blocks)
+    )
 
 
 class HoldoutBlocks:
     """Backtests agents on each of several blocks, as `Holdout` does on one.
 
     Args:
-        cfg: The run config.
+        environments: Builds the run's environments.
         blocks: The blocks, by date.
-
-    Raises:
-        ConfigError: If the objective is no metric, or the settings do not allow a backtest.
     """
 
-    def __init__(self, cfg: DictConfig, blocks: Sequence[MarketData]) -> None:
-        self._holdouts = {_span(block): Holdout(cfg, block) for block in blocks}
+    def __init__(self, environments: Environments, blocks: Sequence[MarketData]) -> None:
+        self._holdouts = {_span(block): Holdout(environments, block) for block in blocks}
+
+    def check(self) -> None:
+        """Check every block, see `Holdout.check`.
+
+        Raises:
+            ConfigError: If the objective is no metric, or the settings do not allow a backtest.
+        """
+        for holdout in self._holdouts.values():
+            holdout.check()
 
     def backtest(
         self, agent: BaseAlgorithm, trained: VecEnv | None, name: str, folder: Path

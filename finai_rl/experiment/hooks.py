@@ -1,4 +1,4 @@
-"""What looks on while an agent is trained: nothing, or the trial of a sweep."""
+"""What a sweep may add to a training."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
     from finai_rl.tracking import Tracker
 
 
-class Watch:
-    """Looks on without doing anything, which is what a run of its own needs.
+class TrainingHooks:
+    """Functions that a training calls; these do nothing, which is right for a run of its own.
 
     Attributes:
-        prints: Whether the run prints its own table.
+        prints_summary: Whether the run prints its own table.
     """
 
-    prints = True
+    prints_summary = True
 
     def on_split(self, split: Split) -> None:
-        """Hear which days are trained and validated on; may refuse them.
+        """Validate the days that are trained and validated on.
 
         Raises:
             InputError: If these days may not be used.
         """
 
-    def on_open(self, tracker: Tracker) -> None:
-        """Hear that the run is open."""
+    def on_run_start(self, tracker: Tracker) -> None:
+        """Tag the run, which is open now."""
 
     def callbacks(
         self, agent: BaseAlgorithm, env: VecEnv, steps: int, holdout: Holdout | HoldoutBlocks
     ) -> Sequence[BaseCallback]:
-        """Return what is to be called while the agent learns."""
+        """Return callbacks to train with, beside the training's own."""
         return ()
 
-    def on_report(self, report: HoldoutReport) -> None:
-        """Hear what the validation backtest found."""
+    def on_backtest(self, report: HoldoutReport) -> None:
+        """Keep what the validation backtest found."""

@@ -1,4 +1,4 @@
-"""What a run tells its tracker about itself, and the terminal at its end."""
+"""Log a run and its backtest to the tracker, and print its summary."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ RUIN_TAG = "validation.ruined_on"
 """The day on which the agent's account was ruined; a run without the tag was not."""
 
 
-def chosen(group: str, cfg: DictConfig) -> str:
+def option_of(group: str, cfg: DictConfig) -> str:
     """Return which option of a config group a run was composed with."""
     choices = HydraConfig.get().runtime.choices if HydraConfig.initialized() else {}
     return str(choices.get(group) or cfg[group].get("_target_", group))
 
 
-def describe(tracker: Tracker, cfg: DictConfig, split: Split) -> None:
-    """Record everything about a run that is known before it trains."""
+def log_run(tracker: Tracker, cfg: DictConfig, split: Split) -> None:
+    """Log everything about a run that is known before it trains: config, tags, datasets."""
     overrides = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
     config: Any = OmegaConf.to_container(cfg, resolve=True)
     tracker.log_config(config, list(overrides))
     source = split.train.source
     tracker.set_tags(
         {
-            **{group: chosen(group, cfg) for group in ("agent", "network", "env", "data", "split")},
+            **{
+                group: option_of(group, cfg)
+                for group in ("agent", "network", "env", "data", "split")
+            },
             **_preset_tags(),
             "agent.class": cfg.agent["_target_"],
             "seed": str(cfg.seed),
@@ -48,10 +51,10 @@ def describe(tracker: Tracker, cfg: DictConfig, split: Split) -> None:
         tracker.log_dataset(block, "validation")
 
 
-def record_backtest(
+def log_backtest(
     tracker: Tracker, cfg: DictConfig, report: HoldoutReport, step: int, folder: Path
 ) -> None:
-    """Record the numbers, tables and pictures of the validation backtest.
+    """Log the numbers, tables and pictures of the validation backtest.
 
     A run whose account was ruined, and only such a run, gets the tag ``validation.ruined_on``
     with the date.
@@ -79,7 +82,7 @@ def print_summary(
     table = Table(title=f"Validation backtest, {_spans(blocks, last_day)}")
     table.add_column("metric")
     for name in report.metrics:
-        heading = chosen("agent", cfg) if name == "agent" else name.replace("_", " ")
+        heading = option_of("agent", cfg) if name == "agent" else name.replace("_", " ")
         table.add_column(heading, justify="right")
     for metric in report.metrics["agent"]:
         table.add_row(metric, *(_shown(values, metric) for values in report.metrics.values()))
@@ -144,7 +147,7 @@ def _block_tags(split: Split) -> dict[str, str]:
 def _note(cfg: DictConfig, split: Split) -> str:
     source = split.train.source
     lines = [
-        f"**{chosen('agent', cfg)}** on **{source.name}** "
+        f"**{option_of('agent', cfg)}** on **{source.name}** "
         f"({split.train.n_stocks} stocks), seed {cfg.seed}.",
         "",
         *(f"> {caveat}\n" for caveat in source.caveats),

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def claim(folder: Path) -> None:
-    """Take a run folder for this run alone: another one's results are never written over.
+def reserve_folder(folder: Path) -> None:
+    """Reserve a run folder for this run: another one's results are never written over.
 
     Raises:
         ConfigError: If a run has it already, such as one that started in the same second.
@@ -68,7 +68,7 @@ def timesteps_to_train(cfg: DictConfig, agent: BaseAlgorithm, env: VecEnv) -> in
     return steps
 
 
-def model_folder(cfg: DictConfig) -> Path | None:
+def model_dir_of(cfg: DictConfig) -> Path | None:
     """Make and return the second place for the model; in a multirun each job has one of its own.
 
     Raises:
@@ -124,7 +124,7 @@ def learn(
 
 
 def save(
-    agent: BaseAlgorithm, env: VecEnv, folder: Path, second: Path | None, tracker: Tracker
+    agent: BaseAlgorithm, env: VecEnv, folder: Path, model_dir: Path | None, tracker: Tracker
 ) -> None:
     """Save model and normalization statistics, and log them as an MLflow model."""
     from stable_baselines3.common.vec_env import VecNormalize
@@ -139,13 +139,13 @@ def save(
     else:
         observations = np.asarray(env.reset())
     files = [file for file in (model, statistics) if file.is_file()]
-    if second is not None:
+    if model_dir is not None:
         # Statistics of an earlier model beside this one would be taken for its own, and a model
         # in the other format for the one that these statistics belong to.
         for stale in {statistics.name, "model.zip", "model.pth"} - {file.name for file in files}:
-            (second / stale).unlink(missing_ok=True)
+            (model_dir / stale).unlink(missing_ok=True)
         for file in files:
-            shutil.copy2(file, second)
+            shutil.copy2(file, model_dir)
     logged = tracker.log_policy(
         agent, model, observations[:2], statistics if statistics in files else None
     )

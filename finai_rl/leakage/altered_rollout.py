@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from finai_rl.data.market import MarketData
 from finai_rl.evaluation.backtest import Policy
-from finai_rl.experiment.environments import evaluation_env
+from finai_rl.experiment.environments import Environments
 from finai_rl.leakage.altered_source import Recomputations
 from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.panel import altered
@@ -66,7 +66,7 @@ def trajectory(
     Returns:
         (at most steps, n_observations) states and (.., n_actions) actions, until the episode ends.
     """
-    env = evaluation_env(cfg, data, trained)
+    env = Environments(cfg).evaluation(data, trained)
     spaces = env.observation_space.shape, env.action_space.shape
     sizes = int(np.prod(spaces[0] or ())), int(np.prod(spaces[1] or ()))
     policy: Policy = agent or FixedPolicy(*sizes, cfg.seed)

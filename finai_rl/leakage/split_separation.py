@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from finai_rl.data.market import MarketData
 from finai_rl.data.split import SealedBlock, Split
-from finai_rl.experiment.environments import evaluation_env, training_env
+from finai_rl.experiment.environments import Environments
 from finai_rl.leakage.altered_source import Recomputation
 from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.panel import altered
@@ -81,7 +81,7 @@ def _statistics(cfg: DictConfig, split: Split, again: Recomputation | None) -> F
             moved.append("training moves when everything after its last day is altered")
     before = _moments(env)
     for block in (split.validation, altered(split.validation, 0, cfg.seed)):
-        held_out = evaluation_env(cfg, block, env)
+        held_out = Environments(cfg).evaluation(block, env)
         held_out.reset()
         for _ in range(min(STEPS, block.n_days - 2)):
             held_out.step(np.zeros((1, *(held_out.action_space.shape or ())), np.float32))
@@ -95,7 +95,7 @@ def _statistics(cfg: DictConfig, split: Split, again: Recomputation | None) -> F
 
 
 def _trained(cfg: DictConfig, data: MarketData) -> tuple[VecEnv, NDArray[Any]]:
-    env = training_env(cfg, data)
+    env = Environments(cfg).training(data)
     rng = np.random.default_rng(cfg.seed)
     seen: list[Any] = [env.reset()]
     for _ in range(STEPS):

@@ -15,7 +15,7 @@ from finai_rl.data.market import MarketData
 from finai_rl.data.split import Split
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.experiment.agent import new_agent
-from finai_rl.experiment.environments import evaluation_env, training_env
+from finai_rl.experiment.environments import Environments
 from finai_rl.leakage.altered_rollout import trajectory
 from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.information import newey_west_t
@@ -127,7 +127,7 @@ def _acts_alike(cfg: DictConfig, data: MarketData, agent: BaseAlgorithm, env: Ve
 
 
 def _trained(cfg: DictConfig, data: MarketData) -> tuple[BaseAlgorithm, VecEnv]:
-    env = training_env(cfg, data)
+    env = Environments(cfg).training(data)
     agent = new_agent(cfg, env)
     agent.learn(int(cfg.total_timesteps))
     return agent, env
@@ -136,7 +136,7 @@ def _trained(cfg: DictConfig, data: MarketData) -> tuple[BaseAlgorithm, VecEnv]:
 def _log_returns(
     cfg: DictConfig, data: MarketData, agent: BaseAlgorithm, trained: VecEnv
 ) -> FloatArray:
-    result = backtest(agent, evaluation_env(cfg, data, trained), data, "agent")
+    result = backtest(agent, Environments(cfg).evaluation(data, trained), data, "agent")
     # A ruined account is worth nothing: its logarithm is not, so it ends just above.
     values = np.maximum(result.account_value, 1e-6 * result.account_value[0])
     return np.asarray(np.diff(np.log(values)))

@@ -8,6 +8,10 @@ from finai_rl.statistics.newey_west import newey_west_covariance
 from finai_rl.statistics.returns import excess_returns, ratio, volatility
 from finai_rl.type_aliases import FloatArray
 
+EQUAL_WEIGHT = "equal_weight"
+"""The benchmark of every agent, by the name that metrics, tables and configs give it: the same
+money in every stock, bought on the first day and held."""
+
 _NEGLIGIBLE_VARIANCE = 1e-24
 
 

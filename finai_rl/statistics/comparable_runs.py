@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from finai_rl.statistics.benchmark import EQUAL_WEIGHT
 from finai_rl.type_aliases import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd
 
 AGENT, BASELINE = 0, 1
-_COLUMNS = ["agent", "equal_weight"]
+_COLUMNS = ["agent", EQUAL_WEIGHT]
 
 # Equal weight of the same stocks differs a little by costs and whole shares, by about 0.0001 a
 # day; that of other stocks by far more.

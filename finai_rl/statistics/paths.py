@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from finai_rl.statistics.benchmark import EQUAL_WEIGHT
 from finai_rl.statistics.comparable_runs import TrainedRun
 from finai_rl.statistics.returns import sharpe_ratio
 from finai_rl.type_aliases import FloatArray
@@ -99,5 +100,5 @@ def path_scores(
         return sharpe_ratio(joined, periods_per_year, risk_free)
 
     return PathScores(
-        np.array([score(path, "agent") for path in whole]), score(whole[0], "equal_weight")
+        np.array([score(path, "agent") for path in whole]), score(whole[0], EQUAL_WEIGHT)
     )

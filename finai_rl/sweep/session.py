@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from finai_rl.config.build import build, plain
 from finai_rl.data.market import DataSource
+from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.holdout import Holdout
 from finai_rl.experiment.market import load_split
 from finai_rl.statistics.returns import simple_returns
@@ -61,10 +62,11 @@ class Prospect:
         split = load_split(cfg)
         if split.test is None:
             log.warning("This split leaves no sealed test block: nothing is left to judge by")
-        baseline = Holdout(cfg, split.validation).baseline
+        holdout = Holdout(Environments(cfg), split.validation)
+        holdout.check()
         return cls(
             Seal.of(split, compare_data=compare_data),
-            simple_returns(baseline.account_value),
+            simple_returns(holdout.baseline.account_value),
             split.train.source,
         )
 

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from finai_rl.config.build import build, plain
 from finai_rl.config.command import WithSeed
 from finai_rl.errors import InputError, StoppedEarly
-from finai_rl.experiment.hooks import Watch
+from finai_rl.experiment.hooks import TrainingHooks
 from finai_rl.statistics.seeds import aggregate
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import SweepContext
@@ -32,13 +32,12 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
     from finai_rl.data.split import Split
-    from finai_rl.evaluation.result import BacktestResult
     from finai_rl.experiment.holdout import Holdout, HoldoutBlocks, HoldoutReport
     from finai_rl.type_aliases import FloatArray
 
 log = logging.getLogger(__name__)
 
-Train = Callable[[DictConfig, Path, Watch], float]
+Train = Callable[[DictConfig, Path, TrainingHooks], float]
 
 
 class TrialKilled(RuntimeError):
@@ -183,18 +182,18 @@ class Trial:
         return self.study is not None and value is not None and self.study.report(step, value)
 
     def _train_one(self, train: Train, cfg: DictConfig, folder: Path, number: int) -> None:
-        watch = _SeedWatch(self, cfg, number)
+        hooks = _SeedHooks(self, cfg, number)
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            value = train(cfg, folder, watch)
+            value = train(cfg, folder, hooks)
         except InputError:
             # An objective that is undefined because the account was ruined has its own score.
-            if watch.ruined_on is None or self.cfg.sweep.ruined is None:
+            if hooks.ruined_on is None or self.cfg.sweep.ruined is None:
                 raise
             value = float("nan")
-        if watch.ruined_on is not None and self.cfg.sweep.ruined is None:
-            raise InputError(f"the account was ruined on {watch.ruined_on}")
-        self.scored(self.score_of(value, watch.ruined_on), watch.dates, watch.returns)
+        if hooks.ruined_on is not None and self.cfg.sweep.ruined is None:
+            raise InputError(f"the account was ruined on {hooks.ruined_on}")
+        self.scored(self.score_of(value, hooks.ruined_on), hooks.dates, hooks.returns)
 
     def _end(self, state: str, value: float | None, reason: str | None) -> None:
         self.outcome = self.outcome.ended(state, value, reason)
@@ -205,10 +204,10 @@ class Trial:
             self.tracker.rename(self.outcome.run_name)
 
 
-class _SeedWatch(Watch):
-    """Looks on while one seed of a trial trains."""
+class _SeedHooks(TrainingHooks):
+    """Seals, scores and prunes the training of one seed of a trial."""
 
-    prints = False
+    prints_summary = False
 
     def __init__(self, trial: Trial, cfg: DictConfig, number: int) -> None:
         self._trial, self._cfg, self._number = trial, cfg, number
@@ -222,7 +221,7 @@ class _SeedWatch(Watch):
         self._trial.context.seal.check(split)
         self.dates = [day for block in split.validation_blocks for day in block.day_names[1:]]
 
-    def on_open(self, tracker: Tracker) -> None:
+    def on_run_start(self, tracker: Tracker) -> None:
         self._tracker = tracker
         self._trial.opened(tracker, of_seed=self._trial.cfg.sweep.seeds > 1)
 
@@ -239,35 +238,35 @@ class _SeedWatch(Watch):
         def look(look_number: int) -> None:
             result = holdout.run(agent, env, "look")
             score = holdout.measure(result)[self._cfg.objective]
-            self._look(look_number, score, result, agent.num_timesteps, steps)
+            returns = holdout.daily_returns(result)
+            ruined_on = str(result.dates[-1]) if result.ruined else None
+            self._look(look_number, score, returns, ruined_on, agent.num_timesteps, steps)
 
         return [ValidationLooks(looks_at(steps, n_looks), look)]
 
-    def on_report(self, report: HoldoutReport) -> None:
+    def on_backtest(self, report: HoldoutReport) -> None:
         self.ruined_on = report.ruined_on
         self.returns = report.returns
 
     def _look(
-        self, number: int, score: float, result: BacktestResult, step: int, steps: int
+        self,
+        number: int,
+        score: float,
+        returns: FloatArray,
+        ruined_on: str | None,
+        step: int,
+        steps: int,
     ) -> None:
-        ruined_on = str(result.dates[-1]) if result.ruined else None
         score = self._trial.score_of(score, ruined_on)
         self._tracker.set_tags({COUNTED_TAG: "true"})
         if not np.isfinite(score):
             return
         self._tracker.log_metrics({f"validation_curve/{self._cfg.objective}": score}, step)
         place = self._number * (self._cfg.sweep.evaluations + 1) + number
-        if self._trial.looked(place, score, self.dates, self._daily(result)):
+        if self._trial.looked(place, score, self.dates, returns):
             raise StoppedEarly(
                 f"pruned at step {step:,} of {steps:,}: {self._cfg.objective} {score:.4f}"
             )
-
-    def _daily(self, result: BacktestResult) -> FloatArray:
-        from finai_rl.statistics.returns import simple_returns
-
-        returns = simple_returns(result.account_value)
-        # Nothing is left to earn with after ruin.
-        return np.concatenate([returns, np.zeros(len(self.dates) - len(returns))])
 
 
 def _within_cores(cfg: DictConfig, context: SweepContext) -> DictConfig:

@@ -19,7 +19,7 @@ from finai_rl.envs.wrappers.windows import windowed
 from finai_rl.errors import ConfigError, InputError
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.experiment.agent import new_agent
-from finai_rl.experiment.environments import evaluation_env, training_env
+from finai_rl.experiment.environments import Environments
 from tests.agents.test_registry import AGENTS, Recorded, learned, tiny
 from tests.config.test_check import composed
 from tests.markets import generated_market
@@ -38,7 +38,7 @@ def data() -> MarketData:
 
 def built(cfg: DictConfig, data: MarketData) -> Any:
     torch.manual_seed(0)
-    return new_agent(cfg, training_env(cfg, data))
+    return new_agent(cfg, Environments(cfg).training(data))
 
 
 def reordered(observations: np.ndarray, window: int) -> np.ndarray:
@@ -118,7 +118,7 @@ def test_windows_train_and_are_backtested(
     learner.save(tmp_path / "model.zip")
     loaded = type(learner).load(tmp_path / "model.zip", device="cpu")
     recorded = Recorded(loaded)
-    backtest(recorded, evaluation_env(cfg, data, env), data, network)
+    backtest(recorded, Environments(cfg).evaluation(data, env), data, network)
     assert isinstance(env, VecNormalize)
     seen = env.unnormalize_obs(np.concatenate(recorded.seen)).reshape(len(recorded.seen), 4, -1)
     clipped = np.abs(np.concatenate(recorded.seen)).reshape(seen.shape) > 9.99
@@ -153,7 +153,7 @@ def test_the_last_observation_of_an_episode_holds_its_own_days(data: MarketData)
 
 def test_a_window_below_one_day_is_refused(data: MarketData) -> None:
     with pytest.raises(InputError, match=r"env\.window: must be at least 1, got 0"):
-        training_env(tiny("env.window=0"), data)
+        Environments(tiny("env.window=0")).training(data)
 
 
 def test_the_order_of_days_matters(data: MarketData) -> None:
@@ -166,7 +166,7 @@ def test_the_order_of_days_matters(data: MarketData) -> None:
 
 def test_finrls_own_class_takes_networks_and_windows(data: MarketData) -> None:
     cfg = check(composed("env=finrl", "network=attention", "env.window=2", "agent=a2c"))
-    env = training_env(cfg, data)
+    env = Environments(cfg).training(data)
     agent = new_agent(cfg, env)
     assert agent.predict(env.reset(), deterministic=True)[0].shape == (1, N_STOCKS)
 

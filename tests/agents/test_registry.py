@@ -15,7 +15,7 @@ from finai_rl.config.command import CONFIG_DIR
 from finai_rl.data.market import MarketData
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.experiment.agent import new_agent
-from finai_rl.experiment.environments import evaluation_env, training_env
+from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.training import seed_everything, timesteps_to_train
 from tests.config.test_check import composed
 from tests.markets import generated_market
@@ -46,7 +46,7 @@ def tiny(*overrides: str) -> DictConfig:
 def learned(cfg: DictConfig, data: MarketData, folder: Path) -> tuple[Any, Any]:
     """Let a new agent learn as a run does, with its callbacks; return it and its environment."""
     seed_everything(cfg)
-    env = training_env(cfg, data)
+    env = Environments(cfg).training(data)
     agent = new_agent(cfg, env)
     steps = timesteps_to_train(cfg, agent, env)
     callbacks = training_callbacks(agent, folder, checkpoint_every=32)
@@ -84,7 +84,7 @@ def test_an_agent_of_the_registry(name: str, data: MarketData, tmp_path: Path) -
 
     unseen = generated_market(n_days=30, n_stocks=3, seed=1)
     results = [
-        backtest(policy, evaluation_env(cfg, unseen, env), unseen, name)
+        backtest(policy, Environments(cfg).evaluation(unseen, env), unseen, name)
         for policy in (agent, loaded)
     ]
     assert len(results[0].dates) == 30
@@ -112,7 +112,7 @@ def test_a_recurrent_policy_keeps_its_state_through_a_backtest(
     cfg = tiny("agent=recurrent_ppo", "env.hmax=100000")
     agent, env = learned(cfg, data, tmp_path)
     recorded = Recorded(agent)
-    backtest(recorded, evaluation_env(cfg, data, env), data, "recurrent")
+    backtest(recorded, Environments(cfg).evaluation(data, env), data, "recurrent")
     state, by_hand = None, []
     for day, observation in enumerate(recorded.seen):
         first = np.array([day == 0])

@@ -17,7 +17,7 @@ from finai_rl.config.check import check
 from finai_rl.data.split import Split
 from finai_rl.errors import ConfigError
 from finai_rl.experiment.agent import new_agent
-from finai_rl.experiment.environments import training_env
+from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.market import load_market, load_split
 from finai_rl.experiment.training import seed_everything
 from tests.config.test_check import composed
@@ -90,7 +90,7 @@ def test_environments_and_agents_do_not_tell_the_difference(name: str, tmp_path:
     found = []
     for split in splits:
         seed_everything(cfg)
-        env = training_env(cfg, split.train)
+        env = Environments(cfg).training(split.train)
         seen = steps(env, (env.action_space.shape or (0,))[0])
         agent = new_agent(cfg, env)
         agent.learn(60)

@@ -17,7 +17,7 @@ from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.experiment import baselines
 from finai_rl.experiment.baselines import LABELS, RULES, run_baselines, run_random_band
-from finai_rl.experiment.environments import evaluation_env
+from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.holdout import Holdout
 from tests.config.test_check import composed
 from tests.markets import generated_market
@@ -37,7 +37,7 @@ def ran(
     **settings: Any,
 ) -> dict[str, BacktestResult]:
     settings = {"initial_amount": 1e6, "window": 40} | settings
-    return run_baselines(composed(*overrides), data, history, names, **settings)
+    return run_baselines(Environments(composed(*overrides)), data, history, names, **settings)
 
 
 def test_every_baseline_has_the_blocks_days_and_an_account_of_its_own() -> None:
@@ -55,7 +55,7 @@ def test_every_baseline_has_the_blocks_days_and_an_account_of_its_own() -> None:
 
 
 def test_buy_and_hold_is_the_holdouts() -> None:
-    holdout = Holdout(composed("env.fill=next_open"), BLOCK)
+    holdout = Holdout(Environments(composed("env.fill=next_open")), BLOCK)
     result = ran("env.fill=next_open", names=("equal_weight",))["equal_weight"]
     np.testing.assert_array_equal(result.account_value, holdout.baseline.account_value)
 
@@ -158,15 +158,16 @@ def test_what_cannot_be_run_is_said_in_terms_of_the_config(
 @pytest.mark.parametrize("env", ["stock_trading", "portfolio"])
 def test_random_agents_trade_the_agents_turnover_on_its_terms(env: str) -> None:
     cfg = composed(f"env={env}", "+evaluation.env.num_stock_shares=[10,0,0,0,20]")
-    market = evaluation_env(cfg, BLOCK)
+    market = Environments(cfg).evaluation(BLOCK)
     action = np.array([0.2, -0.1, 0.3, 0.1, -0.2, 0.0])[: market.action_space.shape[0]]
     agent = backtest(ConstantAction(action), market, BLOCK, "agent")
-    band = run_random_band(cfg, BLOCK, agent, n_draws=100, seed=1)
+    band = run_random_band(Environments(cfg), BLOCK, agent, n_draws=100, seed=1)
     assert band.account_value.shape == (100, BLOCK.n_days)
     np.testing.assert_allclose(band.account_value[:, 0], agent.account_value[0])
     # Not all of it: the draws have to sell other stocks than they open with.
     assert band.turnover_error.max() < 0.1 * band.agent_turnover
     assert 0 <= band.sharpe_percentile <= 100
     np.testing.assert_array_equal(
-        band.total_return, run_random_band(cfg, BLOCK, agent, n_draws=100, seed=1).total_return
+        band.total_return,
+        run_random_band(Environments(cfg), BLOCK, agent, n_draws=100, seed=1).total_return,
     )

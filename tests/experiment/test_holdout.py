@@ -15,7 +15,7 @@ from finai_rl.data.market import MarketData
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.experiment.agent import new_agent
-from finai_rl.experiment.environments import training_env
+from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.holdout import Holdout
 from tests.config.test_check import composed
 from tests.evaluation.accounts import HMAX, RecordingMarket, ScriptedPolicy
@@ -26,7 +26,7 @@ MARKET = generated_market(n_days=60, n_stocks=3, seed=1, drift=0.001)
 
 def test_baselines_open_with_what_the_agents_account_is_worth() -> None:
     cfg = composed("env.num_stock_shares=[100,0,50]", "env.initial_amount=20000")
-    holdout = Holdout(cfg, MARKET)
+    holdout = Holdout(Environments(cfg), MARKET)
     worth = 20_000 + 100 * MARKET.close[0, 0] + 50 * MARKET.close[0, 2]
     assert holdout.baseline.account_value[0] == pytest.approx(worth)
     assert holdout.index is not None
@@ -35,17 +35,17 @@ def test_baselines_open_with_what_the_agents_account_is_worth() -> None:
 
 
 def test_the_baseline_knows_neither_order_limit_nor_risk_rule() -> None:
-    limited = Holdout(composed("env.hmax=1", "env.turbulence_threshold=0"), MARKET)
-    free = Holdout(composed("env.hmax=100000"), MARKET)
+    limited = Holdout(Environments(composed("env.hmax=1", "env.turbulence_threshold=0")), MARKET)
+    free = Holdout(Environments(composed("env.hmax=100000")), MARKET)
     np.testing.assert_array_equal(limited.baseline.account_value, free.baseline.account_value)
 
 
 def test_the_report_measures_the_agent_over_every_day(tmp_path: Path) -> None:
     cfg = composed("agent=a2c", "env.n_envs=2")
-    env = training_env(cfg, MARKET)
+    env = Environments(cfg).training(MARKET)
     agent = new_agent(cfg, env)
     agent.learn(64)
-    report = Holdout(cfg, MARKET).backtest(agent, env, "a2c", tmp_path)
+    report = Holdout(Environments(cfg), MARKET).backtest(agent, env, "a2c", tmp_path)
     assert report.metrics["agent"]["final_account_value"] > 0
     assert {"break_even_cost", "sharpe_ratio_lo"} <= set(report.metrics["agent"])
     assert set(report.metrics) == {"agent", "equal_weight", "index"}
@@ -67,13 +67,33 @@ def test_the_report_measures_the_agent_over_every_day(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_backtested_is_refused_before_training(override: str, said: str) -> None:
     with pytest.raises(ConfigError) as refusal:
-        Holdout(composed(override), MARKET)
+        Holdout(Environments(composed(override)), MARKET).check()
     assert said in str(refusal.value)
 
 
+def test_nothing_is_run_before_the_check() -> None:
+    cfg = composed("evaluation.env.record=false", "objective=luck")
+    holdout = Holdout(Environments(cfg), MARKET)
+    with pytest.raises(ConfigError):
+        holdout.check()
+
+
+def test_a_backtest_leaves_nothing_behind_for_the_next(tmp_path: Path) -> None:
+    cfg = composed("env.turbulence_threshold=100", "env.window=2")
+    holdout = Holdout(Environments(cfg), MARKET)
+    actions = np.random.default_rng(0).uniform(-1, 1, (MARKET.n_days, 3))
+    first = holdout.run(ScriptedPolicy(actions), None, "first")
+    holdout.run(ScriptedPolicy(-actions), None, "another")
+    again = holdout.run(ScriptedPolicy(actions), None, "first")
+    fresh = Holdout(Environments(cfg), MARKET).run(ScriptedPolicy(actions), None, "first")
+    for other in (again, fresh):
+        np.testing.assert_array_equal(other.account_value, first.account_value)
+        np.testing.assert_array_equal(other.trades, first.trades)
+
+
 def test_the_baseline_pays_what_the_evaluation_says() -> None:
-    cheap = Holdout(composed(), MARKET).baseline
-    dear = Holdout(composed("+evaluation.env.buy_cost_pct=0.1"), MARKET).baseline
+    cheap = Holdout(Environments(composed()), MARKET).baseline
+    dear = Holdout(Environments(composed("+evaluation.env.buy_cost_pct=0.1")), MARKET).baseline
     assert dear.costs[0] == pytest.approx(0.1 / 1.1 * 1e6, rel=0.01)
     assert cheap.costs[0] == pytest.approx(0.001 / 1.001 * 1e6, rel=0.01)
 
@@ -82,14 +102,14 @@ def test_finrls_phantom_shares_of_a_single_stock_are_refused() -> None:
     single = generated_market(n_days=60, n_stocks=1)
     compat = "env.finrl_compat=true"
     with pytest.raises(ConfigError, match=r"env\.num_stock_shares"):
-        Holdout(composed(compat, "env.num_stock_shares=[10]"), single)
-    Holdout(composed(compat, "env.num_stock_shares=[0]"), single)
+        Holdout(Environments(composed(compat, "env.num_stock_shares=[10]")), single).check()
+    Holdout(Environments(composed(compat, "env.num_stock_shares=[0]")), single).check()
 
 
 def test_the_baseline_pays_slippage_and_costs_by_ticker() -> None:
     costs = "env.buy_cost_pct={S00:0.001,S01:0.002,S02:0.003}"
-    plain = Holdout(composed(costs), MARKET).baseline
-    slipping = Holdout(composed(costs, "env.slippage_bps=50"), MARKET).baseline
+    plain = Holdout(Environments(composed(costs)), MARKET).baseline
+    slipping = Holdout(Environments(composed(costs, "env.slippage_bps=50")), MARKET).baseline
     assert plain.costs[0] == pytest.approx(0.002 * 1e6, rel=0.02)
     assert slipping.costs[0] == pytest.approx(0.007 * 1e6, rel=0.02)
 
@@ -131,15 +151,15 @@ def with_env(target: str, **settings: Any) -> DictConfig:
 
 @pytest.fixture(scope="module")
 def plain_baseline() -> BacktestResult:
-    return Holdout(composed(), MARKET).baseline
+    return Holdout(Environments(composed()), MARKET).baseline
 
 
 @pytest.mark.parametrize("n_stocks", [1, 3])
 def test_the_baseline_does_not_depend_on_what_an_action_means(n_stocks: int) -> None:
     data = generated_market(n_days=60, n_stocks=n_stocks, seed=1, drift=0.001)
-    expected = Holdout(composed(), data).baseline
+    expected = Holdout(Environments(composed()), data).baseline
     for cfg in (with_env("WeightsMarket"), with_env("short_market", mood="bullish")):
-        baseline = Holdout(cfg, data).baseline
+        baseline = Holdout(Environments(cfg), data).baseline
         np.testing.assert_array_equal(baseline.account_value, expected.account_value)
 
 
@@ -158,7 +178,7 @@ def test_the_baseline_does_not_depend_on_what_an_action_means(n_stocks: int) -> 
 def test_the_baseline_is_the_same_in_every_environment(
     overrides: tuple[str, ...], plain_baseline: BacktestResult
 ) -> None:
-    baseline = Holdout(composed(*overrides), MARKET).baseline
+    baseline = Holdout(Environments(composed(*overrides)), MARKET).baseline
     np.testing.assert_array_equal(baseline.account_value, plain_baseline.account_value)
     np.testing.assert_array_equal(baseline.trades, plain_baseline.trades)
 
@@ -166,7 +186,7 @@ def test_the_baseline_is_the_same_in_every_environment(
 @pytest.mark.parametrize("fill", ["next_open", "next_close"])
 @pytest.mark.parametrize("env", ["stock_trading", "portfolio"])
 def test_the_baseline_of_later_fills_is_near_equal_weights(env: str, fill: str) -> None:
-    baseline = Holdout(composed(f"env={env}", f"env.fill={fill}"), MARKET).baseline
+    baseline = Holdout(Environments(composed(f"env={env}", f"env.fill={fill}")), MARKET).baseline
     np.testing.assert_allclose(baseline.traded_weights[0][:-1], 1 / 3, atol=0.02)
     assert (baseline.cash >= 0).all()
     price = MARKET.open if fill == "next_open" else MARKET.close
@@ -175,7 +195,7 @@ def test_the_baseline_of_later_fills_is_near_equal_weights(env: str, fill: str) 
 
 
 def test_the_baseline_pays_for_its_impact(plain_baseline: BacktestResult) -> None:
-    moving = Holdout(composed("env.impact=1"), MARKET).baseline
+    moving = Holdout(Environments(composed("env.impact=1")), MARKET).baseline
     np.testing.assert_allclose(moving.traded_weights[0][:-1], 1 / 3, atol=0.02)
     assert moving.costs[0] > 1.01 * plain_baseline.costs[0]
     assert (moving.cash >= 0).all()
@@ -188,8 +208,8 @@ def test_a_short_seller_is_ruined_by_a_gap(tmp_path: Path) -> None:
     cfg = composed("env.allow_short=true", "env.hmax=1000000")
     actions = np.zeros((data.n_days, 3))
     actions[0, 0] = -1.0
-    report = Holdout(cfg, data).backtest(
-        ScriptedPolicy(actions), training_env(cfg, data), "short seller", tmp_path
+    report = Holdout(Environments(cfg), data).backtest(
+        ScriptedPolicy(actions), Environments(cfg).training(data), "short seller", tmp_path
     )
     assert report.ruined_on == str(data.dates[10])
     assert report.metrics["agent"]["total_return"] < -1
@@ -199,7 +219,7 @@ def test_an_environment_without_the_cost_of_buying_is_refused() -> None:
     cfg = with_env("short_market")
     del cfg.env["buy_cost_pct"]
     with pytest.raises(ConfigError, match=r"needs the settings \['buy_cost_pct'\]"):
-        Holdout(cfg, MARKET)
+        Holdout(Environments(cfg), MARKET).check()
 
 
 def test_a_ruined_agent_is_reported_up_to_its_ruin(tmp_path: Path) -> None:
@@ -207,13 +227,13 @@ def test_a_ruined_agent_is_reported_up_to_its_ruin(tmp_path: Path) -> None:
     close[:, 0] = np.geomspace(10, 100, MARKET.n_days)
     data = replace(MARKET, close=close)
     cfg = with_env("short_market")
-    holdout = Holdout(cfg, data)
+    holdout = Holdout(Environments(cfg), data)
     actions = np.zeros((data.n_days, 3))
     actions[0, 0] = -40_000 / HMAX
     # 400,000 come in and 1,000,000 are there: lost when the stock costs more than 35.
     ruin = int(np.argmax(1e6 * (1 + 0.4 * 0.999) - 40_000 * close[:, 0] <= 0))
     report = holdout.backtest(
-        ScriptedPolicy(actions), training_env(cfg, data), "short seller", tmp_path
+        ScriptedPolicy(actions), Environments(cfg).training(data), "short seller", tmp_path
     )
     assert report.ruined_on == str(data.dates[ruin])
     agent, equal_weight = report.metrics["agent"], report.metrics["equal_weight"]
@@ -233,7 +253,9 @@ def test_a_ruined_agent_is_reported_up_to_its_ruin(tmp_path: Path) -> None:
 def test_an_agent_that_is_not_ruined_is_not_said_to_be(tmp_path: Path) -> None:
     cfg = with_env("short_market")
     idle = ScriptedPolicy(np.zeros((MARKET.n_days, 3)))
-    report = Holdout(cfg, MARKET).backtest(idle, training_env(cfg, MARKET), "idle", tmp_path)
+    report = Holdout(Environments(cfg), MARKET).backtest(
+        idle, Environments(cfg).training(MARKET), "idle", tmp_path
+    )
     assert report.ruined_on is None
     assert report.metrics["agent"]["total_return"] == 0
 
@@ -253,7 +275,7 @@ class GivesUp(RecordingMarket):
 
 def test_an_early_end_without_ruin_is_an_error(tmp_path: Path) -> None:
     cfg = with_env("GivesUp")
-    holdout = Holdout(cfg, MARKET)
+    holdout = Holdout(Environments(cfg), MARKET)
     buyer = ScriptedPolicy(np.full((MARKET.n_days, 3), 1 / HMAX))
     with pytest.raises(ConfigError, match=r"covers its whole block.*'buyer' covers 10 of 60 days"):
-        holdout.backtest(buyer, training_env(cfg, MARKET), "buyer", tmp_path)
+        holdout.backtest(buyer, Environments(cfg).training(MARKET), "buyer", tmp_path)

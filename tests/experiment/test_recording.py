@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from finai_rl.experiment.holdout import HoldoutReport
-from finai_rl.experiment.recording import print_summary, record_backtest
+from finai_rl.experiment.recording import log_backtest, print_summary
 from tests.config.test_check import composed
 from tests.markets import generated_market
 
@@ -50,7 +50,7 @@ def test_the_day_of_ruin_is_a_tag_and_told(
 ) -> None:
     cfg, notes, report = composed(), Notes(), reported(ruined_on)
     tracker: Any = notes
-    record_backtest(tracker, cfg, report, 100, tmp_path)
+    log_backtest(tracker, cfg, report, 100, tmp_path)
     print_summary(cfg, SPLIT, report, tmp_path, tracker)
     told = capsys.readouterr().out
     assert notes.metrics["validation/total_return"] == -1.5

@@ -8,7 +8,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecNormalize
 
 from finai_rl.experiment.agent import new_agent
-from finai_rl.experiment.environments import training_env
+from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.market import load_split
 from finai_rl.experiment.training import seed_everything
 from tests.config.test_check import composed
@@ -27,7 +27,7 @@ class RandomPolicy:
 def test_the_shipped_defaults_learn(agent_name: str) -> None:
     cfg = composed(f"agent={agent_name}")
     seed_everything(cfg)
-    env = training_env(cfg, load_split(cfg).train)
+    env = Environments(cfg).training(load_split(cfg).train)
     assert isinstance(env, VecNormalize)
     agent = new_agent(cfg, env)
     random, _ = evaluate_policy(RandomPolicy(), env, 256)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from finai_rl.config.check import check
 from finai_rl.data.split import split_by_fraction
 from finai_rl.errors import StoppedEarly
 from finai_rl.experiment.agent import new_agent
-from finai_rl.experiment.environments import training_env
+from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.holdout import Holdout
 from finai_rl.experiment.training import seed_everything
 from finai_rl.sweep.pruning import ValidationLooks, looks_at
@@ -89,9 +89,9 @@ def trained(agent_name: str, n_looks: int) -> tuple[dict[str, Any], list[float]]
         )
     )
     seed_everything(cfg)
-    env = training_env(cfg, SPLIT.train)
+    env = Environments(cfg).training(SPLIT.train)
     agent = new_agent(cfg, env)
-    holdout = Holdout(cfg, SPLIT.validation)
+    holdout = Holdout(Environments(cfg), SPLIT.validation)
     scores: list[float] = []
 
     def look(number: int) -> None:
@@ -143,7 +143,7 @@ def test_training_with_looks_learns_the_same_bit_for_bit(agent_name: str) -> Non
 
 def test_a_look_may_end_the_training(tmp_path: Path) -> None:
     cfg = check(composed("agent=ppo", "env.n_envs=4", *AGENTS["ppo"]))
-    env = training_env(cfg, SPLIT.train)
+    env = Environments(cfg).training(SPLIT.train)
     agent = new_agent(cfg, env)
 
     def look(number: int) -> None:

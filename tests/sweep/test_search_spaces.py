@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.experiment.agent import new_agent
-from finai_rl.experiment.environments import training_env
+from finai_rl.experiment.environments import Environments
 from finai_rl.sweep.space import SearchSpace
 from tests.config.test_check import composed
 from tests.markets import generated_market
@@ -58,7 +58,7 @@ def with_values(cfg: DictConfig, chosen: dict[str, str]) -> DictConfig:
 @pytest.mark.parametrize("file", SPACES, ids=lambda file: file.stem)
 def test_agents_can_be_built_with_every_value(file: Path) -> None:
     cfg = composed(f"agent={file.stem}", "env.normalize=false")
-    env = training_env(check(cfg), MARKET)
+    env = Environments(check(cfg)).training(MARKET)
     for chosen in corners(values_of(file)):
         trial = with_values(cfg, chosen)
         agent = new_agent(trial, env)

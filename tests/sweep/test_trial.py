@@ -16,7 +16,7 @@ from finai_rl.config.check import check
 from finai_rl.data.split import split_by_fraction
 from finai_rl.errors import InputError
 from finai_rl.evaluation.result import BacktestResult
-from finai_rl.experiment.hooks import Watch
+from finai_rl.experiment.hooks import TrainingHooks
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
 from finai_rl.sweep.outcome import Outcome, load_returns
@@ -46,7 +46,7 @@ def new_trial(folder: Path, sweep: SweepContext, *overrides: str) -> Trial:
 
 
 def account(values: list[float]) -> BacktestResult:
-    """A backtest as far as a watch looks into it."""
+    """A backtest as far as the hooks look into it."""
     result: Any = SimpleNamespace(
         account_value=np.array(values), dates=DAYS[: len(values)], ruined=values[-1] <= 0
     )
@@ -69,12 +69,12 @@ def trained(
 ) -> Train:
     """A training that scores what a function of its config says."""
 
-    def train(cfg: DictConfig, folder: Path, watch: Watch) -> float:
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
         report: Any = SimpleNamespace(ruined_on=ruined_on, returns=daily(values))
         tracker: Any = SimpleNamespace(run_id=f"run-{cfg.seed}", set_tags=dict, rename=str)
-        watch.on_split(SPLIT)
-        watch.on_open(tracker)
-        watch.on_report(report)
+        hooks.on_split(SPLIT)
+        hooks.on_run_start(tracker)
+        hooks.on_backtest(report)
         score = scores(cfg)
         if np.isnan(score):
             raise InputError("objective: undefined")
@@ -135,8 +135,8 @@ def test_the_agents_seed_is_that_of_its_training(tmp_path: Path) -> None:
 def test_returns_are_those_of_the_mean_of_the_seeds(tmp_path: Path) -> None:
     falling = [100.0 * 0.97**day for day in range(len(DAYS))]
 
-    def train(cfg: DictConfig, folder: Path, watch: Watch) -> float:
-        return trained(lambda cfg: 1.0, falling if cfg.seed else GROWING)(cfg, folder, watch)
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
+        return trained(lambda cfg: 1.0, falling if cfg.seed else GROWING)(cfg, folder, hooks)
 
     new_trial(tmp_path, context(), "sweep.seeds=2").run(train)
     returns = load_returns(tmp_path)
@@ -201,8 +201,8 @@ def test_what_went_wrong_is_raised_in_a_grid_and_told_in_a_search(
 def test_an_objective_that_is_no_number_fails_the_trial(
     tmp_path: Path, search: StudyAddress
 ) -> None:
-    def train(cfg: DictConfig, folder: Path, watch: Watch) -> float:
-        trained(lambda cfg: 1.0)(cfg, folder, watch)
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
+        trained(lambda cfg: 1.0)(cfg, folder, hooks)
         return float("nan")
 
     trial = new_trial(tmp_path, context(search), "sweep.trial=0")
@@ -211,9 +211,9 @@ def test_an_objective_that_is_no_number_fails_the_trial(
 
 
 def test_days_that_the_seal_forbids_fail_the_trial(tmp_path: Path, search: StudyAddress) -> None:
-    def train(cfg: DictConfig, folder: Path, watch: Watch) -> float:
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
         longer = split_by_fraction(generated_market(n_days=50, n_stocks=2), validation=0.3)
-        watch.on_split(longer)
+        hooks.on_split(longer)
         raise AssertionError("it went on")
 
     trial = new_trial(tmp_path, context(search), "sweep.trial=0")
@@ -233,11 +233,14 @@ class LookedAt:
     def measure(self, result: BacktestResult) -> dict[str, float]:
         return {self._objective: self._scores.pop(0)}
 
+    def daily_returns(self, result: BacktestResult) -> np.ndarray:
+        return daily(list(result.account_value))
+
 
 def learning(looks: list[float], score: float) -> Train:
-    """A training with looks at validation, as the callbacks of its watch make them."""
+    """A training with looks at validation, as the callbacks of its hooks make them."""
 
-    def train(cfg: DictConfig, folder: Path, watch: Watch) -> float:
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
         agent: Any = SimpleNamespace(
             num_timesteps=0, get_env=lambda: None, logger=SimpleNamespace()
         )
@@ -247,16 +250,16 @@ def learning(looks: list[float], score: float) -> Train:
         tracker: Any = SimpleNamespace(
             run_id="run", set_tags=dict, rename=str, log_metrics=lambda metrics, step: None
         )
-        watch.on_split(SPLIT)
-        watch.on_open(tracker)
-        callbacks = watch.callbacks(agent, env, 1000, holdout)
+        hooks.on_split(SPLIT)
+        hooks.on_run_start(tracker)
+        callbacks = hooks.callbacks(agent, env, 1000, holdout)
         for callback in callbacks:
             callback.init_callback(agent)
         for step in range(1, 1001):
             agent.num_timesteps = step
             for callback in callbacks:
                 callback.on_step()
-        watch.on_report(report)
+        hooks.on_backtest(report)
         return score
 
     return train
@@ -332,7 +335,7 @@ def test_without_a_pruner_there_are_no_looks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt(), SystemExit(143)])
 def test_a_trial_that_is_told_to_end_is_killed(tmp_path: Path, end: BaseException) -> None:
-    def train(cfg: DictConfig, folder: Path, watch: Watch) -> float:
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
         raise end
 
     with pytest.raises(type(end)):
@@ -342,7 +345,7 @@ def test_a_trial_that_is_told_to_end_is_killed(tmp_path: Path, end: BaseExceptio
 
 
 def test_a_worker_that_is_told_to_end_leaves_the_others_alone(tmp_path: Path) -> None:
-    def train(cfg: DictConfig, folder: Path, watch: Watch) -> float:
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
         raise SystemExit(143)
 
     sweep = SweepContext(os.getppid(), 2, SEAL)
@@ -352,9 +355,9 @@ def test_a_worker_that_is_told_to_end_leaves_the_others_alone(tmp_path: Path) ->
 
 
 def test_a_running_trial_can_be_seen(tmp_path: Path) -> None:
-    def train(cfg: DictConfig, folder: Path, watch: Watch) -> float:
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
         assert outcome_of(tmp_path).state == "RUNNING"
-        return trained(lambda cfg: 1.0)(cfg, folder, watch)
+        return trained(lambda cfg: 1.0)(cfg, folder, hooks)
 
     assert new_trial(tmp_path, context()).run(train) == 1.0
 

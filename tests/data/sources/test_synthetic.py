@@ -23,7 +23,7 @@ from finai_rl.envs.portfolio import PortfolioVecEnv
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.errors import InputError
 from finai_rl.experiment.agent import new_agent
-from finai_rl.experiment.environments import training_env
+from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.holdout import Holdout
 from finai_rl.experiment.market import load_split
 from finai_rl.experiment.training import seed_everything
@@ -346,10 +346,10 @@ def information_ratio(folder: Path, *overrides: str) -> tuple[float, float]:
     cfg = check(composed("data=synthetic", "env=portfolio", *overrides))
     seed_everything(cfg)
     split = load_split(cfg)
-    env = training_env(cfg, split.train)
+    env = Environments(cfg).training(split.train)
     agent = new_agent(cfg, env)
     agent.learn(200_000)
-    report = Holdout(cfg, split.validation).backtest(agent, env, "agent", folder)
+    report = Holdout(Environments(cfg), split.validation).backtest(agent, env, "agent", folder)
     ratio = report.metrics["agent"]["information_ratio"]
     return ratio, ratio * math.sqrt(split.validation.n_days / 252)
 
