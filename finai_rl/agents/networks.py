@@ -116,7 +116,7 @@ class PerStockExtractor(StockEncoder):
 
 
 class AttentionExtractor(StockEncoder):
-    """Lets stocks attend to each other: a transformer encoder without positions.
+    """Attends from each stock to all others: a transformer encoder without positions.
 
     Layers are normalized first (Xiong et al., 2020); there is no dropout.
 

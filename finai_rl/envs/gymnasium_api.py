@@ -121,7 +121,7 @@ class MarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArra
         return observations, rewards.astype(np.float64), terminated, truncated, info
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Let the threads of the batch go."""
+        """Shut down the threads of the batch."""
         self.batch.close()
 
 

@@ -117,7 +117,7 @@ class MarketVecEnv(VecEnv):
 
     @abstractmethod
     def action_name(self, position: int) -> str:
-        """Say which stock an entry of an action is about, for messages."""
+        """Return which stock an entry of an action is about, for messages."""
 
     def reset(self) -> Float32Array:
         """Start a new episode in every environment.
@@ -133,7 +133,7 @@ class MarketVecEnv(VecEnv):
         return self.observe()
 
     def step_async(self, actions: NDArray[Any]) -> None:
-        """Take (n_envs, n_actions) actions in [-1, 1] for the next :meth:`step_wait`."""
+        """Keep (n_envs, n_actions) actions in [-1, 1] for the next :meth:`step_wait`."""
         self._actions = actions
 
     def step_wait(self) -> tuple[Float32Array, Float32Array, BoolArray, list[dict[str, Any]]]:
@@ -295,7 +295,7 @@ class MarketVecEnv(VecEnv):
         return value
 
     def close(self) -> None:
-        """Let the threads go."""
+        """Shut down the threads."""
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
@@ -325,5 +325,5 @@ class MarketVecEnv(VecEnv):
         return [answer for _ in self._get_indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: Any = None) -> list[bool]:
-        """Say that no single environment is wrapped: there are none, only the batch."""
+        """Return False for each: no single environment is wrapped, there is only the batch."""
         return [False for _ in self._get_indices(indices)]

@@ -35,7 +35,7 @@ class Policy(Protocol):
 
 
 def backtest(policy: Policy, env: VecEnv, data: MarketData, name: str) -> BacktestResult:
-    """Let a policy trade one episode, deterministically, and return its account.
+    """Run a policy through one episode, deterministically, and return its account.
 
     A vectorized environment resets itself when an episode ends, so nothing is read from its
     observations or rewards: the account comes from ``infos[0]["ledger"]`` of the last step.

@@ -90,7 +90,7 @@ def random_band(
     periods_per_year: float = 252,
     risk_free: float = 0.0,
 ) -> RandomBand:
-    """Let random agents with an agent's style trade its days; see `RandomAgents` for the null.
+    """Backtest random agents of an agent's style on its days; see `RandomAgents` for the null.
 
     Args:
         agent: Long-only backtest from the first day of ``env``'s data on.

@@ -1,4 +1,4 @@
-"""The baselines of a block: all in the agent's market, at its costs, fills and calendar."""
+"""Backtest baselines on a block, at the costs, fills and calendar of the agent's market."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def run_random_band(
     n_draws: int = 200,
     seed: int = 0,
 ) -> RandomBand:
-    """Trade an agent's turnover in stocks drawn by lot, on its terms and from its account.
+    """Backtest agents of the same turnover in random stocks, on its terms and from its account.
 
     Args:
         environments: Builds the run's environments.

@@ -1,4 +1,4 @@
-"""All that is to be said of an agent on a block: backtest, baselines, random agents, verdict."""
+"""Evaluate an agent on a block: backtest, baselines, random agents, cost scenarios, verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a finished run back to what it trained on: its config, its data, its agent."""
+"""Rebuild what a finished run trained on: its config, its data, its block of days."""
 
 from __future__ import annotations
 

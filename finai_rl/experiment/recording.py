@@ -128,7 +128,7 @@ def _where_it_ends(blocks: Sequence[MarketData]) -> str:
 
 
 def _spans(blocks: Sequence[MarketData], last_day: str | None = None) -> str:
-    """Say from when to when blocks go; the last one perhaps to another day than its own."""
+    """Return the spans of blocks; the last one may end on another day than its own."""
     ends = [block.day_names[-1] for block in blocks]
     ends[-1] = last_day or ends[-1]
     pairs = zip(blocks, ends, strict=True)

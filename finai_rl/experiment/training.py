@@ -96,7 +96,7 @@ def learn(
     tracker: Tracker,
     further_callbacks: Sequence[BaseCallback] = (),
 ) -> None:
-    """Let the agent learn, logging to ``progress.csv``, the tracker and, if verbose, here."""
+    """Train the agent, logging to ``progress.csv``, the tracker and, if verbose, standard output."""
     from stable_baselines3.common.logger import CSVOutputFormat, HumanOutputFormat, Logger
 
     from finai_rl.agents.callbacks import default_log_interval, training_callbacks

@@ -54,7 +54,7 @@ def trajectory(
     agent: Policy | None = None,
     trained: VecEnv | None = None,
 ) -> tuple[Array, Array]:
-    """Let a policy trade from a panel's first day on.
+    """Run a policy from a panel's first day on.
 
     Args:
         cfg: A checked config.

@@ -30,7 +30,7 @@ STOCKS = 5
 def compared_indicators(
     data: MarketData, further: dict[str, FloatArray], *, shifts: int
 ) -> dict[str, Finding]:
-    """Hold every feature that stockstats knows by name against what it makes of the prices.
+    """Compare every feature that stockstats knows by name with what it computes from the prices.
 
     Only the last third of the days is compared: a file cut out of a longer one opens with
     indicators that have seen earlier prices.

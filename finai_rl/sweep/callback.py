@@ -87,7 +87,7 @@ def _vary_seeds(config: DictConfig) -> None:
 
 
 def _resolve_params(config: DictConfig) -> None:
-    """Let ranges depend on the config: Hydra's sweepers take them as they stand."""
+    """Resolve ranges that depend on the config: Hydra's sweepers take them as they stand."""
     params = config.hydra.sweeper.get("params")
     if params is not None:
         with read_write(params), open_dict(params):

@@ -57,7 +57,7 @@ class Seal:
         )
 
     def check(self, split: Split) -> None:
-        """Hold a trial's days against the seal.
+        """Validate a trial's days by the seal.
 
         Raises:
             InputError: If a row of the sealed block is among them, or the trial's objective could

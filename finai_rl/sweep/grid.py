@@ -16,7 +16,7 @@ from finai_rl.errors import InputError
 
 
 class NumberedGrid(BaseSampler):
-    """Gives every trial the point of a grid that its number stands for.
+    """Samples the points of a grid in order: each trial gets the one of its number.
 
     Optuna's own sampler draws any point that no trial has yet: a search that goes on would have
     another order, and a trial that is run again would leave its own point for a second one. Nor

@@ -1,4 +1,4 @@
-"""The first job of a multirun, composed and checked before any is launched."""
+"""What a multirun is going to do, and its first job, composed and checked before any runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FirstJob:
-    """A job that stands for all: what is wrong with it is wrong before anything was trained.
+    """The first job of a multirun, checked for all: an error in it is raised before any training.
 
     Attributes:
         cfg: Its checked config.
@@ -76,7 +76,7 @@ def _first(override: Override) -> str:
 
 @contextmanager
 def _hydra_config(composed: DictConfig) -> Iterator[None]:
-    """Let ``${hydra:...}`` mean this job, as it will when it runs."""
+    """Resolve ``${hydra:...}`` as for this job, as it will be when it runs."""
     before = HydraConfig.instance().cfg
     HydraConfig.instance().set_config(composed)
     try:

@@ -66,7 +66,7 @@ class Job:
 
 
 class TrialQueue:
-    """Gives out the trials of a study and takes back what became of them.
+    """Queues the trials of a study and records their outcomes.
 
     A trial that was interrupted goes back into the queue under its number and with its
     parameters: a search that was killed and gone on with has the trials of one that was not.
@@ -96,7 +96,7 @@ class TrialQueue:
         self._n_trials, self._folder, self._on_killed = n_trials, folder, on_killed
 
     def take(self, most: int) -> list[Job]:
-        """Take up to ``most`` trials; none are left when every trial has ended or runs."""
+        """Return up to ``most`` trials to run; none are left when every trial has ended or runs."""
         with locked(self._address):
             self._revive()
             jobs: list[Job] = []
@@ -125,7 +125,7 @@ class TrialQueue:
         self.tell(failed)
 
     def retake(self, job: Job) -> Job:
-        """Take a trial whose process died for its next attempt."""
+        """Return a trial whose process died, for its next attempt."""
         job = job.again()
         with opened(self._address) as study:
             trial = _of_number(study, job.number)

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Prospect:
-    """What a multirun may know of its data: nothing of the test block but where it lies.
+    """The data of a multirun as far as it may know it: of the test block only where it lies.
 
     Attributes:
         seal: The validation block and what lies behind it.
@@ -50,7 +50,7 @@ class Prospect:
 
     @classmethod
     def of(cls, cfg: DictConfig, *, compare_data: bool) -> Prospect:
-        """Load what the trials will load and hold the first job's config against it.
+        """Load what the trials will load and validate the first job's config on it.
 
         Args:
             cfg: The first job's checked config.
@@ -75,7 +75,7 @@ class Session:
     """One start of a multirun, as a context manager.
 
     Entering it opens the parent run and announces to every job what it has to know. Leaving it
-    draws the sum of all trials and closes the parent run: FINISHED, FAILED or KILLED.
+    writes the summary of all trials and closes the parent run: FINISHED, FAILED or KILLED.
 
     Args:
         job: The first job.
@@ -131,7 +131,7 @@ class Session:
             self._stack.__exit__(kind, error, trace)
 
     def keep_open(self) -> None:
-        """See to it that the parent run shows as running, whatever another process made of it."""
+        """Set the parent run to RUNNING, whatever another process set it to."""
         self.tracker.keep_open()
 
     def hand_over(self, process: Mapping[str, str]) -> None:
@@ -176,7 +176,7 @@ class Session:
         self.tracker.set_tags(note_tag("\n".join(f"> {caveat}\n" for caveat in caveats)))
 
     def _conclude(self, *, interrupted: bool) -> None:
-        """Write the sum of the trials; a failure here must not hide how the sweep went."""
+        """Write the summary of the trials; a failure here must not hide how the sweep went."""
         brief = interrupted or self._handed_over
         try:
             # Of processes that share a search, the last to write must be the last to have read.

@@ -87,7 +87,7 @@ class SearchSpace:
         return cls(varied, branches, fixed, extend)
 
     def suggest(self, trial: optuna.Trial) -> list[str]:
-        """Let a trial choose its parameters, and return them all as overrides."""
+        """Sample a trial's parameters, and return them all as overrides."""
         chosen = {key: trial._suggest(key, space) for key, space in self.distributions.items()}
         settings = {**self.fixed, **{key: str(value) for key, value in chosen.items()}}
         choices = {_bare(key): value for key, value in settings.items()}

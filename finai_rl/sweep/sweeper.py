@@ -64,7 +64,7 @@ class StudySweeperImpl(OptunaSweeperImpl):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Hear of the master config; the launcher is made when the folder is known."""
+        """Keep the master config; the launcher is made when the folder is known."""
         self.config, self.hydra_context = config, hydra_context
         self._task_function = task_function
         self.job_idx = 0
@@ -218,7 +218,7 @@ class StudySweeperImpl(OptunaSweeperImpl):
 
 
 def _claim(address: StudyAddress, settings: dict[str, str], store: str) -> str | None:
-    """Hold a search against an earlier start of it, and return its MLflow run in this store."""
+    """Compare a search with an earlier start of it, and return its MLflow run in this store."""
     with studies.opened(address) as study:
         known = study.user_attrs.get(SETTINGS)
         if known is not None and (problems := differences(known, settings)):

@@ -1,4 +1,4 @@
-"""A job of a multirun: it trains each seed, says what became of it, and never looks further."""
+"""A job of a multirun: train each seed, and record the outcome; the sweep is not its business."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Train = Callable[[DictConfig, Path, TrainingHooks], float]
 
 
 class TrialKilled(RuntimeError):
-    """A worker was told to end; raised instead of `SystemExit`, which would end all workers."""
+    """A worker was terminated; raised instead of `SystemExit`, which would end all workers."""
 
 
 class Trial:
@@ -72,7 +72,7 @@ class Trial:
         """Train every seed and return the objective over all of them; NaN where there is none.
 
         Raises:
-            Exception: What a seed raised, in a grid; a search is told by the trial's file.
+            Exception: What a seed raised, in a grid; a search reads it from the trial's file.
         """
         self.outcome.save()
         try:
@@ -120,20 +120,20 @@ class Trial:
         tracker.set_tags({**known, **state, "sweep.attempt": str(self.outcome.attempt)})
 
     def score_of(self, value: float, ruined_on: str | None) -> float:
-        """Return a seed's objective: that of the backtest, or what a ruined account is given."""
+        """Return a seed's objective: that of the backtest, or the penalty of a ruined account."""
         penalty = self.cfg.sweep.ruined
         if ruined_on is None or penalty is None:
             return value
         return float(-penalty if self.context.direction == "minimize" else penalty)
 
     def scored(self, score: float, dates: list[str], returns: FloatArray) -> None:
-        """Note a seed's final objective and daily returns."""
+        """Record a seed's final objective and daily returns."""
         self.outcome = replace(self.outcome, scores=[*self.outcome.scores, score])
         self._returns, self._dates, self._look = [*self._returns, returns], dates, ()
         self.outcome.save()
 
     def looked(self, step: int, score: float, dates: list[str], returns: FloatArray) -> bool:
-        """Note an intermediate score and return whether the trial is to be pruned for it."""
+        """Record an intermediate score and return whether the trial is to be pruned for it."""
         self._look = (score,)
         save_returns(self._folder, dates, np.mean([*self._returns, returns], axis=0))
         value = self.last_score

@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 class Delivery:
-    """Remembers whether the last call got through, and waits less for the next if it did not."""
+    """Calls the store, and waits less for it while the last call has failed."""
 
     def __init__(self) -> None:
         self._down = False

@@ -25,7 +25,7 @@ def set_client_defaults() -> None:
 
 @contextmanager
 def short_patience(retries: int, timeout: int) -> Iterator[None]:
-    """Give up sooner on a tracking server; what the user chose in the environment stands.
+    """Retry less often on a tracking server; what the user chose in the environment stands.
 
     Args:
         retries: Attempts after the first one.
@@ -45,7 +45,7 @@ def short_patience(retries: int, timeout: int) -> Iterator[None]:
 
 @contextmanager
 def quiet(*loggers: str) -> Iterator[None]:
-    """Let loggers say warnings only."""
+    """Limit loggers to warnings."""
     levels = {logger: logger.level for logger in map(logging.getLogger, loggers)}
     for logger in levels:
         logger.setLevel(logging.WARNING)

@@ -65,7 +65,7 @@ def sigterm_raises() -> Iterator[None]:
 
 @contextmanager
 def signals_wait() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait for the end of a database call; a second one does not wait.
+    """Delay SIGINT and SIGTERM until the end of a database call; a second one does not wait.
 
     What a signal raises in the middle of a write can leave the database locked by this very
     process, which then cannot record its own end.

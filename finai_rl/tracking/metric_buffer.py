@@ -1,4 +1,4 @@
-"""Metrics wait here until a batch of them is worth sending."""
+"""Buffer metrics until a batch of them is worth sending."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class MetricBuffer:
         return len(self._waiting)
 
     def add(self, metrics: Mapping[str, float], step: int) -> None:
-        """Take values, and send what waits when there is enough of it or it is old enough."""
+        """Buffer values, and send what waits when there is enough of it or it is old enough."""
         timestamp = int(time.time() * 1000)
         for key, value in metrics.items():
             number = float(value)

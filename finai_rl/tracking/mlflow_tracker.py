@@ -142,12 +142,12 @@ class MLflowTracker(Tracker):
             self._delivery.attempt("tags", self._remove_tags, tuple(instead_of), kept)
 
     def rename(self, name: str) -> None:
-        """Give the run another name; it may be closed already, and so may it for `set_tags`."""
+        """Rename the run; it may be closed already, and so may it for `set_tags`."""
         client, run_id = self._store.client, self._open_run_id()
         self._delivery.attempt("its name", client.update_run, run_id, name=name)
 
     def keep_open(self) -> None:
-        """Take the run up again where another process has closed it meanwhile."""
+        """Reopen the run where another process has closed it meanwhile."""
         self._delivery.attempt("that it goes on", self._keep_open)
 
     def hand_over(self, process: Mapping[str, str]) -> None:

@@ -101,11 +101,11 @@ class Tracker(ABC):
 
     @abstractmethod
     def rename(self, name: str) -> None:
-        """Give the run another name; it may be closed already, and so may it for `set_tags`."""
+        """Rename the run; it may be closed already, and so may it for `set_tags`."""
 
     @abstractmethod
     def keep_open(self) -> None:
-        """Take the run up again where another process has closed it meanwhile."""
+        """Reopen the run where another process has closed it meanwhile."""
 
     @abstractmethod
     def hand_over(self, process: Mapping[str, str]) -> None:

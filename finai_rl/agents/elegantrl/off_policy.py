@@ -118,7 +118,7 @@ class ElegantRLOffPolicy(ElegantRLAlgorithm, OffPolicyAlgorithm):
         return policy.to_action_space(squashed), squashed
 
     def train(self, gradient_steps: int, batch_size: int) -> None:
-        """Let ElegantRL update its networks from the replay buffer.
+        """Update the networks from the replay buffer, by ElegantRL's own code.
 
         Args:
             gradient_steps: Number of updates.

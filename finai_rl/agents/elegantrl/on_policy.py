@@ -100,7 +100,7 @@ class ElegantRLOnPolicy(ElegantRLAlgorithm, OnPolicyAlgorithm):
         }
 
     def train(self) -> None:
-        """Let ElegantRL update its networks with the rollout that SB3 has collected."""
+        """Update the networks from SB3's rollout buffer, by ElegantRL's own code."""
         agent, rollout = self.elegantrl_agent, self.rollout_buffer
         assert self._last_episode_starts is not None
         ended = np.concatenate([rollout.episode_starts[1:], self._last_episode_starts[np.newaxis]])

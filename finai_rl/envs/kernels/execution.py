@@ -201,7 +201,7 @@ def borrow_fee(price: FloatArray, shares: FloatArray, rate: FloatArray) -> float
 def margin_call(
     price: FloatArray, shares: FloatArray, value: float, maintenance_margin: float
 ) -> bool:
-    """Say whether an account is worth less than the margin on what it is short."""
+    """Return whether an account is worth less than the margin on what it is short."""
     short_value = 0.0
     for i in range(shares.shape[0]):
         short_value += max(-shares[i], 0.0) * price[i]

@@ -145,7 +145,7 @@ def step_finrl_accounts(
     rewards: NDArray[np.float32],
     dones: NDArray[np.bool_],
 ) -> int:
-    """Let every account trade at its day's close, move on a day, value and show it.
+    """Execute every account's orders at its day's close, advance it a day, value and observe it.
 
     Args:
         orders: (n_envs, n_stocks) shares wanted.

@@ -87,7 +87,7 @@ def step_accounts(
     rewards: NDArray[np.float32],
     dones: NDArray[np.bool_],
 ) -> int:
-    """Let the accounts ``first`` to ``last - 1`` trade, move on a day, value and show them.
+    """Execute the orders of accounts ``first`` to ``last - 1``, advance, value and observe them.
 
     Args:
         first: First account.

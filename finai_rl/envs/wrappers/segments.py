@@ -47,7 +47,7 @@ class SegmentedVecEnv(VecEnv):
         return np.concatenate(observations)
 
     def step_async(self, actions: NDArray[Any]) -> None:
-        """Take (n_envs, n_actions) actions for the next `step_wait`."""
+        """Keep (n_envs, n_actions) actions for the next `step_wait`."""
         parts = np.split(np.asarray(actions), self._ends[:-1])
         for segment, part in zip(self.segments, parts, strict=True):
             segment.step_async(part)
@@ -99,7 +99,7 @@ class SegmentedVecEnv(VecEnv):
         ]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """Say of each environment whether it is wrapped so."""
+        """Return whether each environment is wrapped so."""
         return [
             wrapped
             for segment, chosen in self._chosen(indices)

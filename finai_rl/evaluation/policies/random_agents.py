@@ -35,7 +35,7 @@ class TradingStyle:
 
     @classmethod
     def of(cls, result: BacktestResult) -> TradingStyle:
-        """Take the style of a backtest.
+        """Measure the style of a backtest.
 
         Raises:
             ValueError: If the account was ever short: random agents are long only.
