@@ -96,7 +96,7 @@ def learn(
     tracker: Tracker,
     further_callbacks: Sequence[BaseCallback] = (),
 ) -> None:
-    """Train the agent, logging to ``progress.csv``, the tracker and, if verbose, standard output."""
+    """Train the agent, logging to ``progress.csv``, the tracker and, if verbose, the terminal."""
     from stable_baselines3.common.logger import CSVOutputFormat, HumanOutputFormat, Logger
 
     from finai_rl.agents.callbacks import default_log_interval, training_callbacks
