@@ -3,58 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from finai_rl.config import schemas
+from finai_rl.config.bounds import BOUNDS, bound_problems
 from finai_rl.config.build import plain, suggestion, target_problems
 from finai_rl.errors import ConfigError
-
-LEAST = {
-    "total_timesteps": 1,
-    "total_episodes": 1,
-    "checkpoint_every": 1,
-    "log_interval": 1,
-    "torch_threads": 1,
-    "seed": 0,
-    "evaluation.periods_per_year": 1,
-    "periods_per_year": 1,
-    "random_agents": 0,
-    "sweep.seeds": 1,
-    "sweep.evaluations": 0,
-    "days": 1,
-    "shifts": 1,
-    "information.horizons": 1,
-    "turbulence": 2,
-}
-"""The smallest values of settings that count something, of whichever command has them."""
-
-
-SHARES = ("information.threshold", "information.significance")
-"""Settings that lie between 0 and 1."""
-
-
-ONE_OF = {
-    "sweep.aggregate": ("mean", "iqm"),
-    "block": ("validation", "test"),
-    "raw.adjust": ("auto", "never"),
-    "raw.on_missing": ("error", "drop_ticker", "forward_fill"),
-    "warm_up": ("drop", "keep"),
-}
-"""Settings that name one of a few."""
-
 
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 """YAML's words, for settings that are true, false or a name."""
 
 
 def check(cfg: DictConfig, schema: type = schemas.Train) -> DictConfig:
-    """Hold a composed config against the schemas, without importing what it will build.
+    """Validate a composed config against the schemas, without importing what it will build.
 
     Args:
         cfg: The config.
@@ -84,54 +50,56 @@ def check(cfg: DictConfig, schema: type = schemas.Train) -> DictConfig:
         group = schemas.Evaluation if key == "evaluation" else group
         problems += [*target_problems(key, node, settings.get("trusted_packages", []))]
         problems += _typed(f"{key}.", node, group) if group else []
-    problems += [*_range_problems(settings)] if not problems else []
     if problems:
         raise ConfigError(problems)
     return OmegaConf.create(settings)
 
 
-def _typed(prefix: str, node: dict[str, Any], schema: type) -> list[str]:
-    """Give a node's values their schema's types, in place; return what is wrong with them."""
+def _typed(prefix: str, node: dict[str, Any], schema: type) -> Iterator[str]:
+    """Give a node's values their schema's types, in place; yield what is wrong with them."""
     types = typing.get_type_hints(schema)
-    problems = []
+    metadata = {field.name: field.metadata for field in dataclasses.fields(schema)}
+    typed = OmegaConf.structured(schema)
     for name, value in node.items():
+        key = f"{prefix}{name}"
         if name == "_target_":
             continue
         if name not in types:
-            problems.append(
-                f"{prefix}{name}: no such setting{suggestion(name, list(types), prefix)}"
-            )
+            yield f"{key}: no such setting{suggestion(name, list(types), prefix)}"
         elif value == "???":
-            problems.append(f"{prefix}{name}: must be given")
-        elif (nested := nested_schema(types[name])) and value is not None:
-            problems += _typed_node(f"{prefix}{name}", value, nested)
+            yield f"{key}: must be given"
+        elif value is not None and (nested := nested_schema(types[name])):
+            yield from _typed_node(key, value, nested)
         else:
-            problems += _typed_value(prefix, node, name, schema)
-    return problems
+            try:
+                node[name] = _set(typed, name, _meant(value, types[name]))
+            except OmegaConfBaseException as error:
+                yield f"{key}: must not be null" if value is None else prefix + _described(error)
+            else:
+                yield from bound_problems(key, node[name], metadata[name].get(BOUNDS, ()))
 
 
-def _typed_node(key: str, value: Any, schema: type) -> list[str]:
+def _set(typed: DictConfig, name: str, value: Any) -> Any:
+    """Set a value where its type is known, and return it in that type as plain containers."""
+    typed[name] = value
+    kept = typed[name]
+    return OmegaConf.to_container(kept) if OmegaConf.is_config(kept) else kept
+
+
+def _typed_node(key: str, value: Any, schema: type) -> Iterator[str]:
     if isinstance(value, dict):
-        return _typed(f"{key}.", value, schema)
-    names = [field.name for field in dataclasses.fields(schema)]
-    return [f"{key}: holds settings, got {value!r}; there are {', '.join(names)}"]
+        yield from _typed(f"{key}.", value, schema)
+    else:
+        names = ", ".join(field.name for field in dataclasses.fields(schema))
+        yield f"{key}: holds settings, got {value!r}; there are {names}"
 
 
-def _typed_value(prefix: str, node: dict[str, Any], name: str, schema: type) -> list[str]:
-    value = node[name]
-    hint = typing.get_type_hints(schema)[name]
-    if hint == bool | str and str(value).lower() in BOOLEANS:
-        value = BOOLEANS[str(value).lower()]  # OmegaConf would leave them texts.
-    whole = hint in (int, int | None)
-    if whole and isinstance(value, float) and value.is_integer():
-        value = int(value)
-    try:
-        merged = OmegaConf.merge(OmegaConf.structured(schema), {name: value})
-    except OmegaConfBaseException as error:
-        return [f"{prefix}{_described(error)}"]
-    typed = OmegaConf.select(merged, name)
-    node[name] = OmegaConf.to_container(typed) if OmegaConf.is_config(typed) else typed
-    return []
+def _meant(value: Any, hint: Any) -> Any:
+    """Return a value as it is meant where OmegaConf would refuse it or leave it a text."""
+    if hint == bool | str:
+        return BOOLEANS.get(str(value).lower(), value)
+    whole = hint in (int, int | None) and isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
 
 
 def nested_schema(hint: Any) -> type | None:
@@ -140,26 +108,6 @@ def nested_schema(hint: Any) -> type | None:
         if isinstance(kind, type) and dataclasses.is_dataclass(kind):
             return kind
     return None
-
-
-def _range_problems(settings: Mapping[str, Any]) -> Iterator[str]:
-    cfg = OmegaConf.create(dict(settings))
-    for name, least in LEAST.items():
-        value = OmegaConf.select(cfg, name)
-        if value is not None and value < least:
-            yield f"{name}: must be at least {least}, got {value}"
-    for name in SHARES:
-        value = OmegaConf.select(cfg, name)
-        if value is not None and not 0 < value < 1:
-            yield f"{name}: must lie between 0 and 1, got {value}"
-    for name, known in ONE_OF.items():
-        value = OmegaConf.select(cfg, name)
-        if value is not None and value not in known:
-            yield f"{name}: must be {' or '.join(known)}, got {value!r}"
-    for name in ("evaluation.risk_free", "risk_free"):
-        value = OmegaConf.select(cfg, name)
-        if value is not None and not -1 < value < math.inf:
-            yield f"{name}: must be an annual rate, got {value}"
 
 
 def _described(error: OmegaConfBaseException) -> str:

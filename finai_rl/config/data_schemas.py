@@ -5,8 +5,10 @@ Values live in ``conf/`` only. A test holds each schema against the signature it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from finai_rl.config.bounds import above, at_least, between, one_of
 
 
 @dataclass
@@ -17,17 +19,17 @@ class Scores:
     columns: Any
     published_at: str | None
     zone: str | None
-    date_only: str
+    date_only: str = field(metadata=one_of("end_of_date", "before_close"))
     decision_time: str
     bar_zone: str | None
-    aggregate: str
-    half_life: float | None
-    max_age: int | None
+    aggregate: str = field(metadata=one_of("mean", "last", "sum", "max", "min", "count"))
+    half_life: float | None = field(metadata=above(0))
+    max_age: int | None = field(metadata=at_least(0))
     neutral: Any
-    missing: str
-    duplicates: str
+    missing: str = field(metadata=one_of("error", "drop"))
+    duplicates: str = field(metadata=one_of("keep", "drop"))
     n_items: str | None
-    lexicon: str | None
+    lexicon: str | None = field(metadata=one_of("vader"))
     text: str | None
 
 
@@ -35,9 +37,9 @@ class Scores:
 class SimulatedSentiment:
     """``data.sentiment`` of ``data=sp500``."""
 
-    source: str | None
-    noise: float
-    seed: int
+    source: str | None = field(metadata=one_of("simulated"))
+    noise: float = field(metadata=at_least(0))
+    seed: int = field(metadata=at_least(0))
     lag: int
 
 
@@ -60,7 +62,7 @@ class Sp500:
     start: str | None
     end: str | None
     indicators: list[str]
-    risk: str | None
+    risk: str | None = field(metadata=one_of("turbulence"))
     sentiment: SimulatedSentiment | None
 
 
@@ -75,8 +77,8 @@ class ProcessedCsv:
     benchmark: str | None
     open: str | None
     volume: str | None
-    on_missing: str
-    outlier_return: float | None
+    on_missing: str = field(metadata=one_of("error", "drop_ticker", "forward_fill"))
+    outlier_return: float | None = field(metadata=above(0))
     rev: str | None
     sha256: str | None
     rev_cache: str
@@ -92,7 +94,7 @@ class Yahoo:
     end: str
     interval: str
     folder: str
-    on_missing: str
+    on_missing: str = field(metadata=one_of("error", "drop_ticker", "forward_fill"))
     indicators: list[str]
     risk: str | None
     benchmark: str | None
@@ -102,18 +104,18 @@ class Yahoo:
 class Synthetic:
     """``data=synthetic``."""
 
-    kind: str
-    n_days: int
-    n_stocks: int
-    n_features: int
+    kind: str = field(metadata=one_of("noise", "momentum", "sentiment", "regimes"))
+    n_days: int = field(metadata=at_least(2))
+    n_stocks: int = field(metadata=at_least(1))
+    n_features: int = field(metadata=at_least(0))
     indicators: list[str]
-    volatility: float
+    volatility: float = field(metadata=above(0))
     drift: float
-    correlation: float
-    persistence: float
-    sharpe_ratio: float
+    correlation: float = field(metadata=at_least(0, below=1))
+    persistence: float = field(metadata=at_least(0, below=1))
+    sharpe_ratio: float = field(metadata=at_least(0))
     start: str
-    seed: int
+    seed: int = field(metadata=at_least(0))
 
 
 @dataclass
@@ -138,21 +140,21 @@ class SplitByDates:
 class WalkForward:
     """``split=walk_forward``."""
 
-    fold: int
-    n_folds: int
-    train: float
-    test: float
+    fold: int = field(metadata=at_least(0))
+    n_folds: int = field(metadata=at_least(1))
+    train: float = field(metadata=between(0, 1))
+    test: float = field(metadata=at_least(0, below=1))
     anchored: bool
-    purge: int
+    purge: int = field(metadata=at_least(0))
 
 
 @dataclass
 class Combinatorial:
     """``split=cpcv``."""
 
-    fold: int
-    n_folds: int
-    n_validation_folds: int
-    purge: int
-    embargo: int
-    test: float
+    fold: int = field(metadata=at_least(0))
+    n_folds: int = field(metadata=at_least(3))
+    n_validation_folds: int = field(metadata=at_least(2))
+    purge: int = field(metadata=at_least(0))
+    embargo: int = field(metadata=at_least(0))
+    test: float = field(metadata=at_least(0, below=1))

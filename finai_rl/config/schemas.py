@@ -5,9 +5,10 @@ Values live in ``conf/`` only. A test holds each schema against the signature it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from finai_rl.config.bounds import above, annual_rate, at_least, between, one_of
 from finai_rl.config.data_schemas import (
     Combinatorial,
     ProcessedCsv,
@@ -25,14 +26,14 @@ from finai_rl.config.data_schemas import (
 class Sweep:
     """``sweep`` of ``conf/train.yaml``."""
 
-    seeds: int
-    aggregate: str
-    evaluations: int
+    seeds: int = field(metadata=at_least(1))
+    aggregate: str = field(metadata=one_of("mean", "iqm"))
+    evaluations: int = field(metadata=at_least(0))
     ruined: float | None
     register: bool
     alias: str
-    trial: int | None
-    attempt: int | None
+    trial: int | None = field(metadata=at_least(0))
+    attempt: int | None = field(metadata=at_least(1))
 
 
 @dataclass
@@ -46,16 +47,16 @@ class Train:
     network: Any
     tracking: Any
     evaluation: Any
-    seed: int
-    seeds: list[int] | None
-    total_timesteps: int
-    total_episodes: int | None
+    seed: int = field(metadata=at_least(0, below=2**32))
+    seeds: list[int] | None = field(metadata=at_least(0, below=2**32))
+    total_timesteps: int = field(metadata=at_least(1))
+    total_episodes: int | None = field(metadata=at_least(1))
     objective: str
-    checkpoint_every: int | None
-    log_interval: int | None
+    checkpoint_every: int | None = field(metadata=at_least(1))
+    log_interval: int | None = field(metadata=at_least(1))
     model_dir: str | None
     progress_bar: bool | None
-    torch_threads: int
+    torch_threads: int = field(metadata=at_least(1))
     trusted_packages: list[str]
     output_root: str
     sweep: Sweep
@@ -65,9 +66,9 @@ class Train:
 class Information:
     """``information`` of ``conf/verify.yaml``."""
 
-    threshold: float
-    significance: float
-    horizons: int
+    threshold: float = field(metadata=between(0, 1))
+    significance: float = field(metadata=between(0, 1))
+    horizons: int = field(metadata=at_least(1))
 
 
 @dataclass
@@ -80,13 +81,13 @@ class Verify:
     agent: Any
     network: Any
     evaluation: Any
-    seed: int
-    days: int
-    shifts: int
+    seed: int = field(metadata=at_least(0, below=2**32))
+    days: int = field(metadata=at_least(1))
+    shifts: int = field(metadata=at_least(1))
     information: Information
     gates: bool
-    total_timesteps: int
-    torch_threads: int
+    total_timesteps: int = field(metadata=at_least(1))
+    torch_threads: int = field(metadata=at_least(1))
     trusted_packages: list[str]
     output_root: str
 
@@ -96,8 +97,8 @@ class RawPrices:
     """``raw`` of ``conf/prepare.yaml``."""
 
     path: str
-    adjust: str
-    on_missing: str
+    adjust: str = field(metadata=one_of("auto", "never"))
+    on_missing: str = field(metadata=one_of("error", "drop_ticker", "forward_fill"))
 
 
 @dataclass
@@ -115,11 +116,11 @@ class Prepare:
     output: str
     overwrite: bool
     indicators: list[str]
-    turbulence: int | None
+    turbulence: int | None = field(metadata=at_least(2))
     market_series: dict[str, str] | None
     features: Any
     sentiment: JoinedSentiment | None
-    warm_up: str
+    warm_up: str = field(metadata=one_of("drop", "keep"))
     trusted_packages: list[str]
     output_root: str
 
@@ -128,32 +129,32 @@ class Prepare:
 class Portfolio:
     """``env=portfolio``, the settings of its wrappers included."""
 
-    n_envs: int
-    initial_amount: float
+    n_envs: int = field(metadata=at_least(1))
+    initial_amount: float = field(metadata=at_least(0))
     buy_cost_pct: Any
     sell_cost_pct: Any
-    slippage_bps: float
-    impact: float
-    fill: str
+    slippage_bps: float = field(metadata=at_least(0, below=10_000))
+    impact: float = field(metadata=at_least(0))
+    fill: str = field(metadata=one_of("same_close", "next_open", "next_close"))
     fractional_shares: bool
     allow_short: bool
-    borrow_rate: Any
-    initial_margin: float
-    maintenance_margin: float
-    reward_scaling: float
-    num_stock_shares: Any
+    borrow_rate: Any = field(metadata=at_least(0))
+    initial_margin: float = field(metadata=at_least(0))
+    maintenance_margin: float = field(metadata=at_least(0))
+    reward_scaling: float = field(metadata=above(0))
+    num_stock_shares: Any = field(metadata=at_least(0))
     indicators: list[str] | None
-    sentiment: bool | str
+    sentiment: bool | str = field(metadata=one_of(True, False, "shuffled"))
     turbulence_threshold: float | None
     episode_days: int | None
     random_start: bool
     record: bool
-    threads: int
-    window: int
+    threads: int = field(metadata=at_least(1))
+    window: int = field(metadata=at_least(1))
     normalize: bool
     norm_reward: bool
-    clip_obs: float
-    clip_reward: float
+    clip_obs: float = field(metadata=above(0))
+    clip_reward: float = field(metadata=above(0))
 
 
 @dataclass
@@ -162,7 +163,9 @@ class StockTrading(Portfolio):
 
     hmax: int
     previous_state: Any
-    sentiment_modulation: str | None
+    sentiment_modulation: str | None = field(
+        metadata=one_of("finrl_deepseek", "finrl_deepseek_1", "finrl_deepseek_01")
+    )
     finrl_compat: bool
 
 
@@ -170,55 +173,55 @@ class StockTrading(Portfolio):
 class FinRLStockTrading:
     """``env=finrl``, the settings of its wrappers included."""
 
-    n_envs: int
+    n_envs: int = field(metadata=at_least(1))
     start_method: str | None
     hmax: int
-    initial_amount: float
+    initial_amount: float = field(metadata=at_least(0))
     buy_cost_pct: Any
     sell_cost_pct: Any
-    reward_scaling: float
-    num_stock_shares: Any
+    reward_scaling: float = field(metadata=above(0))
+    num_stock_shares: Any = field(metadata=at_least(0))
     indicators: list[str] | None
-    sentiment: bool | str
+    sentiment: bool | str = field(metadata=one_of(True, False, "shuffled"))
     turbulence_threshold: float | None
     record: bool
-    window: int
+    window: int = field(metadata=at_least(1))
     normalize: bool
     norm_reward: bool
-    clip_obs: float
-    clip_reward: float
+    clip_obs: float = field(metadata=above(0))
+    clip_reward: float = field(metadata=above(0))
 
 
 @dataclass
 class PerStock:
     """``network=per_stock``."""
 
-    d_model: int
+    d_model: int = field(metadata=at_least(1))
 
 
 @dataclass
 class Attention:
     """``network=attention``."""
 
-    d_model: int
-    n_heads: int
-    n_layers: int
+    d_model: int = field(metadata=at_least(1))
+    n_heads: int = field(metadata=at_least(1))
+    n_layers: int = field(metadata=at_least(1))
 
 
 @dataclass
 class Window:
     """``network=lstm`` and ``network=gru``."""
 
-    hidden_size: int
-    n_layers: int
+    hidden_size: int = field(metadata=at_least(1))
+    n_layers: int = field(metadata=at_least(1))
 
 
 @dataclass
 class Evaluation:
     """``evaluation=holdout``."""
 
-    periods_per_year: int
-    risk_free: float
+    periods_per_year: int = field(metadata=at_least(1))
+    risk_free: float = field(metadata=annual_rate())
     env: dict[str, Any]
 
 
@@ -254,11 +257,11 @@ class Evaluate:
 
     run_id: str | None
     model: str | None
-    block: str
+    block: str = field(metadata=one_of("validation", "test"))
     baselines: list[str]
-    random_agents: int
-    cost_multipliers: list[float]
-    seed: int
+    random_agents: int = field(metadata=at_least(0))
+    cost_multipliers: list[float] = field(metadata=at_least(0))
+    seed: int = field(metadata=at_least(0))
     tracking: TrackingStore
     output_root: str
 
@@ -272,9 +275,9 @@ class Compare:
     by: list[str]
     filter: str | None
     parent: str | None
-    periods_per_year: int
-    risk_free: float
-    seed: int
+    periods_per_year: int = field(metadata=at_least(1))
+    risk_free: float = field(metadata=annual_rate())
+    seed: int = field(metadata=at_least(0))
     output_root: str
 
 

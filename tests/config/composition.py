@@ -1,0 +1,30 @@
+"""Configs as a command composes them."""
+
+from __future__ import annotations
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from finai_rl.config import schemas
+from finai_rl.config.command import CONFIG_DIR
+
+SCHEMAS = {
+    "train": schemas.Train,
+    "verify": schemas.Verify,
+    "evaluate": schemas.Evaluate,
+    "compare": schemas.Compare,
+    "prepare": schemas.Prepare,
+}
+
+
+def composed(*overrides: str, command: str = "train") -> DictConfig:
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        cfg = hydra.compose(command, list(overrides), return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)
+        with_choices = OmegaConf.create(cfg)
+    OmegaConf.set_struct(with_choices, False)
+    del with_choices["hydra"]
+    return with_choices

@@ -1,0 +1,55 @@
+"""Commands: their help, what they import, and the command at the head of every config."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from finai_rl.config.check import check
+from finai_rl.config.command import CONFIG_DIR
+from tests.config.composition import SCHEMAS, composed
+
+
+@pytest.mark.parametrize("file", sorted(CONFIG_DIR.rglob("*.yaml")), ids=lambda file: file.stem)
+def test_every_yaml_opens_with_a_command_that_runs_it(file: Path) -> None:
+    head = file.read_text().splitlines()[:2]
+    line = next((line for line in head if line.startswith("# python -m finai_rl.")), None)
+    assert line is not None
+    module, *overrides = line.removeprefix("# python -m finai_rl.").replace(" -m ", " ").split()
+    assert module == (file.stem if file.parent == CONFIG_DIR else "train")
+    if file.parent != CONFIG_DIR:
+        group = file.relative_to(CONFIG_DIR).parts[0]
+        assert any(
+            word.startswith((f"{group}=", f"{group}.", "tracking.uri")) for word in overrides
+        )
+    check(composed(*overrides, command=module), SCHEMAS[module])
+
+
+def test_help_lists_groups_choices_and_commands() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "finai_rl.train", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    groups = sorted(folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir())
+    for group in groups:
+        assert f"{group}: " in done.stdout
+    assert done.stdout.count("python -m finai_rl.train") >= 5
+
+
+def test_composing_and_checking_imports_nothing_heavy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "finai_rl.train", "env.hmax=many"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "env.hmax: Value 'many'" in done.stderr
+    imported = set(re.findall(r"\|\s+(\w+)$", done.stderr, flags=re.M))
+    assert "omegaconf" in imported
+    assert not imported & {"torch", "mlflow", "pandas", "stable_baselines3", "numba", "optuna"}

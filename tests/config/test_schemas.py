@@ -1,0 +1,283 @@
+"""Schemas match what they stand for, and bound what it would refuse."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import re
+from collections.abc import Sequence
+from typing import Any, cast, get_args, get_type_hints
+
+import hydra
+import pytest
+from omegaconf import DictConfig, OmegaConf
+
+from finai_rl.config import data_schemas, schemas
+from finai_rl.config.bounds import BOUNDS
+from finai_rl.config.check import check, nested_schema
+from finai_rl.data.sentiment import settings as sentiment
+from finai_rl.data.sources.synthetic_settings import KINDS
+from finai_rl.data.tables.repairs import RULES
+from finai_rl.envs.action_modulation import STRENGTHS
+from finai_rl.envs.terms import FILLS
+from finai_rl.errors import ConfigError
+from finai_rl.experiment.environments import WRAPPERS
+from finai_rl.experiment.market import CACHE
+from tests.config.composition import SCHEMAS, composed
+
+NESTED = {
+    (target, name): nested
+    for target, schema in schemas.BY_TARGET.items()
+    for name, hint in get_type_hints(schema).items()
+    if (nested := nested_schema(hint))
+}
+
+
+@pytest.mark.parametrize("target", sorted(schemas.BY_TARGET))
+def test_schemas_match_the_signatures_they_stand_for(target: str) -> None:
+    fields = {field.name for field in dataclasses.fields(schemas.BY_TARGET[target])}
+    parameters = set(inspect.signature(hydra.utils.get_object(target)).parameters)
+    if target.startswith("finai_rl.envs."):
+        assert set(WRAPPERS) <= fields
+        fields -= set(WRAPPERS)
+    if target.startswith("finai_rl.data."):
+        fields -= {CACHE}
+    given_by_code = {"data", "seed", "description", "tags", "run_id"}
+    given_by_code |= {"observation_space", "n_stocks", "window", "cash_action"}
+    assert fields == parameters - (given_by_code - fields) - {"self"}
+
+
+def settings_class(target: str, name: str) -> type:
+    """Return the dataclass that a setting of several keys becomes."""
+    hint = get_type_hints(hydra.utils.get_object(target))[name]
+    (found,) = (kind for kind in get_args(hint) if dataclasses.is_dataclass(kind))
+    return cast(type, found)
+
+
+@pytest.mark.parametrize(("target", "name"), sorted(NESTED))
+def test_nested_schemas_match_the_settings_they_stand_for(target: str, name: str) -> None:
+    fields = {field.name for field in dataclasses.fields(NESTED[target, name])}
+    assert fields == {field.name for field in dataclasses.fields(settings_class(target, name))}
+
+
+@pytest.mark.parametrize("choice", ["sp500", "processed_csv"])
+def test_nested_settings_have_their_defaults_in_the_config(choice: str) -> None:
+    node = check(composed(f"data={choice}")).data
+    settings = OmegaConf.to_container(node.sentiment)
+    assert settings == dataclasses.asdict(settings_class(node._target_, "sentiment")())
+
+
+COUNT = (1, 0, "must be at least 1, got 0")
+NOT_NEGATIVE = (0, -1, "must be at least 0, got -1")
+POSITIVE = (1e-6, 0.0, "must be above 0, got 0.0")
+SHARE = (0.5, 1.5, "must lie between 0 and 1, got 1.5")
+UP_TO_ONE = (0.0, 1.0, "must be below 1, got 1.0")
+RATE = (-0.5, -1.0, "must be an annual rate, got -1.0")
+SEED = (2**32 - 1, 2**32, "must be below 4294967296, got 4294967296")
+PER_STOCK = ({"AAPL": 0, "JPM": 3.5}, [0, -1.0], "[1]: must be at least 0, got -1.0")
+ON_MISSING = ("drop_ticker", "fill", "must be error or drop_ticker or forward_fill, got 'fill'")
+TERMS = {
+    "n_envs": COUNT,
+    "initial_amount": NOT_NEGATIVE,
+    "reward_scaling": POSITIVE,
+    "num_stock_shares": PER_STOCK,
+    "sentiment": ("shuffled", "some", "must be true or false or shuffled, got 'some'"),
+    "window": COUNT,
+    "clip_obs": POSITIVE,
+    "clip_reward": POSITIVE,
+}
+Case = tuple[type, str, str]
+BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
+    (schemas.Train, "train", ""): {
+        "seed": SEED,
+        "seeds": ([0, 1], [0, -1], "[1]: must be at least 0, got -1"),
+        "total_timesteps": COUNT,
+        "total_episodes": COUNT,
+        "checkpoint_every": COUNT,
+        "log_interval": COUNT,
+        "torch_threads": COUNT,
+    },
+    (schemas.Sweep, "train", "sweep."): {
+        "seeds": COUNT,
+        "aggregate": ("iqm", "best", "must be mean or iqm, got 'best'"),
+        "evaluations": NOT_NEGATIVE,
+        "trial": NOT_NEGATIVE,
+        "attempt": COUNT,
+    },
+    (schemas.Verify, "verify", ""): {
+        "seed": SEED,
+        "days": COUNT,
+        "shifts": COUNT,
+        "total_timesteps": COUNT,
+        "torch_threads": COUNT,
+    },
+    (schemas.Information, "verify", "information."): {
+        "threshold": SHARE,
+        "significance": SHARE,
+        "horizons": COUNT,
+    },
+    (schemas.Prepare, "prepare raw.path=a.csv", ""): {
+        "turbulence": (2, 1, "must be at least 2, got 1"),
+        "warm_up": ("keep", "some", "must be drop or keep, got 'some'"),
+    },
+    (schemas.RawPrices, "prepare raw.path=a.csv", "raw."): {
+        "adjust": ("never", "always", "must be auto or never, got 'always'"),
+        "on_missing": ON_MISSING,
+    },
+    (schemas.Scores, "prepare raw.path=a.csv", "sentiment.scores."): {
+        "date_only": ("before_close", "x", "must be end_of_date or before_close, got 'x'"),
+        "aggregate": ("last", "x", "must be mean or last or sum or max or min or count, got 'x'"),
+        "half_life": POSITIVE,
+        "max_age": NOT_NEGATIVE,
+        "missing": ("drop", "x", "must be error or drop, got 'x'"),
+        "duplicates": ("drop", "x", "must be keep or drop, got 'x'"),
+        "lexicon": ("vader", "x", "must be vader, got 'x'"),
+    },
+    (schemas.Evaluate, "evaluate", ""): {
+        "block": ("test", "train", "must be validation or test, got 'train'"),
+        "random_agents": NOT_NEGATIVE,
+        "cost_multipliers": ([0.0, 2.0], [-1.0], "[0]: must be at least 0, got -1.0"),
+        "seed": NOT_NEGATIVE,
+    },
+    (schemas.Compare, "compare", ""): {
+        "periods_per_year": COUNT,
+        "risk_free": RATE,
+        "seed": NOT_NEGATIVE,
+    },
+    (schemas.Evaluation, "train", "evaluation."): {"periods_per_year": COUNT, "risk_free": RATE},
+    (schemas.Portfolio, "train env=portfolio", "env."): {
+        **TERMS,
+        "slippage_bps": (9_999.0, 10_000.0, "must be below 10000, got 10000.0"),
+        "impact": NOT_NEGATIVE,
+        "fill": ("next_open", "x", "must be same_close or next_open or next_close, got 'x'"),
+        "borrow_rate": PER_STOCK,
+        "initial_margin": NOT_NEGATIVE,
+        "maintenance_margin": NOT_NEGATIVE,
+        "threads": COUNT,
+    },
+    (schemas.StockTrading, "train", "env."): {
+        "sentiment_modulation": ("finrl_deepseek_1", "x", "finrl_deepseek_01, got 'x'"),
+    },
+    (schemas.FinRLStockTrading, "train env=finrl", "env."): TERMS,
+    (schemas.PerStock, "train network=per_stock", "network."): {"d_model": COUNT},
+    (schemas.Attention, "train network=attention", "network."): {
+        "d_model": COUNT,
+        "n_heads": COUNT,
+        "n_layers": COUNT,
+    },
+    (schemas.Window, "train network=gru", "network."): {"hidden_size": COUNT, "n_layers": COUNT},
+    (schemas.Sp500, "train", "data."): {
+        "risk": ("turbulence", "vix", "must be turbulence, got 'vix'"),
+    },
+    (data_schemas.SimulatedSentiment, "train", "data.sentiment."): {
+        "source": ("simulated", "news", "must be simulated, got 'news'"),
+        "noise": NOT_NEGATIVE,
+        "seed": NOT_NEGATIVE,
+    },
+    (schemas.ProcessedCsv, "train data=processed_csv", "data."): {
+        "on_missing": ON_MISSING,
+        "outlier_return": POSITIVE,
+    },
+    (schemas.Yahoo, "train data=yahoo", "data."): {"on_missing": ON_MISSING},
+    (schemas.Synthetic, "train data=synthetic", "data."): {
+        "kind": ("regimes", "x", "must be noise or momentum or sentiment or regimes, got 'x'"),
+        "n_days": (2, 1, "must be at least 2, got 1"),
+        "n_stocks": COUNT,
+        "n_features": NOT_NEGATIVE,
+        "volatility": POSITIVE,
+        "correlation": UP_TO_ONE,
+        "persistence": UP_TO_ONE,
+        "sharpe_ratio": NOT_NEGATIVE,
+        "seed": NOT_NEGATIVE,
+    },
+    (schemas.WalkForward, "train split=walk_forward", "split."): {
+        "fold": NOT_NEGATIVE,
+        "n_folds": COUNT,
+        "train": SHARE,
+        "test": UP_TO_ONE,
+        "purge": NOT_NEGATIVE,
+    },
+    (schemas.Combinatorial, "train split=cpcv", "split."): {
+        "fold": NOT_NEGATIVE,
+        "n_folds": (3, 2, "must be at least 3, got 2"),
+        "n_validation_folds": (2, 1, "must be at least 2, got 1"),
+        "purge": NOT_NEGATIVE,
+        "embargo": NOT_NEGATIVE,
+        "test": UP_TO_ONE,
+    },
+}
+"""By schema, command and place: a value at the bound, one beyond it, and what is said of that."""
+
+
+def _check(case: Case, values: dict[str, object]) -> DictConfig:
+    _, command, place = case
+    name, *overrides = command.split()
+    cfg = composed(*overrides, command=name)
+    for field, value in values.items():
+        OmegaConf.update(cfg, place + field, value, merge=False, force_add=True)
+    return check(cfg, SCHEMAS[name])
+
+
+@functools.cache
+def _refusal(case: Case) -> list[str]:
+    with pytest.raises(ConfigError) as refusal:
+        _check(case, {name: outside for name, (_, outside, _) in BOUNDED[case].items()})
+    return str(refusal.value).splitlines()[1:]
+
+
+@pytest.mark.parametrize("case", BOUNDED, ids=lambda case: case[0].__name__)
+def test_values_at_their_bounds_pass(case: Case) -> None:
+    values = {name: within for name, (within, _, _) in BOUNDED[case].items()}
+    checked = _check(case, values)
+    assert {name: OmegaConf.select(checked, case[2] + name) for name in values} == values
+
+
+@pytest.mark.parametrize(
+    ("case", "name"),
+    [
+        pytest.param(case, name, id=f"{case[0].__name__}.{name}")
+        for case, fields in BOUNDED.items()
+        for name in fields
+    ],
+)
+def test_a_value_out_of_bounds_is_refused_with_all_others(case: Case, name: str) -> None:
+    said = BOUNDED[case][name][2]
+    (problem,) = [line for line in _refusal(case) if re.match(rf"  - {case[2]}{name}\b", line)]
+    assert said in problem
+    assert len(_refusal(case)) == len(BOUNDED[case])
+
+
+def test_every_bound_is_tried() -> None:
+    rooms = [*vars(schemas).values(), *vars(data_schemas).values()]
+    given = {kind for kind in rooms if isinstance(kind, type) and dataclasses.is_dataclass(kind)}
+    bounded = {
+        (schema, field.name)
+        for schema in given
+        for field in dataclasses.fields(schema)
+        if BOUNDS in field.metadata and field.name in vars(schema)["__annotations__"]
+    }
+    tried = {(schema, name) for (schema, _, _), fields in BOUNDED.items() for name in fields}
+    assert bounded == tried
+
+
+@pytest.mark.parametrize(
+    ("schema", "name", "known"),
+    [
+        (schemas.Portfolio, "fill", FILLS),
+        (schemas.StockTrading, "sentiment_modulation", STRENGTHS),
+        (schemas.Synthetic, "kind", KINDS),
+        (schemas.ProcessedCsv, "on_missing", RULES),
+        (schemas.Yahoo, "on_missing", RULES),
+        (schemas.RawPrices, "on_missing", RULES),
+        (schemas.Scores, "aggregate", sentiment.AGGREGATES),
+        (schemas.Scores, "date_only", sentiment.DATE_ONLY),
+        (schemas.Scores, "lexicon", sentiment.LEXICONS),
+    ],
+)
+def test_names_are_those_of_what_the_schema_stands_for(
+    schema: type[Any], name: str, known: Sequence[str]
+) -> None:
+    (bound,) = schema.__dataclass_fields__[name].metadata[BOUNDS]
+    assert bound.wording == f"be {' or '.join(known)}"
+    assert all(map(bound.holds, known))
