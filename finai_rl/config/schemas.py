@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from finai_rl.config.bounds import above, annual_rate, at_least, between, one_of
+from finai_rl.config.bounds import annual_rate, at_least, between, one_of
 from finai_rl.config.data_schemas import (
     Combinatorial,
     ProcessedCsv,
@@ -20,6 +20,7 @@ from finai_rl.config.data_schemas import (
     WalkForward,
     Yahoo,
 )
+from finai_rl.config.env_schemas import FinRLStockTrading, Portfolio, StockTrading
 
 
 @dataclass
@@ -123,73 +124,6 @@ class Prepare:
     warm_up: str = field(metadata=one_of("drop", "keep"))
     trusted_packages: list[str]
     output_root: str
-
-
-@dataclass
-class Portfolio:
-    """``env=portfolio``, the settings of its wrappers included."""
-
-    n_envs: int = field(metadata=at_least(1))
-    initial_amount: float = field(metadata=at_least(0))
-    buy_cost_pct: Any
-    sell_cost_pct: Any
-    slippage_bps: float = field(metadata=at_least(0, below=10_000))
-    impact: float = field(metadata=at_least(0))
-    fill: str = field(metadata=one_of("same_close", "next_open", "next_close"))
-    fractional_shares: bool
-    allow_short: bool
-    borrow_rate: Any = field(metadata=at_least(0))
-    initial_margin: float = field(metadata=at_least(0))
-    maintenance_margin: float = field(metadata=at_least(0))
-    reward_scaling: float = field(metadata=above(0))
-    num_stock_shares: Any = field(metadata=at_least(0))
-    indicators: list[str] | None
-    sentiment: bool | str = field(metadata=one_of(True, False, "shuffled"))
-    turbulence_threshold: float | None
-    episode_days: int | None
-    random_start: bool
-    record: bool
-    threads: int = field(metadata=at_least(1))
-    window: int = field(metadata=at_least(1))
-    normalize: bool
-    norm_reward: bool
-    clip_obs: float = field(metadata=above(0))
-    clip_reward: float = field(metadata=above(0))
-
-
-@dataclass
-class StockTrading(Portfolio):
-    """``env=stock_trading``: the same terms of trade, and what orders in shares need."""
-
-    hmax: int
-    previous_state: Any
-    sentiment_modulation: str | None = field(
-        metadata=one_of("finrl_deepseek", "finrl_deepseek_1", "finrl_deepseek_01")
-    )
-    finrl_compat: bool
-
-
-@dataclass
-class FinRLStockTrading:
-    """``env=finrl``, the settings of its wrappers included."""
-
-    n_envs: int = field(metadata=at_least(1))
-    start_method: str | None
-    hmax: int
-    initial_amount: float = field(metadata=at_least(0))
-    buy_cost_pct: Any
-    sell_cost_pct: Any
-    reward_scaling: float = field(metadata=above(0))
-    num_stock_shares: Any = field(metadata=at_least(0))
-    indicators: list[str] | None
-    sentiment: bool | str = field(metadata=one_of(True, False, "shuffled"))
-    turbulence_threshold: float | None
-    record: bool
-    window: int = field(metadata=at_least(1))
-    normalize: bool
-    norm_reward: bool
-    clip_obs: float = field(metadata=above(0))
-    clip_reward: float = field(metadata=above(0))
 
 
 @dataclass

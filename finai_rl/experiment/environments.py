@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from finai_rl.config.build import build, plain
+from finai_rl.config.env_schemas import EPISODE, WRAPPER, baseline_rules, settings_with
 from finai_rl.envs.wrappers.normalization import frozen, normalized
 from finai_rl.envs.wrappers.segments import SegmentedVecEnv, environments_per_segment
 from finai_rl.envs.wrappers.windows import windowed
@@ -19,27 +20,7 @@ if TYPE_CHECKING:
 
     from finai_rl.data.market import MarketData
 
-NORMALIZATION = ("normalize", "norm_reward", "clip_obs", "clip_reward")
-WRAPPERS = ("window", *NORMALIZATION)
-"""Settings of an environment's node that its wrappers take, not the environment."""
 DEFAULT_GAMMA = 0.99
-EVERY_BACKTEST = ("n_envs", "episode_days", "random_start", "record")
-"""Changes that a backtest makes to every environment that has such settings."""
-BASELINE_RULES: dict[str, Any] = {
-    "n_envs": 1,
-    "episode_days": None,
-    "random_start": False,
-    "record": True,
-    "num_stock_shares": None,
-    "previous_state": None,
-    "allow_short": False,
-    "fractional_shares": False,
-    "turbulence_threshold": None,
-    "sentiment": False,
-    "sentiment_modulation": None,
-    "finrl_compat": False,
-}
-"""What holds for a baseline whatever the agent's environment: its costs and fills alone."""
 
 
 class Environments:
@@ -55,7 +36,9 @@ class Environments:
     def __init__(self, cfg: DictConfig) -> None:
         self.cfg = cfg
         settings = plain(cfg.env)
-        self._wrappers = {name: settings.pop(name) for name in WRAPPERS if name in settings}
+        self._wrappers = {
+            name: settings.pop(name) for name in settings_with(WRAPPER) if name in settings
+        }
         self._settings = settings
         self.window = int(self._wrappers.pop("window", 1))
         self.evaluation_settings = settings | self._evaluation_changes()
@@ -109,7 +92,7 @@ class Environments:
 
         It is a `StockTradingVecEnv`, whose actions are share orders, with the agent's settings of
         an evaluation where it has them too (costs, slippage, market impact, fills) and
-        `BASELINE_RULES`.
+        `baseline_rules`.
 
         Args:
             changes: Settings that overrule all others.
@@ -117,14 +100,15 @@ class Environments:
         from finai_rl.envs.stock_trading import StockTradingVecEnv
 
         known = inspect.signature(StockTradingVecEnv).parameters
-        settings = self.evaluation_settings | BASELINE_RULES | changes
+        settings = self.evaluation_settings | baseline_rules() | changes
         node = {name: value for name, value in settings.items() if name in known}
         node["_target_"] = f"{StockTradingVecEnv.__module__}.{StockTradingVecEnv.__qualname__}"
         return node
 
     def _evaluation_changes(self) -> dict[str, Any]:
         changes, known = plain(self.cfg.evaluation.env), self._settings
-        unknown = [name for name in changes if name not in known and name not in EVERY_BACKTEST]
+        allowed = {*known, *settings_with(EPISODE)}
+        unknown = [name for name in changes if name not in allowed]
         if unknown:
             raise ConfigError(
                 f"evaluation.env.{name}: no such setting of this environment; there are "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
+from finai_rl.config.env_schemas import COST, settings_with
 from finai_rl.evaluation.metrics import break_even_cost, metrics
 from finai_rl.evaluation.run_statistics import CostScenario, statistics_of
 from finai_rl.evaluation.verdict import judge_run
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from finai_rl.experiment.finished_run import Block
 
 log = logging.getLogger(__name__)
-
-COSTS = ("buy_cost_pct", "sell_cost_pct", "slippage_bps", "impact")
-"""Settings of an environment that trading is paid by."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +174,7 @@ class Assessment:
         self, agent: BaseAlgorithm, normalization: VecEnv | None, result: BacktestResult
     ) -> list[CostScenario]:
         """Backtest the agent again at multiples of its costs; it may trade otherwise then."""
-        known = [name for name in COSTS if name in self._cfg.env]
+        known = [name for name in settings_with(COST) if name in self._cfg.env]
         scalar = all(isinstance(self._cfg.env[name], int | float) for name in known)
         if not known or not scalar or self._cfg.env.get("finrl_compat"):
             return []

@@ -21,7 +21,7 @@ from finai_rl.evaluation.backtest import backtest
 from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import Environments
 from tests.agents.test_registry import AGENTS, Recorded, learned, tiny
-from tests.config.test_check import composed
+from tests.config.composition import composed
 from tests.markets import generated_market
 
 N_STOCKS, N_FEATURES = 5, 2

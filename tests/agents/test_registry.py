@@ -17,7 +17,7 @@ from finai_rl.evaluation.backtest import backtest
 from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.training import seed_everything, timesteps_to_train
-from tests.config.test_check import composed
+from tests.config.composition import composed
 from tests.markets import generated_market
 
 AGENTS = sorted(file.stem for file in (CONFIG_DIR / "agent").glob("*.yaml"))

@@ -13,16 +13,16 @@ import hydra
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from finai_rl.config import data_schemas, schemas
+from finai_rl.config import data_schemas, env_schemas, schemas
 from finai_rl.config.bounds import BOUNDS
 from finai_rl.config.check import check, nested_schema
+from finai_rl.config.env_schemas import WRAPPER, settings_with
 from finai_rl.data.sentiment import settings as sentiment
 from finai_rl.data.sources.synthetic_settings import KINDS
 from finai_rl.data.tables.repairs import RULES
 from finai_rl.envs.action_modulation import STRENGTHS
 from finai_rl.envs.terms import FILLS
 from finai_rl.errors import ConfigError
-from finai_rl.experiment.environments import WRAPPERS
 from finai_rl.experiment.market import CACHE
 from tests.config.composition import SCHEMAS, composed
 
@@ -39,8 +39,8 @@ def test_schemas_match_the_signatures_they_stand_for(target: str) -> None:
     fields = {field.name for field in dataclasses.fields(schemas.BY_TARGET[target])}
     parameters = set(inspect.signature(hydra.utils.get_object(target)).parameters)
     if target.startswith("finai_rl.envs."):
-        assert set(WRAPPERS) <= fields
-        fields -= set(WRAPPERS)
+        assert set(settings_with(WRAPPER)) <= fields
+        fields -= set(settings_with(WRAPPER))
     if target.startswith("finai_rl.data."):
         fields -= {CACHE}
     given_by_code = {"data", "seed", "description", "tags", "run_id"}
@@ -249,16 +249,30 @@ def test_a_value_out_of_bounds_is_refused_with_all_others(case: Case, name: str)
 
 
 def test_every_bound_is_tried() -> None:
-    rooms = [*vars(schemas).values(), *vars(data_schemas).values()]
-    given = {kind for kind in rooms if isinstance(kind, type) and dataclasses.is_dataclass(kind)}
+    rooms = [vars(module).values() for module in (schemas, data_schemas, env_schemas)]
+    given = {
+        kind
+        for room in rooms
+        for kind in room
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind)
+    }
     bounded = {
-        (schema, field.name)
+        (_owner(schema, field.name), field.name)
         for schema in given
         for field in dataclasses.fields(schema)
-        if BOUNDS in field.metadata and field.name in vars(schema)["__annotations__"]
+        if BOUNDS in field.metadata
     }
-    tried = {(schema, name) for (schema, _, _), fields in BOUNDED.items() for name in fields}
+    tried = {
+        (_owner(schema, name), name)
+        for (schema, _, _), fields in BOUNDED.items()
+        for name in fields
+    }
     assert bounded == tried
+
+
+def _owner(schema: type, name: str) -> type:
+    """The class that a field was written in, which its heirs share."""
+    return next(kind for kind in schema.__mro__ if name in vars(kind).get("__annotations__", {}))
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.market import load_market, load_split
 from finai_rl.experiment.training import seed_everything
-from tests.config.test_check import composed
+from tests.config.composition import composed
 from tests.conftest import Command
 from tests.data.cache.test_panel_store import assert_same
 from tests.e2e.sweeps import QUICK, Left, sweep, workplace

@@ -19,7 +19,7 @@ from finai_rl.experiment import baselines
 from finai_rl.experiment.baselines import LABELS, RULES, run_baselines, run_random_band
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.holdout import Holdout
-from tests.config.test_check import composed
+from tests.config.composition import composed
 from tests.markets import generated_market
 
 MARKET = generated_market(n_days=110, n_stocks=5, seed=4, drift=0.0005)

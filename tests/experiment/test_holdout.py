@@ -17,7 +17,7 @@ from finai_rl.evaluation.result import BacktestResult
 from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.holdout import Holdout
-from tests.config.test_check import composed
+from tests.config.composition import composed
 from tests.evaluation.accounts import HMAX, RecordingMarket, ScriptedPolicy
 from tests.markets import generated_market
 

@@ -11,7 +11,7 @@ import pytest
 from finai_rl.envs.market_env import MarketVecEnv
 from finai_rl.experiment import holdout
 from finai_rl.train import train
-from tests.config.test_check import composed
+from tests.config.composition import composed
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from finai_rl.experiment.holdout import HoldoutReport
 from finai_rl.experiment.recording import log_backtest, print_summary
-from tests.config.test_check import composed
+from tests.config.composition import composed
 from tests.markets import generated_market
 
 BLOCK = generated_market(n_days=60, n_stocks=2)

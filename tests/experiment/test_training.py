@@ -11,7 +11,7 @@ from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.market import load_split
 from finai_rl.experiment.training import seed_everything
-from tests.config.test_check import composed
+from tests.config.composition import composed
 
 
 class RandomPolicy:

@@ -13,7 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from finai_rl.data.split import split_by_fraction
 from finai_rl.errors import InputError
 from finai_rl.sweep.context import VARIABLE, Seal, StudyAddress, SweepContext, folder_of
-from tests.config.test_check import composed
+from tests.config.composition import composed
 from tests.markets import generated_market
 
 MARKET = generated_market(n_days=100)

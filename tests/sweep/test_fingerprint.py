@@ -9,7 +9,7 @@ import pytest
 from finai_rl.config.check import check
 from finai_rl.sweep.fingerprint import differences, settings_of, short_hash
 from finai_rl.sweep.space import SearchSpace
-from tests.config.test_check import composed
+from tests.config.composition import composed
 
 PARAMS = {"agent.learning_rate": "tag(log,interval(1e-5,1e-2))"}
 

@@ -20,7 +20,7 @@ from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.holdout import Holdout
 from finai_rl.experiment.training import seed_everything
 from finai_rl.sweep.pruning import ValidationLooks, looks_at
-from tests.config.test_check import composed
+from tests.config.composition import composed
 from tests.markets import generated_market
 
 SPLIT = split_by_fraction(generated_market(n_days=60, n_stocks=3), train=0.6, validation=0.3)

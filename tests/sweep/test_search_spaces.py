@@ -15,7 +15,7 @@ from finai_rl.config.command import CONFIG_DIR
 from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import Environments
 from finai_rl.sweep.space import SearchSpace
-from tests.config.test_check import composed
+from tests.config.composition import composed
 from tests.markets import generated_market
 
 SPACES = sorted((CONFIG_DIR / "sweep" / "space").glob("*.yaml"))

@@ -21,7 +21,7 @@ from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.errors import InputError
 from finai_rl.sweep.space import SearchSpace, keys_of
-from tests.config.test_check import composed
+from tests.config.composition import composed
 
 SWEEPS = sorted((CONFIG_DIR / "sweep").glob("*.yaml"))
 MASTER = OmegaConf.create({})

@@ -21,7 +21,7 @@ from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
 from finai_rl.sweep.outcome import Outcome, load_returns
 from finai_rl.sweep.trial import Train, Trial, TrialKilled
-from tests.config.test_check import composed
+from tests.config.composition import composed
 from tests.markets import generated_market
 
 SPLIT = split_by_fraction(generated_market(n_days=50, n_stocks=2), train=0.6, validation=0.2)

@@ -27,7 +27,7 @@ from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.holdout import Holdout
 from finai_rl.experiment.market import load_split
 from finai_rl.experiment.training import seed_everything
-from tests.config.test_check import composed
+from tests.config.composition import composed
 
 ARRAYS = ("dates", "close", "features", "sentiment", "risk", "benchmark", "open", "volume")
 LONG = 60_000
