@@ -58,6 +58,8 @@ def history_figure(record: SearchRecord) -> go.Figure:
         # Over a number of the axis, which would read as the value of the row.
         label = {"text": "no value ", "xanchor": "right", "bgcolor": "white", "showarrow": False}
         figure.add_annotation(x=0, xref="paper", y=row, font_color=frame.QUIET, **label)
+    if record.trials and record.trials[-1].number - record.trials[0].number <= 10:
+        figure.update_xaxes(dtick=1)
     if record.completed:
         _add_best_so_far(figure, record)
     else:

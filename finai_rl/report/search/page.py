@@ -93,8 +93,5 @@ def _overfitting(logits: FloatArray, pbo: float) -> tuple[str, str]:
 
 def _plot(figure: go.Figure, name: str) -> str:
     # Plotly escapes what would end the script.
-    return str(
-        figure.to_html(
-            config=_CONFIG, include_plotlyjs=False, full_html=False, div_id=f"plot-{name}"
-        )
-    )
+    plot = figure.to_html(_CONFIG, include_plotlyjs=False, full_html=False, div_id=f"plot-{name}")
+    return str(plot)

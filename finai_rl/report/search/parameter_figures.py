@@ -16,8 +16,8 @@ from finai_rl.type_aliases import FloatArray
 
 # Where the axis of a conditional parameter has the trials without it.
 _NOT_SET = -0.14
-# The best trial alone is orange: its place on the colour scale is one, all others end below.
-_OTHERS = 0.99
+# The best trial alone is orange: it is at the end of the colour scale, all others end before.
+_OTHERS = 0.95
 
 
 def parallel_figure(record: SearchRecord) -> go.Figure:
@@ -36,10 +36,10 @@ def parallel_figure(record: SearchRecord) -> go.Figure:
     figure = frame.empty_figure(520, margin={"t": 90, "l": 70, "r": 80, "b": 30})
     figure.add_parcoords(
         line={
-            "color": [*np.minimum(goodness[:-1], _OTHERS), 1.0],
+            "color": [*(_OTHERS * goodness[:-1]), 1.0],
             "colorscale": [
                 *((_OTHERS * place, shade) for place, shade in frame.SHADES),
-                *((place, frame.BEST) for place in (_OTHERS, 1.0)),
+                (1.0, frame.BEST),
             ],
             "cmin": 0,
             "cmax": 1,
