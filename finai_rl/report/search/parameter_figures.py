@@ -71,7 +71,7 @@ def slice_figure(record: SearchRecord, axis: ParameterAxis) -> go.Figure:
     """Return the objective of completed trials against one parameter, later ones darker.
 
     Optuna's own picture marks no best trial, draws equal choices over each other and takes choices
-    that look like numbers for numbers; one ruined trial or an infinite one takes all of its height.
+    that look like numbers for numbers; one ruined trial takes most of its height.
     """
     figure = frame.empty_figure(240, margin={"t": 8, "l": 52, "r": 12, "b": 56}, showlegend=False)
     places, heights = axis.positions(record.completed), record.drawn(record.values)
