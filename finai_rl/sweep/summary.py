@@ -1,4 +1,4 @@
-"""The sum of a multirun: its best trial, what its choice is worth, pictures and a table."""
+"""The sum of a multirun: its best trial, what its choice is worth, a page and a table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from omegaconf import DictConfig
 
-from finai_rl.report.search.files import save_overfitting_histogram, save_pictures
 from finai_rl.report.search.trials_table import save_trials_table
 from finai_rl.statistics.deflation import trial_sharpe_ratios
 from finai_rl.statistics.search_verdict import SearchVerdict, judge_search
@@ -48,7 +47,7 @@ def summarize(
         plan: What the multirun set out to do.
         baseline: (n_days - 1,) validation returns of equal weight, buy and hold.
         tracker: Of the parent run, still open.
-        brief: Leave pictures and registration out: the multirun was interrupted, or another
+        brief: Leave page and registration out: the multirun was interrupted, or another
             process ends it.
     """
     counted = tracker.count_trials()
@@ -61,7 +60,7 @@ def summarize(
     best = results.best
     _save_best(best, verdict, folder)
     if not brief and results.trials:
-        _draw(results, cfg, plan, verdict, folder)
+        _save_page(results, cfg, plan, verdict, folder)
     _log(results, best, verdict, counted, tracker)
     if best is not None and cfg.sweep.register and not brief:
         _register(best, cfg, tracker)
@@ -106,24 +105,22 @@ def _save_best(best: FrozenTrial | None, verdict: SearchVerdict | None, folder: 
     (folder / "best.json").write_text(json.dumps(known, indent=2))
 
 
-def _draw(
+def _save_page(
     results: Results, cfg: DictConfig, plan: Plan, verdict: SearchVerdict | None, folder: Path
 ) -> None:
+    from finai_rl.report.search.page import save_search_page
+
     overfitting = verdict.overfitting if verdict else None
-    logits = overfitting.logits if overfitting else None
-    pbo = overfitting.pbo if overfitting else None
-    save_pictures(
+    save_search_page(
         results.trials,
         folder,
         objective=cfg.objective,
         direction=plan.direction,
         title=plan.name,
         user_attrs=ATTRIBUTES,
-        overfitting=None if logits is None or pbo is None else (logits, pbo),
+        overfitting=(overfitting.logits, overfitting.pbo) if overfitting else None,
         verdict=verdict.sentence if verdict else "",
     )
-    if logits is not None and pbo is not None:
-        save_overfitting_histogram(logits, pbo, folder / "overfitting.png")
 
 
 def _log(

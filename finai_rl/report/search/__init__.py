@@ -1,1 +1,1 @@
-"""The page and the pictures of a search."""
+"""The page and the table of a search."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from finai_rl.type_aliases import FloatArray
 
 # Stays clear of what float64 can still subtract and scale.
 LARGEST_DRAWN = 1e300
+_MOST_TICKS, _MOST_CHOICES = 5, 16
 
 
 @dataclass(frozen=True)
@@ -46,22 +48,21 @@ class ParameterAxis:
         """Return (n_trials,) places on the axis, from 0 to 1; NaN where a trial has none."""
         return self._scaled(self.numbers(trials))
 
-    def ticks(self, most: int = 5) -> tuple[list[float], list[str]]:
-        """Return where ticks go, from 0 to 1, and what they say; one for each choice."""
-        numbers, texts = self.tick_numbers(most)
-        return self._scaled(np.array(numbers, dtype=np.float64)).tolist(), texts
+    def ticks(self) -> tuple[list[float], list[str]]:
+        """Return where ticks go, from 0 to 1, and what they say.
 
-    def tick_numbers(self, most: int = 5) -> tuple[list[float], list[str]]:
-        """Return the round numbers, or the indices of choices, of ticks and what they say."""
+        Round numbers, or the choices; of many choices every second, third, ...
+        """
         if self.choices is not None:
-            return [float(place) for place in range(len(self.choices))], list(self.choices)
-        if self.low == self.high:
-            return [self.low], number_texts([self.low])
-        numbers = self._logarithmic(most) if self.log else self._linear(most)
-        texts = number_texts(numbers if len(numbers) > 1 else [self.low, self.high])
-        if len(numbers) < 2:
-            return [self.low, self.high], texts
-        return numbers, texts if self.log else aligned(texts)
+            step = math.ceil(len(self.choices) / _MOST_CHOICES)
+            numbers = [float(place) for place in range(0, len(self.choices), step)]
+            return self._scaled(np.array(numbers)).tolist(), list(self.choices[::step])
+        numbers = [self.low]
+        if self.low < self.high:
+            numbers = self._logarithmic() if self.log else self._linear()
+            numbers = numbers if len(numbers) > 1 else [self.low, self.high]
+        texts = number_texts(numbers)
+        return self._scaled(np.array(numbers)).tolist(), texts if self.log else _aligned(texts)
 
     def _number(self, trial: FrozenTrial) -> float:
         if self.name not in trial.params:
@@ -82,22 +83,21 @@ class ParameterAxis:
         scaled: FloatArray = (numbers - low) / (high - low)
         return scaled
 
-    def _linear(self, most: int) -> list[float]:
-        locator = MaxNLocator(nbins=most - 1, steps=[1, 2, 2.5, 5, 10], integer=self.integer)
-        ticks = [float(tick) for tick in locator.tick_values(self.low, self.high)]
-        return [tick for tick in ticks if self.low <= tick <= self.high]
+    def _linear(self) -> list[float]:
+        locator = MaxNLocator(_MOST_TICKS - 1, steps=[1, 2, 2.5, 5, 10], integer=self.integer)
+        return self._within(locator.tick_values(self.low, self.high))
 
-    def _logarithmic(self, most: int) -> list[float]:
-        first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
+    def _logarithmic(self) -> list[float]:
+        powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         for digits in ((1,), (1, 3), (1, 2, 5)):
-            ticks = [
-                float(f"{digit}e{power}") for power in range(first, last + 1) for digit in digits
-            ]
-            ticks = [tick for tick in ticks if self.low <= tick <= self.high]
+            ticks = self._within(float(f"{digit}e{power}") for power in powers for digit in digits)
             if len(ticks) >= 3:
-                return ticks[:: math.ceil(len(ticks) / most)]
+                return ticks[:: math.ceil(len(ticks) / _MOST_TICKS)]
         # Less than a decade.
-        return self._linear(most)
+        return self._linear()
+
+    def _within(self, ticks: Iterable[float]) -> list[float]:
+        return [float(tick) for tick in ticks if self.low <= tick <= self.high]
 
 
 def parameter_axes(trials: Sequence[FrozenTrial]) -> tuple[ParameterAxis, ...]:
@@ -143,20 +143,15 @@ def _is_log(space: Any) -> bool:
 def number_texts(numbers: Sequence[float]) -> list[str]:
     """Write numbers with just enough digits that no two different ones read the same."""
     for digits in range(4, 18):
-        texts = [_short(f"{number:.{digits}g}") for number in numbers]
+        texts = [re.sub(r"e\+?(-?)0*", r"e\1", f"{number:.{digits}g}") for number in numbers]
         if len(set(texts)) == len(set(numbers)):
             break
     return texts
 
 
-def aligned(texts: Sequence[str]) -> list[str]:
+def _aligned(texts: Sequence[str]) -> list[str]:
     """Give plain numbers as many decimals as the one with most has."""
     if any("e" in text for text in texts):
         return list(texts)
     decimals = [len(text.partition(".")[2]) for text in texts]
     return [f"{float(text):.{max(decimals)}f}" for text in texts]
-
-
-def _short(text: str) -> str:
-    mantissa, _, exponent = text.partition("e")
-    return f"{mantissa}e{int(exponent)}" if exponent else text

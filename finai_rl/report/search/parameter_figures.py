@@ -1,223 +1,106 @@
-"""Pictures of where the trials of a search lie, drawn without global state of matplotlib."""
+"""Figures of where the trials of a search lie."""
 
 from __future__ import annotations
 
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+import html
+from typing import Any
 
-from finai_rl.report.canvas import headed_figure, style
-from finai_rl.report.search import palette
+import numpy as np
+import plotly.graph_objects as go
+
+from finai_rl.report.search import frame
 from finai_rl.report.search.parameter_axis import ParameterAxis
 from finai_rl.report.search.search_record import SearchRecord
-from finai_rl.report.search.wording import (
-    best_text,
-    beyond_text,
-    completed_text,
-    not_shown_text,
-    shortened,
-    wrapped,
-)
+from finai_rl.report.search.wording import shortened, wrapped
 from finai_rl.type_aliases import FloatArray
 
-MOST_PARAMETERS = 24
-"""That a picture shows: those that most trials have."""
-
-NOT_SET = -0.14
-"""Where the axis of a conditional parameter has the trials without it."""
-
-_SMALL = 7.5
-_LETTERS = 18
-_SHADES = LinearSegmentedColormap.from_list("shades", palette.SHADES)
+# Where the axis of a conditional parameter has the trials without it.
+_NOT_SET = -0.14
+# The best trial alone is orange: it is at the end of the colour scale, all others end before.
+_OTHERS = 0.95
 
 
-def parallel_figure(record: SearchRecord) -> Figure:
-    """Draw every completed trial as a line across the objective and the parameters.
+def parallel_figure(record: SearchRecord) -> go.Figure:
+    """Return every completed trial as a line across the objective and all parameters.
 
-    Args:
-        record: A search with a completed trial.
-
-    Returns:
-        A figure as wide as its axes need, 10 inches at least.
+    Drag along an axis to keep only the trials that pass there. Optuna's own picture
+    connects values of different trials, or raises, where a trial lacks a parameter of another.
     """
-    axes_of, places = coordinates(record, MOST_PARAMETERS)
-    n_axes = len(axes_of)
-    width = max(10.0, 1.3 * n_axes + 0.9)
-    names = 0.18 * max(len(wrapped(axis.name, _LETTERS)) for axis in axes_of)
-    figure, bottom = headed_figure(
-        f"Parallel coordinates: {shortened(record.title, 70)}",
-        f"{completed_text(record)}, better ones darker; in orange the {best_text(record)}",
-        _caveats(record),
-        4.0 + names,
-        width,
-    )
-    height, left = figure.get_figheight(), 0.75 / width
-    axes = figure.add_axes((left, (bottom - 0.3) / height, 1 - left - 1.2 / width, 4.0 / height))
-    missing = np.isnan(places.sum(axis=0))
-    places = np.where(np.isnan(places), NOT_SET, places)
+    axes = [ParameterAxis(record.objective, None, *record.limits), *record.parameters]
     order = record.best_last()
-    lines = [np.column_stack([np.arange(n_axes), places[trial]]) for trial in order]
-    alpha = float(np.clip(30 / len(order), 0.4, 0.9))
-    shades = _SHADES(record.goodness()[order])
-    axes.add_collection(LineCollection(lines, colors=shades, alpha=alpha, linewidths=1.1))
-    axes.plot(range(n_axes), places[order[-1]], color=palette.BEST, lw=2.0, marker="o", ms=4)
-    for place, axis in enumerate(axes_of):
-        _draw_parallel_axis(axes, place, axis, bool(missing[place]))
-    axes.set(xlim=(0, max(n_axes - 1, 1)), ylim=((NOT_SET if missing.any() else 0) - 0.02, 1.02))
-    axes.set_axis_off()
-    return figure
-
-
-def slices_figure(record: SearchRecord) -> Figure:
-    """Draw the objective of completed trials against each parameter by itself.
-
-    Args:
-        record: A search with a completed trial and a parameter.
-
-    Returns:
-        A figure 10 inches wide, as high as its panels need.
-    """
-    parameters = record.parameters[:MOST_PARAMETERS]
-    columns = min(4, max(2, len(parameters)))
-    rows = -(-len(parameters) // columns)
-    panel, gap = 1.75, 1.05
-    figure, bottom = headed_figure(
-        f"Slices: {shortened(record.title, 70)}",
-        f"{shortened(record.objective, 40)} of {completed_text(record)} against each parameter, "
-        "later ones darker, the best in orange",
-        _caveats(record),
-        rows * (panel + gap) - gap + 0.8,
+    trials = [record.completed[place] for place in order]
+    scores = record.scores()[order]
+    goodness = scores if record.maximize else 1 - scores
+    places = [scores, *(axis.positions(trials) for axis in record.parameters)]
+    lowest = _NOT_SET if any(np.isnan(column).any() for column in places) else 0.0
+    figure = frame.empty_figure(520, margin={"t": 90, "l": 70, "r": 80, "b": 30})
+    figure.add_parcoords(
+        line={
+            "color": [*(_OTHERS * goodness[:-1]), 1.0],
+            "colorscale": [
+                *((_OTHERS * place, shade) for place, shade in frame.SHADES),
+                (1.0, frame.BEST),
+            ],
+            "cmin": 0,
+            "cmax": 1,
+        },
+        dimensions=[
+            _dimension(axis, column, lowest) for axis, column in zip(axes, places, strict=True)
+        ],
+        labelfont={"size": 12, "color": frame.INK},
+        tickfont={"size": 11, "color": frame.INK},
+        rangefont={"size": 1, "color": "rgba(0,0,0,0)"},
     )
-    height, step = figure.get_figheight(), 9.15 / columns
-    for number, axis in enumerate(parameters):
-        row, column = divmod(number, columns)
-        lower = bottom + 0.25 + (rows - 1 - row) * (panel + gap)
-        rectangle = (0.75 + column * step) / 10, lower / height, (step - 0.3) / 10, panel / height
-        axes = figure.add_axes(rectangle)
-        _draw_slice(axes, record, axis, step - 0.3)
-        if column:
-            axes.tick_params(labelleft=False)
-            axes.yaxis.get_offset_text().set_visible(False)
     return figure
 
 
-def coordinates(record: SearchRecord, most: int) -> tuple[list[ParameterAxis], FloatArray]:
-    """Return the axes of parallel coordinates and the trials' places on them.
-
-    Args:
-        record: The search.
-        most: How many parameters at most.
-
-    Returns:
-        The objective's axis and the parameters', and (n_completed, n_axes) places from 0 to 1,
-        NaN where a trial does not have a parameter.
-    """
-    parameters = record.parameters[:most]
-    objective = ParameterAxis(record.objective, None, *record.limits)
-    places = [record.scores(), *(axis.positions(record.completed) for axis in parameters)]
-    return [objective, *parameters], np.column_stack(places)
-
-
-def _caveats(record: SearchRecord) -> list[str]:
-    texts = (beyond_text(record), not_shown_text(record, MOST_PARAMETERS))
-    return [text for text in texts if text]
-
-
-def _draw_parallel_axis(axes: Axes, place: int, axis: ParameterAxis, missing: bool) -> None:
-    axes.plot([place, place], [0, 1], color=palette.QUIET, lw=0.9, zorder=1.5)
+def _dimension(axis: ParameterAxis, places: FloatArray, lowest: float) -> dict[str, Any]:
     ticks, texts = axis.ticks()
+    if np.isnan(places).any():
+        ticks, texts = [_NOT_SET, *ticks], ["not set", *texts]
+    return {
+        "label": "<br>".join(html.escape(row) for row in wrapped(axis.name, 18, 2)),
+        "values": np.where(np.isnan(places), _NOT_SET, places).tolist(),
+        "range": [lowest, 1],
+        "tickvals": ticks,
+        "ticktext": [shortened(text, 16) for text in texts],
+    }
+
+
+def slice_figure(record: SearchRecord, axis: ParameterAxis) -> go.Figure:
+    """Return the objective of completed trials against one parameter, later ones darker.
+
+    Optuna's own picture marks no best trial, draws equal choices over each other and takes choices
+    that look like numbers for numbers; one ruined trial takes most of its height.
+    """
+    figure = frame.empty_figure(240, margin={"t": 8, "l": 52, "r": 12, "b": 56}, showlegend=False)
+    places, heights = axis.positions(record.completed), record.drawn(record.values)
+    room = 0.06
     if axis.choices is not None:
-        texts = [shortened(text, 14) for text in texts]
-        ticks, texts = thinned(ticks, texts, 16)
-    if missing:
-        ticks, texts = [*ticks, NOT_SET], [*texts, "not set"]
-    box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6}
-    for tick, text in zip(ticks, texts, strict=True):
-        axes.annotate(
-            text,
-            (place, tick),
-            xytext=(4, 0),
-            textcoords="offset points",
-            size=_SMALL,
-            va="center",
-            color=palette.QUIET if tick == NOT_SET else palette.INK,
-            style="italic" if tick == NOT_SET else "normal",
-            bbox=box,
-            zorder=4,
-            annotation_clip=False,
-            parse_math=False,
+        # Equal choices are kept apart by multiples of the golden ratio, which spread evenly.
+        shifts = np.arange(len(places)) * 0.6180339887498949 % 1 - 0.5
+        room = 0.5 / max(len(axis.choices) - 1, 1)
+        places = places + 0.72 * room * shifts
+    chosen = np.flatnonzero(np.isfinite(places))
+    shaded = {
+        "size": 7,
+        "color": [record.completed[place].number for place in chosen],
+        "colorscale": list(frame.SHADES),
+        "line": {"width": 0.5, "color": "white"},
+    }
+    best = chosen[chosen == record.best_last()[-1]]
+    for marked, marker in ((chosen, shaded), (best, {"size": 11, "color": frame.BEST})):
+        figure.add_scatter(
+            x=places[marked].tolist(),
+            y=heights[marked].tolist(),
+            mode="markers",
+            marker=marker,
+            text=[frame.hover_text(record, record.completed[place]) for place in marked],
+            hovertemplate=frame.HOVER,
         )
-        axes.plot([place], [tick], color=palette.QUIET, marker="_", ms=5, clip_on=False)
-    axes.annotate(
-        "\n".join(wrapped(axis.name, _LETTERS)),
-        (place, 1),
-        xytext=(0, 9),
-        textcoords="offset points",
-        size=8,
-        weight="bold" if place == 0 else "normal",
-        color=palette.INK,
-        ha="center",
-        va="bottom",
-        annotation_clip=False,
-        parse_math=False,
-    )
-
-
-def _draw_slice(axes: Axes, record: SearchRecord, axis: ParameterAxis, width: float) -> None:
-    style(axes)
-    places = axis.positions(record.completed)
-    heights = record.drawn(record.values)
-    shades = _SHADES(np.linspace(0, 1, len(places)) if len(places) > 1 else [0.5])
-    if axis.choices is not None:
-        places = places + jitter(len(places), 0.18 / max(len(axis.choices) - 1, 1))
-    axes.scatter(places, heights, s=16, c=shades, lw=0.3, edgecolors="white", clip_on=False)
-    best = record.best_last()[-1]
-    axes.scatter(places[best], heights[best], s=34, c=palette.BEST, zorder=3, clip_on=False)
     low, high = record.limits
-    axes.set(xlim=(-0.06, 1.06), ylim=(low - 0.05 * (high - low), high + 0.05 * (high - low)))
-    if axis.choices is not None:
-        axes.set_xlim((-0.3, 1.3) if len(axis.choices) < 4 else (-0.1, 1.1))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-    _draw_slice_ticks(axes, axis, width)
-    axes.set_title(
-        "\n".join(wrapped(axis.name, int(width * 13), 3)),
-        size=8,
-        color=palette.INK,
-        loc="left",
-        parse_math=False,
-    )
-
-
-def _draw_slice_ticks(axes: Axes, axis: ParameterAxis, width: float) -> None:
+    margin = 0.06 * (high - low)
+    figure.update_yaxes(range=[low - margin, high + margin], nticks=5)
     ticks, texts = axis.ticks()
-    if axis.choices is not None:
-        texts = [shortened(text, 16) for text in texts]
-        ticks, texts = thinned(ticks, texts, int(width * 6))
-    axes.set_xticks(ticks, texts)
-    left, right = axes.get_xlim()
-    room = width * (ticks[1] - ticks[0]) / (right - left) if len(ticks) > 1 else width
-    # A letter of seven and a half points is about 0.065 inches wide.
-    crowded = (max(map(len, texts)) + 1) * 0.065 > room
-    for label in axes.get_xticklabels():
-        label.set_parse_math(False)
-        label.set_fontsize(_SMALL)
-        if crowded:
-            label.set(rotation=35, ha="right", rotation_mode="anchor")
-
-
-def jitter(n_trials: int, reach: float) -> FloatArray:
-    """Return (n_trials,) shifts within ``reach`` of zero that keep equal choices apart.
-
-    Multiples of the golden ratio, which spread evenly and are the same every time.
-    """
-    steps = np.arange(n_trials, dtype=np.float64) * 0.6180339887498949
-    return (steps % 1 * 2 - 1) * reach
-
-
-def thinned(ticks: list[float], texts: list[str], most: int) -> tuple[list[float], list[str]]:
-    """Return every second, third, ... tick so that there are at most ``most``."""
-    step = max(1, -(-len(ticks) // max(most, 1)))
-    return ticks[::step], texts[::step]
+    names = [frame.plotly_text(text, 16) for text in texts]
+    return figure.update_xaxes(range=[-room, 1 + room], tickvals=ticks, ticktext=names)

@@ -1,4 +1,4 @@
-"""The trials of a hyperparameter search, sorted into what its pictures and tables show."""
+"""The trials of a hyperparameter search, sorted into what its page shows."""
 
 from __future__ import annotations
 
@@ -70,17 +70,7 @@ class SearchRecord:
     @cached_property
     def best(self) -> FrozenTrial | None:
         """The completed trial with the best value, the first of equals."""
-        if not self.completed:
-            return None
-        best = np.argmax(self.values) if self.maximize else np.argmin(self.values)
-        return self.completed[int(best)]
-
-    @cached_property
-    def best_so_far(self) -> FloatArray:
-        """(n_completed,) best value up to and with each completed trial."""
-        running = np.maximum if self.maximize else np.minimum
-        best: FloatArray = running.accumulate(self.values)
-        return best
+        return self.completed[self.best_last()[-1]] if self.completed else None
 
     @cached_property
     def parameters(self) -> tuple[ParameterAxis, ...]:
@@ -112,11 +102,6 @@ class SearchRecord:
         margin = max(abs(low), abs(high)) * 1e-9 or 1e-9
         return (low, high) if high - low > margin else (low - 1e7 * margin, high + 1e7 * margin)
 
-    @cached_property
-    def n_beyond(self) -> int:
-        """How many completed trials are worse than the limits and drawn at the edge."""
-        return sum(self.is_beyond(value) for value in self.values.tolist())
-
     def is_beyond(self, value: float) -> bool:
         """Return whether a finite value is worse than the limits."""
         low, high = self.limits
@@ -131,21 +116,11 @@ class SearchRecord:
         low, high = self.limits
         return (self.drawn(self.values) - low) / (high - low)
 
-    def goodness(self) -> FloatArray:
-        """Return (n_completed,) from 0 for the worst value drawn to 1 for the best."""
-        return self.scores() if self.maximize else 1 - self.scores()
-
     def best_last(self) -> list[int]:
         """Return the order in which to draw completed trials so that the best end on top."""
         # The first of equals is the best.
         order = np.argsort(-self.values if self.maximize else self.values, kind="stable")
         return [int(place) for place in order[::-1]]
-
-    def counts(self) -> dict[str, int]:
-        """Return how many trials are in each state that occurs, complete ones first."""
-        names = [trial.state.name.lower() for trial in self.trials]
-        states = ("complete", "pruned", "fail", "running", "waiting")
-        return {state: names.count(state) for state in states if state in names}
 
 
 def objective_value(trial: FrozenTrial) -> float:

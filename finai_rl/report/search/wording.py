@@ -1,4 +1,4 @@
-"""How the pictures and tables of a search write names, values and counts."""
+"""How the page of a search writes names, values and counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import textwrap
 from finai_rl.report.search.parameter_axis import number_texts
 from finai_rl.report.search.search_record import SearchRecord
 
-_STATES = {"fail": "failed"}
+
+class _NameWrapper(textwrap.TextWrapper):
+    """Breaks a line after the separators of a parameter's name."""
+
+    wordsep_re = re.compile(r"([^:./_]*[:./_]+)")
 
 
 def shortened(text: str, width: int) -> str:
@@ -20,7 +24,7 @@ def shortened(text: str, width: int) -> str:
     return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"
 
 
-def wrapped(name: str, width: int, lines: int = 4) -> list[str]:
+def wrapped(name: str, width: int, lines: int) -> list[str]:
     """Break a parameter's name after its separators, its middle left out if it needs too much.
 
     Args:
@@ -29,22 +33,9 @@ def wrapped(name: str, width: int, lines: int = 4) -> list[str]:
         lines: Most lines.
     """
     for letters in range(width * lines, 1, -1):
-        rows = _lines(shortened(name, letters), width)
+        rows = _NameWrapper(width).wrap(shortened(name, letters))
         if len(rows) <= lines:
             break
-    return rows
-
-
-def _lines(name: str, width: int) -> list[str]:
-    rows: list[str] = []
-    for segment in re.findall(r"[^:./]+[:./]*|[:./]+", name):
-        # Within a segment only where it does not fit a line.
-        parts = [segment] if len(segment) <= width else re.findall(r"[^_]+_*|_+", segment)
-        for part in parts:
-            if rows and len(rows[-1]) + len(part) <= width:
-                rows[-1] += part
-            else:
-                rows.extend(textwrap.wrap(part, width) or [part])
     return rows
 
 
@@ -55,47 +46,29 @@ def value_text(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def state_text(state: str) -> str:
+    """Write the name of a trial's state: ``"complete"``, ``"failed"``."""
+    return "failed" if state == "FAIL" else state.lower()
+
+
 def counts_text(record: SearchRecord) -> str:
     """Write how many trials there are: ``"30 trials: 25 complete, 4 pruned, 1 failed"``."""
-    counts = record.counts()
-    parts = ", ".join(f"{count} {_STATES.get(state, state)}" for state, count in counts.items())
-    n_trials = len(record.trials)
-    return f"{n_trials} trial{'' if n_trials == 1 else 's'}" + (f": {parts}" if parts else "")
-
-
-def best_text(record: SearchRecord) -> str:
-    """Write which trial is best: ``"best: trial 12 with sharpe_ratio 1.23"``."""
-    best = record.best
-    if best is None:
-        return "no completed trial yet"
-    return (
-        f"best: trial {best.number} with {shortened(record.objective, 40)} {value_text(best.value)}"
-    )
-
-
-def completed_text(record: SearchRecord) -> str:
-    """Write how many trials have a value: ``"25 completed trials"``."""
-    n_trials = len(record.completed)
-    return f"{n_trials} completed trial{'' if n_trials == 1 else 's'}"
+    names = [trial.state.name for trial in record.trials]
+    states = ("COMPLETE", "PRUNED", "FAIL", "RUNNING", "WAITING")
+    parts = [f"{names.count(state)} {state_text(state)}" for state in states if state in names]
+    total = f"{len(names)} trial{'' if len(names) == 1 else 's'}"
+    return ": ".join([total, ", ".join(parts)] if parts else [total])
 
 
 def beyond_text(record: SearchRecord) -> str:
     """Write how many trials are drawn at the edge of the objective's axis; empty if none."""
-    if not record.n_beyond:
+    n_beyond = sum(record.is_beyond(value) for value in record.values.tolist())
+    if not n_beyond:
         return ""
-    low, high = record.limits
-    edge = number_texts([low if record.maximize else high])[0]
+    edge = number_texts([record.limits[0 if record.maximize else 1]])[0]
     side = "below" if record.maximize else "above"
-    are = "1 trial is" if record.n_beyond == 1 else f"{record.n_beyond} trials are"
+    are = "1 trial is" if n_beyond == 1 else f"{n_beyond} trials are"
     return f"{are} {side} {edge} and drawn at the edge."
-
-
-def not_shown_text(record: SearchRecord, most: int) -> str:
-    """Write which parameters a picture has no room for; empty if it shows all."""
-    rest = record.parameters[most:]
-    names = ", ".join(shortened(axis.name, 60) for axis in rest[:10])
-    more = f" and {len(rest) - 10} more" if len(rest) > 10 else ""
-    return f"Not shown: {names}{more}." if rest else ""
 
 
 def importances_note(record: SearchRecord, importances: dict[str, float]) -> str:

@@ -1,0 +1,97 @@
+"""One HTML page of a hyperparameter search, complete without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import plotly.graph_objects as go
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from optuna.trial import FrozenTrial
+from plotly.offline import get_plotlyjs
+
+from finai_rl.report.search import wording
+from finai_rl.report.search.figures import history_figure, importances_figure, overfitting_figure
+from finai_rl.report.search.importances import parameter_importances
+from finai_rl.report.search.overfitting import logit_bars, pbo_text
+from finai_rl.report.search.parameter_figures import parallel_figure, slice_figure
+from finai_rl.report.search.search_record import SearchRecord
+from finai_rl.report.search.trials_table import trials_table
+from finai_rl.type_aliases import FloatArray
+
+_CONFIG = {"responsive": True, "displayModeBar": False}
+_PAGES = Environment(
+    loader=PackageLoader("finai_rl.report", "search"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+)
+_PAGES.filters |= {"shortened": wording.shortened, "value_text": wording.value_text}
+
+
+def save_search_page(
+    trials: Sequence[FrozenTrial],
+    folder: Path,
+    *,
+    objective: str,
+    direction: str,
+    title: str,
+    user_attrs: Sequence[str] = (),
+    overfitting: tuple[FloatArray, float] | None = None,
+    verdict: str = "",
+) -> Path:
+    """Write ``search.html``, which needs no network, for a search that has ended or not.
+
+    Args:
+        trials: Of any state.
+        folder: Where to write; made if it is not there.
+        objective: What the objective is called.
+        direction: ``"maximize"`` or ``"minimize"``.
+        title: What the search is called.
+        user_attrs: Names of the trials' user attributes that get a column of the page's table.
+        overfitting: (n_splits,) logits of combinatorially symmetric cross-validation and the
+            probability of backtest overfitting, from 0 to 1, where they are known.
+        verdict: What the best trial is worth, in words.
+
+    Raises:
+        ValueError: If the direction is neither of the two.
+    """
+    record = SearchRecord.of(trials, objective, direction, title)
+    shares = parameter_importances(record)
+    drawable = record.completed and record.parameters
+    columns, rows = trials_table(record.trials, objective, user_attrs)
+    text = _PAGES.get_template("search.html.jinja").render(
+        record=record,
+        plotly=get_plotlyjs(),
+        verdict=verdict,
+        counts=wording.counts_text(record),
+        beyond=wording.beyond_text(record),
+        history=_plot(history_figure(record), "history"),
+        importances=_plot(importances_figure(shares), "importances") if shares else "",
+        note=wording.importances_note(record, shares),
+        parallel=_plot(parallel_figure(record), "parallel") if drawable else "",
+        slices=[
+            (axis.name, _plot(slice_figure(record, axis), f"slice-{number}"))
+            for number, axis in enumerate(record.parameters if drawable else ())
+        ],
+        overfitting=_overfitting(*overfitting) if overfitting else None,
+        columns=columns,
+        rows=[[number, wording.state_text(str(state)), *others] for number, state, *others in rows],
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "search.html"
+    page.write_text(text, encoding="utf-8")
+    return page
+
+
+def _overfitting(logits: FloatArray, pbo: float) -> tuple[str, str]:
+    bars = logit_bars(logits)
+    text = " ".join([f"{pbo_text(logits, pbo)}.", *bars.caveats])
+    return text, _plot(overfitting_figure(bars), "overfitting")
+
+
+def _plot(figure: go.Figure, name: str) -> str:
+    # Plotly escapes what would end the script.
+    plot = figure.to_html(_CONFIG, include_plotlyjs=False, full_html=False, div_id=f"plot-{name}")
+    return str(plot)
