@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from finai_rl.data.sentiment.publication_time import NewsTimes, end_of_date, rea
 from finai_rl.data.sentiment.scores_file import read_score_table
 from finai_rl.data.sentiment.settings import FIVE_POINT, ScoreSettings
 from finai_rl.data.tables.validation import count, examples, place
+from finai_rl.data.versions.versioning import content_hash
 from finai_rl.errors import DataError, InputError
 from finai_rl.type_aliases import FloatArray, MomentArray
 
@@ -84,9 +84,8 @@ def read_items(settings: ScoreSettings) -> tuple[ScoreItems, list[str]]:
     if not file.is_file():
         where = f"looked in {file.absolute().parent}"
         raise DataError(str(file), [f"no such file ({where}); set sentiment.scores.path"])
-    content = file.read_bytes()
     frame, known_of_file = read_score_table(
-        file, content, TICKER_NAMES, (*TEXT_NAMES, "date", "published_at")
+        file, TICKER_NAMES, (*TEXT_NAMES, "date", "published_at")
     )
     columns = _columns(file, frame, settings)
     repeated = frame.duplicated()
@@ -110,7 +109,7 @@ def read_items(settings: ScoreSettings) -> tuple[ScoreItems, list[str]]:
         known=known[kept],
         days=days[kept],
         scores={name: values[kept] for name, values in scores.items()},
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=content_hash(file),
         notes=tuple(notes),
     )
     return items, problems
