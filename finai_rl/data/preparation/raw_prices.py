@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from finai_rl.data.tables.price_scale import OUTSIDE_ALLOWED, TOLERANCE
-from finai_rl.data.tables.repairs import Change, complete
+from finai_rl.data.tables.repairs import UNTRADED, Change, complete
 from finai_rl.data.tables.table import read_table
 from finai_rl.data.tables.validation import count, examples, parse_dates
+from finai_rl.data.versions.versioning import content_hash
 from finai_rl.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class RawPrices:
 
     Attributes:
         rows: n_dates * n_tickers rows sorted by ``date`` and ``tic``, with ``open``, ``high``,
-            ``low``, ``close`` and ``volume``, all finite, prices positive.
+            ``low``, ``close`` and ``volume``, all finite and positive.
         path: The file they came from.
         sha256: Of the file's bytes.
         changes: What was done to them.
@@ -53,7 +53,8 @@ def load_raw_prices(path: str, *, adjust: str, on_missing: str, key: str = "raw"
             low are multiplied by its ratio to the raw close; prices on two scales are refused.
             ``"never"``: prices are taken as they stand.
         on_missing: A date without a price of a ticker: ``"error"`` refuses, ``"drop_ticker"``
-            leaves out the ticker, ``"forward_fill"`` carries its own last price forward.
+            leaves out the ticker, ``"forward_fill"`` carries its own last price forward, see
+            :func:`~finai_rl.data.tables.repairs.complete`.
         key: Where these settings stand in the config, for messages.
 
     Raises:
@@ -74,11 +75,21 @@ def load_raw_prices(path: str, *, adjust: str, on_missing: str, key: str = "raw"
         rows, adjusted = _adjusted(rows)
         changes += adjusted
     changes += _scale_notes(rows, str(file), refuse=adjust == "auto", key=key)
-    rows, completed = complete(rows[list(COLUMNS)], str(file), on_missing, key)
-    changes += completed
+    rows, untraded = _with_least_volume(rows[list(COLUMNS)])
+    own = [*PRICES, "volume"]
+    completed = complete(
+        *(str(file), rows, own),
+        rule=on_missing,
+        key=key,
+        open="open",
+        volume="volume",
+        listed=len(rows),
+    )
+    changes += [*untraded, *completed.changes]
     for change in changes:
         log.info("%s: %s", file, change)
-    return RawPrices(rows, path, sha256_of(file), tuple(changes))
+    rows = completed.rows.sort_values(["date", "tic"], ignore_index=True)
+    return RawPrices(rows, path, content_hash(file), tuple(changes))
 
 
 def read_prices(file: Path) -> pd.DataFrame:
@@ -97,12 +108,6 @@ def read_prices(file: Path) -> pd.DataFrame:
 def _own_name(name: object) -> str:
     lower = str(name).strip().lower()
     return ADJUSTED.get(lower, lower)
-
-
-def sha256_of(file: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _left_out(table: pd.DataFrame) -> list[Change]:
@@ -190,3 +195,16 @@ def _scale_notes(rows: pd.DataFrame, where: str, *, refuse: bool, key: str) -> l
             ],
         )
     return [Change("noted", count(outside), int(outside.sum()), counted)]
+
+
+def _with_least_volume(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Change]]:
+    idle = rows["volume"] == 0
+    if not idle.any():
+        return rows, []
+    who = rows["tic"] + " on " + rows["date"].astype(str)
+    why = (
+        f"0 in the file, {UNTRADED:g} here: nothing was traded, and a panel holds positive volumes "
+        f"only; {examples(idle, who)}"
+    )
+    changed = rows.assign(volume=rows["volume"].mask(idle, UNTRADED))
+    return changed, [Change("adjusted", f"volume of {count(idle)}", int(idle.sum()), why)]
