@@ -54,10 +54,13 @@ def test_tickers_that_look_like_something_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (put(4, "close", "x"), r"column close: 1 row not a finite number: line 6 \(x\)"),
-        (put(4, "open", "inf"), "column open: 1 row not a finite number"),
+        (
+            put(4, "close", "x"),
+            r"column close: 1 row where a finite number is needed: line 6 \(x\)",
+        ),
+        (put(4, "open", "inf"), "column open: 1 row where a finite number is needed"),
         (put(4, "low", -1), r"column low: 1 row not positive: line 6 \(-1(.0)?\)"),
-        (put(4, "volume", -1), "column volume: 1 row negative"),
+        (put(4, "volume", -1), r"1 row with a negative volume: line 6 \(T1 on 2018-01-02"),
         (put(4, "date", "31.12.2020"), r"column date: 1 row cannot be read .* line 6"),
         (put(4, "tic", ""), "column tic: 1 row without a ticker"),
         (put(4, "high", 1), r"1 row with high below low: line 6 \(T1 on"),
