@@ -125,8 +125,10 @@ class MarketData:
         return panel
 
     def __repr__(self) -> str:
-        span = f"{self.day_names[0]} to {self.day_names[-1]}"
-        return f"MarketData({self.source.name}: {self.n_stocks} stocks, {self.n_days} days, {span})"
+        return (
+            f"MarketData({self.source.name}: {self.n_stocks} stocks, {self.n_days} days, "
+            f"{self.span})"
+        )
 
     @property
     def n_days(self) -> int:
@@ -144,6 +146,11 @@ class MarketData:
         days = self.dates.astype("datetime64[D]")
         shown = days if (days == self.dates).all() else self.dates.astype("datetime64[s]")
         return [str(day) for day in shown]
+
+    @property
+    def span(self) -> str:
+        """First and last day, e.g. ``2014-01-02 to 2016-12-30``."""
+        return f"{self.day_names[0]} to {self.day_names[-1]}"
 
     def slice_days(self, start: int, stop: int) -> MarketData:
         """Return days ``start`` up to but excluding ``stop``, as views on the same arrays."""

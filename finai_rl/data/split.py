@@ -175,8 +175,8 @@ def _blocks(
         lengths["test"] = end - test_start
     short = [f"{name} would have {max(n, 0)} day(s)" for name, n in lengths.items() if n < 2]
     if short:
-        span = f"the data runs from {data.day_names[0]} to {data.day_names[-1]}"
-        raise DataError(f"split of {data.source.name}", [*short, f"each needs 2; {span}"])
+        needed = f"each needs 2; the data runs from {data.span}"
+        raise DataError(f"split of {data.source.name}", [*short, needed])
     test = sealed_block(data, test_start, end)
     # Copies, so that once the caller lets the whole market go, no test row is left in the process.
     return Split(

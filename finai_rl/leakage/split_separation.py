@@ -37,7 +37,7 @@ def split_findings(cfg: DictConfig, split: Split, again: Recomputation | None) -
 def _blocks(split: Split) -> Finding:
     spans = []
     for name, block in (("train", split.train), ("validation", split.validation)):
-        spans.append(f"{name} {_span(block)} ({block.n_days} days)")
+        spans.append(f"{name} {block.span} ({block.n_days} days)")
     if split.test is not None:
         test = split.test
         spans.append(f"test {test.first_day} to {test.last_day} ({test.n_days} days, sealed)")
@@ -47,10 +47,6 @@ def _blocks(split: Split) -> Finding:
     verdict = Verdict.PASSED if apart else Verdict.LEAK
     said = "" if apart else "blocks overlap: "
     return Finding(BLOCKS, "train, validation, test", verdict, said + "; ".join(spans))
-
-
-def _span(block: MarketData) -> str:
-    return f"{block.day_names[0]} to {block.day_names[-1]}"
 
 
 def _sealed(split: Split) -> Finding:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import getpass
-import os
 import platform
 import re
 import shlex
-import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from finai_rl.data.versions.git_repository import GitRepository
 
 if TYPE_CHECKING:
     from finai_rl.data.market import DataSource
@@ -92,34 +92,18 @@ def without_password(text: str) -> str:
 
 def _git_tags() -> dict[str, str]:
     package = Path(__file__).resolve().parents[1]
+    repository = GitRepository.around(package, _GIT_SECONDS)
     # An installed package may lie inside somebody else's checkout: it has to be tracked there.
-    own = _git(package, "ls-files", "--error-unmatch", "__init__.py") is not None
-    folder = package if own else Path.cwd()
-    commit = _git(folder, "rev-parse", "HEAD")
-    if not commit:
+    if repository is None or not repository.tracks(package / "__init__.py"):
+        repository = GitRepository.around(Path.cwd(), _GIT_SECONDS)
+    commit = repository.commit("HEAD") if repository else None
+    if repository is None or commit is None:
         return {}
     tags = {"git.commit": commit, "mlflow.source.git.commit": commit}
-    changes = _git(folder, "status", "--porcelain")
-    if changes is not None:
-        tags["git.dirty"] = "true" if changes else "false"
+    changed = repository.is_changed()
+    if changed is not None:
+        tags["git.dirty"] = "true" if changed else "false"
     return tags
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    # Inside a git hook these would point every command at the hook's repository.
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    try:
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=folder,
-            env={**ours, "GIT_OPTIONAL_LOCKS": "0"},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=_GIT_SECONDS,
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 def _version_tags() -> dict[str, str]:

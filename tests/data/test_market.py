@@ -39,6 +39,15 @@ def test_a_wrong_shape_is_refused(name: str) -> None:
         replace(data, **{name: getattr(data, name)[:-1]})
 
 
+def test_the_span_names_the_first_and_the_last_day() -> None:
+    data = generated_market()
+    assert data.slice_days(2, 8).span == "2020-01-03 to 2020-01-08"
+    hours = data.dates.astype("datetime64[h]") + np.timedelta64(9, "h")
+    assert replace(data, dates=hours).slice_days(0, 2).span == (
+        "2020-01-01T09:00:00 to 2020-01-02T09:00:00"
+    )
+
+
 def test_dates_that_do_not_increase_are_refused() -> None:
     data = generated_market()
     with pytest.raises(DataError, match="strictly increasing"):

@@ -8,9 +8,11 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from finai_rl.data import load_processed_csv
 from finai_rl.data.sources.yahoo import load_yahoo
 from tests.conftest import Command
 from tests.data.raw_panels import raw_panel
@@ -58,6 +60,38 @@ def test_prepare_then_train_with_the_command_it_names(command: Command, tmp_path
     _, _, module, *arguments = shlex.split(line.removeprefix("Next: "))
     quick = ["total_timesteps=200", "agent=a2c", "tracking=none", "env.turbulence_threshold=50"]
     command(module, *arguments, *quick)
+
+
+def test_a_prepared_file_loads_with_every_column_that_it_has(
+    command: Command, tmp_path: Path
+) -> None:
+    """T1 has no row on the 61st and 62nd date, and T2 a row without trade on the 71st."""
+    raw = raw_panel(90, 3)
+    raw.loc[212, "volume"] = 0
+    raw.drop(index=[181, 184]).to_csv(tmp_path / "prices.csv", index=False)
+    settings = ["raw.on_missing=forward_fill", "indicators=[macd,rsi_14]", "turbulence=20"]
+    done = command("finai_rl.prepare", "raw.path=prices.csv", *settings)
+    data = load_processed_csv(
+        str(tmp_path / OUTPUT),
+        indicators=["high", "low", "macd", "rsi_14"],
+        risk="turbulence",
+        open="open",
+        volume="volume",
+    )
+    changes = manifest_of(tmp_path / OUTPUT)["changes"]
+    assert [change["step"] for change in changes] == ["adjusted", "filled", "dropped"]
+    assert changes[0]["what"] == "volume of 1 row"
+    assert changes[1]["what"] == "2 of 270 rows and 0 cells"
+    for change in changes:
+        assert change["why"] in done.stdout
+    days = dict(zip(data.day_names, range(data.n_days), strict=True))
+    dates = raw["date"].unique()
+    assert data.volume is not None
+    assert np.argwhere(data.volume == 1).tolist() == [
+        [days[dates[60]], 1],
+        [days[dates[61]], 1],
+        [days[dates[70]], 2],
+    ]
 
 
 def test_the_same_input_gives_the_same_bytes(command: Command, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from finai_rl.data.preparation.panel import Prepared
-from finai_rl.data.preparation.raw_prices import sha256_of
 from finai_rl.data.tables.repairs import day_name
+from finai_rl.data.versions.versioning import content_hash
 from finai_rl.errors import DataError, InputError
 
 PARQUET = (".parquet", ".pq")
@@ -76,7 +76,7 @@ def write_panel(
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
         _write(prepared.rows, partial, file.suffix.lower())
-        manifest = _manifest(prepared, file, sha256_of(partial), inputs, settings)
+        manifest = _manifest(prepared, file, content_hash(partial), inputs, settings)
         manifest_path(partial).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
         # A manifest without its file is harmless; a file with another's manifest is not.
         manifest_path(file).unlink(missing_ok=True)
@@ -120,7 +120,7 @@ def _manifest(
             "features": list(prepared.features),
         },
         "inputs": {
-            role: {"path": path, "sha256": sha256_of(Path(path).expanduser())}
+            role: {"path": path, "sha256": content_hash(Path(path).expanduser())}
             for role, path in inputs.items()
         },
         "changes": [vars(change) for change in prepared.changes],

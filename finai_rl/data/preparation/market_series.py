@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from finai_rl.data.preparation.raw_prices import read_prices
 from finai_rl.data.tables.repairs import Change
-from finai_rl.data.tables.validation import count, examples, parse_dates
+from finai_rl.data.tables.validation import count, examples, number_problems, numbers, parse_dates
 from finai_rl.errors import DataError
 
 
@@ -28,13 +27,9 @@ def load_market_series(path: str, name: str) -> pd.Series:
         raise DataError(str(file), [f"no column date; the file has {list(table.columns)}"])
     column = _value_column(table, str(file), name)
     dates, unread = parse_dates(table["date"].astype(str))
-    values = pd.to_numeric(table[column], errors="coerce").astype(np.float64)
+    values = numbers(table[column])
     problems = unread if dates.isna().any() else []
-    wrong = (values.isna() & table[column].notna()) | np.isinf(values)
-    if wrong.any():
-        problems.append(
-            f"column {column}: {count(wrong)} not a finite number: {examples(wrong, table[column])}"
-        )
+    problems += number_problems(table[column], optional=True)
     if (twice := dates.duplicated()).any():
         problems.append(f"{count(twice)} repeat an earlier date: {examples(twice, table['date'])}")
     if problems:

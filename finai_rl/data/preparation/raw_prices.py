@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from finai_rl.data.tables.price_scale import OUTSIDE_ALLOWED, TOLERANCE
-from finai_rl.data.tables.repairs import Change, complete
+from finai_rl.data.tables.price_scale import OUTSIDE_ALLOWED, outside_range
+from finai_rl.data.tables.repairs import UNTRADED, Change, complete
 from finai_rl.data.tables.table import read_table
-from finai_rl.data.tables.validation import count, examples, parse_dates
+from finai_rl.data.tables.validation import (
+    count,
+    examples,
+    numbers,
+    panel_problems,
+    parse_dates,
+)
+from finai_rl.data.versions.versioning import content_hash
 from finai_rl.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -31,7 +35,7 @@ class RawPrices:
 
     Attributes:
         rows: n_dates * n_tickers rows sorted by ``date`` and ``tic``, with ``open``, ``high``,
-            ``low``, ``close`` and ``volume``, all finite, prices positive.
+            ``low``, ``close`` and ``volume``, all finite and positive.
         path: The file they came from.
         sha256: Of the file's bytes.
         changes: What was done to them.
@@ -53,7 +57,8 @@ def load_raw_prices(path: str, *, adjust: str, on_missing: str, key: str = "raw"
             low are multiplied by its ratio to the raw close; prices on two scales are refused.
             ``"never"``: prices are taken as they stand.
         on_missing: A date without a price of a ticker: ``"error"`` refuses, ``"drop_ticker"``
-            leaves out the ticker, ``"forward_fill"`` carries its own last price forward.
+            leaves out the ticker, ``"forward_fill"`` carries its own last price forward, see
+            :func:`~finai_rl.data.tables.repairs.complete`.
         key: Where these settings stand in the config, for messages.
 
     Raises:
@@ -74,11 +79,21 @@ def load_raw_prices(path: str, *, adjust: str, on_missing: str, key: str = "raw"
         rows, adjusted = _adjusted(rows)
         changes += adjusted
     changes += _scale_notes(rows, str(file), refuse=adjust == "auto", key=key)
-    rows, completed = complete(rows[list(COLUMNS)], str(file), on_missing, key)
-    changes += completed
+    rows, untraded = _with_least_volume(rows[list(COLUMNS)])
+    own = [*PRICES, "volume"]
+    completed = complete(
+        *(str(file), rows, own),
+        rule=on_missing,
+        key=key,
+        open="open",
+        volume="volume",
+        listed=len(rows),
+    )
+    changes += [*untraded, *completed.changes]
     for change in changes:
         log.info("%s: %s", file, change)
-    return RawPrices(rows, path, sha256_of(file), tuple(changes))
+    rows = completed.rows.sort_values(["date", "tic"], ignore_index=True)
+    return RawPrices(rows, path, content_hash(file), tuple(changes))
 
 
 def read_prices(file: Path) -> pd.DataFrame:
@@ -99,12 +114,6 @@ def _own_name(name: object) -> str:
     return ADJUSTED.get(lower, lower)
 
 
-def sha256_of(file: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _left_out(table: pd.DataFrame) -> list[Change]:
     known = {*COLUMNS, "adj_close"}
     others = [name for name in table.columns if name not in known and "unnamed:" not in name]
@@ -113,42 +122,21 @@ def _left_out(table: pd.DataFrame) -> list[Change]:
 
 
 def _parsed(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    numeric = [*PRICES, "volume", *(["adj_close"] if "adj_close" in table else [])]
-    rows = pd.DataFrame({"tic": table["tic"].astype(str).str.strip()})
+    priced = [*PRICES, *(["adj_close"] if "adj_close" in table else [])]
+    numeric = [*priced, "volume"]
+    rows = table[numeric].assign(tic=table["tic"].str.strip())
     rows["date"], unread = parse_dates(table["date"].astype(str))
     problems = unread if rows["date"].isna().any() else []  # rows may stand in any order
-    nameless = table["tic"].isna() | (rows["tic"] == "")
-    if nameless.any():
-        problems.append(f"column tic: {count(nameless)} without a ticker")
-    for name in numeric:
-        rows[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
-        problems += _number_problems(name, table[name], rows[name])
-    if not problems:
-        problems += _row_problems(rows)
-    return rows, problems
-
-
-def _number_problems(name: str, written: pd.Series, values: pd.Series) -> Iterator[str]:
-    unread = (values.isna() & written.notna()) | np.isinf(values)
-    if unread.any():
-        yield f"column {name}: {count(unread)} not a finite number: {examples(unread, written)}"
-    low = values < 0 if name == "volume" else values <= 0
-    if low.any():
-        kind = "negative" if name == "volume" else "not positive"
-        yield f"column {name}: {count(low)} {kind}: {examples(low, written)}"
-
-
-def _row_problems(rows: pd.DataFrame) -> Iterator[str]:
+    problems += panel_problems(rows, numeric, priced, optional=numeric, aligned=False)
+    rows = rows.assign(**{name: numbers(rows[name]) for name in numeric})
     who = rows["tic"] + " on " + rows["date"].astype(str)
-    repeated = rows.duplicated(["date", "tic"])
-    if repeated.any():
-        yield (
-            f"{count(repeated)} repeat the date and ticker of an earlier row: "
-            f"{examples(repeated, who)}"
-        )
-    crossed = rows["high"] < rows["low"]
-    if crossed.any():
-        yield f"{count(crossed)} with high below low: {examples(crossed, who)}"
+    for wrong, said in (
+        (rows["volume"] < 0, "with a negative volume"),
+        (rows["high"] < rows["low"], "with high below low"),
+    ):
+        if wrong.any():
+            problems.append(f"{count(wrong)} {said}: {examples(wrong, who)}")
+    return rows, problems
 
 
 def _adjusted(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Change]]:
@@ -168,11 +156,8 @@ def _adjusted(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Change]]:
 
 def _scale_notes(rows: pd.DataFrame, where: str, *, refuse: bool, key: str) -> list[Change]:
     """Count rows whose open or close lies outside of the day's range; many are another scale."""
-    whole = rows[list(PRICES)].notna().all(axis=1)
-    outside = whole & (
-        (rows[["open", "close"]].min(axis=1) < rows["low"] * (1 - TOLERANCE))
-        | (rows[["open", "close"]].max(axis=1) > rows["high"] * (1 + TOLERANCE))
-    )
+    found, whole = outside_range(rows, ["open", "close"])
+    outside = pd.Series(found, index=rows.index)
     if not outside.any():
         return []
     who = rows["tic"] + " on " + rows["date"].astype(str)
@@ -190,3 +175,16 @@ def _scale_notes(rows: pd.DataFrame, where: str, *, refuse: bool, key: str) -> l
             ],
         )
     return [Change("noted", count(outside), int(outside.sum()), counted)]
+
+
+def _with_least_volume(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Change]]:
+    idle = rows["volume"] == 0
+    if not idle.any():
+        return rows, []
+    who = rows["tic"] + " on " + rows["date"].astype(str)
+    why = (
+        f"0 in the file, {UNTRADED:g} here: nothing was traded, and a panel holds positive volumes "
+        f"only; {examples(idle, who)}"
+    )
+    changed = rows.assign(volume=rows["volume"].mask(idle, UNTRADED))
+    return changed, [Change("adjusted", f"volume of {count(idle)}", int(idle.sum()), why)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from finai_rl.data.sentiment.lexicon import LABEL, SCORED, score_headlines
 from finai_rl.data.sentiment.publication_time import NewsTimes, end_of_date, read_times
 from finai_rl.data.sentiment.scores_file import read_score_table
 from finai_rl.data.sentiment.settings import FIVE_POINT, ScoreSettings
-from finai_rl.data.tables.validation import count, examples, place
+from finai_rl.data.tables.validation import count, examples, number_problems, numbers, place
+from finai_rl.data.versions.versioning import content_hash
 from finai_rl.errors import DataError, InputError
 from finai_rl.type_aliases import FloatArray, MomentArray
 
@@ -84,9 +84,8 @@ def read_items(settings: ScoreSettings) -> tuple[ScoreItems, list[str]]:
     if not file.is_file():
         where = f"looked in {file.absolute().parent}"
         raise DataError(str(file), [f"no such file ({where}); set sentiment.scores.path"])
-    content = file.read_bytes()
     frame, known_of_file = read_score_table(
-        file, content, TICKER_NAMES, (*TEXT_NAMES, "date", "published_at")
+        file, TICKER_NAMES, (*TEXT_NAMES, "date", "published_at")
     )
     columns = _columns(file, frame, settings)
     repeated = frame.duplicated()
@@ -110,7 +109,7 @@ def read_items(settings: ScoreSettings) -> tuple[ScoreItems, list[str]]:
         known=known[kept],
         days=days[kept],
         scores={name: values[kept] for name, values in scores.items()},
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=content_hash(file),
         notes=tuple(notes),
     )
     return items, problems
@@ -197,7 +196,7 @@ def _scores(
         return {SCORED[settings.lexicon]: score_headlines(frame[columns.text])}
     scores = {}
     for column in columns.scores:
-        values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64)
+        values = numbers(frame[column]).to_numpy()
         name = settings.beside_prices(column)
         # FinRL-DeepSeek writes 0 where its model was not asked or did not answer.
         scores[name] = np.where(values == 0, np.nan, values) if name in FIVE_POINT else values
@@ -245,13 +244,7 @@ def _score_problems(
     frame: pd.DataFrame, columns: _Columns, settings: ScoreSettings
 ) -> Iterator[str]:
     for name in columns.scores:
-        column = frame[name]
-        values = pd.to_numeric(column, errors="coerce")
-        bad = (values.isna() & column.notna()) | values.isin([np.inf, -np.inf])
-        if bad.any():
-            yield f"column {name}: {count(bad)} where a finite number is needed: " + examples(
-                bad, column
-            )
+        yield from number_problems(frame[name], optional=True)
     wanted = [columns.text] if columns.text else list(columns.scores)
     empty = frame[wanted].isna().any(axis=1)
     if empty.any() and settings.missing == "error":

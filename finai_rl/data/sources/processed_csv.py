@@ -24,7 +24,7 @@ from finai_rl.data.sentiment.columns import (
 from finai_rl.data.sentiment.join import combined_sha256, with_scores
 from finai_rl.data.tables.plausibility import panel_notes
 from finai_rl.data.tables.price_scale import price_scale_notes, price_scale_problems
-from finai_rl.data.tables.repairs import RULES, Repair, drop_tickers, forward_fill
+from finai_rl.data.tables.repairs import RULES, Completed, complete
 from finai_rl.data.tables.table import Table, open_table
 from finai_rl.data.tables.validation import (
     DECIMAL_COMMA,
@@ -113,10 +113,9 @@ def load_processed_csv(
             ``high`` and ``low`` say otherwise.
         volume: Column of the shares traded per period.
         on_missing: What becomes of missing rows and cells: ``error`` refuses them,
-            ``drop_ticker`` drops their tickers
-            (:func:`~finai_rl.data.tables.repairs.drop_tickers`),
-            ``forward_fill`` fills them from the same ticker's last value
-            (:func:`~finai_rl.data.tables.repairs.forward_fill`). Counts are in ``source.repaired``.
+            ``drop_ticker`` drops their tickers, ``forward_fill`` fills them from the same
+            ticker's last value, see :func:`~finai_rl.data.tables.repairs.complete`. Counts are in
+            ``source.repaired``.
         outlier_return: Returns of one period are reported from this size on; None for none.
         rev: A git tag, branch or commit: the file as it was then, fetched through DVC or git.
         sha256: What the file's bytes must hash to, or the first 12 or more of its digits.
@@ -140,20 +139,23 @@ def load_processed_csv(
         indicators = [renamed.get(name, name) for name in indicators]
     columns = _choose(file, frame, indicators, settings, named)
     rows, notes = _checked(file, frame, columns, on_missing)
-    repair = _repaired(file, rows, columns, on_missing)
-    rows, empty = filled(repair.rows, columns.neutral)
+    completed = _completed(file, rows, columns, on_missing)
+    rows, empty = filled(completed.rows, columns.neutral)
+    notes = [*(f"{change}." for change in completed.changes), *table.notes, *notes]
     if columns.sentiment:
         empty += lag_note(columns.lag, rows["tic"].nunique())
     told = scores.caveats if scores else ()
     for caveat in (*told, *empty):
         log.info("%s: %s", file, caveat)
     log.info("%s: indicators %s", file, ", ".join(columns.indicators) or "none")
-    caveats = (*told, *empty, *repair.notes, *table.notes, *notes)
+    caveats = (*told, *empty, *notes)
     identity = combined_sha256(version.sha256, scores)
-    source = DataSource(file.stem, identity, path, caveats, version=version, repaired=repair.counts)
+    source = DataSource(
+        file.stem, identity, path, caveats, version=version, repaired=completed.counts
+    )
     data = _panel(rows, columns, source)
     odd = tuple(panel_notes(data, outlier_return))
-    for caveat in (*repair.notes, *table.notes, *notes, *odd):
+    for caveat in (*notes, *odd):
         log.warning("%s: %s", file, caveat)
     return replace(data, source=replace(source, caveats=(*caveats, *odd)))
 
@@ -212,21 +214,25 @@ def _ticker_by_ticker(rows: pd.DataFrame) -> bool:
     return ordered and int(starts.sum()) == rows["tic"].nunique()
 
 
-def _repaired(file: Path, rows: pd.DataFrame, columns: _Columns, on_missing: str) -> Repair:
+def _completed(file: Path, rows: pd.DataFrame, columns: _Columns, on_missing: str) -> Completed:
     if on_missing == "error":
-        return Repair(rows)
-    if on_missing == "drop_ticker":
-        repair = drop_tickers(str(file), rows, columns.own)
-    else:
-        repair = forward_fill(
-            str(file), rows, columns.own, columns.shared, open=columns.open, volume=columns.volume
-        )
+        return Completed(rows)
+    completed = complete(
+        str(file),
+        rows,
+        columns.own,
+        columns.shared,
+        rule=on_missing,
+        key="data",
+        open=columns.open,
+        volume=columns.volume,
+    )
     problems = panel_problems(
-        repair.rows, columns.numeric, columns.positive, optional=columns.sentiment
+        completed.rows, columns.numeric, columns.positive, optional=columns.sentiment
     )
     if left := list(problems):
         raise DataError(str(file), left)
-    return repair
+    return completed
 
 
 def _choose(

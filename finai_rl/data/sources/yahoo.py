@@ -17,8 +17,10 @@ from finai_rl.data.indicators import FINRL_INDICATORS
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.preparation.market_series import load_market_series
 from finai_rl.data.preparation.panel import Prepared, prepare_panel
-from finai_rl.data.preparation.raw_prices import load_raw_prices, sha256_of
+from finai_rl.data.preparation.raw_prices import load_raw_prices
 from finai_rl.data.sources.yahoo_download import Request, download
+from finai_rl.data.tables.repairs import RULES
+from finai_rl.data.versions.versioning import content_hash
 from finai_rl.errors import DataError, InputError
 from finai_rl.type_aliases import FloatArray
 
@@ -65,8 +67,8 @@ def load_yahoo(
     """
     if isinstance(tickers, str):
         raise ValueError(f"tickers must be a list, got {tickers!r}: write [{tickers}]")
-    if on_missing not in ("error", "drop_ticker", "forward_fill"):
-        raise ValueError(f"on_missing must be error, drop_ticker or forward_fill, got {on_missing}")
+    if on_missing not in RULES:
+        raise ValueError(f"on_missing must be {' or '.join(RULES)}, got {on_missing}")
     symbols = tuple(sorted({ticker.upper() for ticker in tickers}))
     file = downloaded(Request(symbols, start, end, interval), Path(folder).expanduser())
     named = {"risk": None if risk == "turbulence" else risk, "benchmark": benchmark}
@@ -86,7 +88,7 @@ def load_yahoo(
         ],
         remedy="an earlier data.start, data.risk=null, or shorter data.indicators",
     )
-    hashes = [sha256_of(path) for path in (file, *files.values())]
+    hashes = [content_hash(path) for path in (file, *files.values())]
     together = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
     source = DataSource("yahoo", together if files else hashes[0], str(file), (SURVIVORS,))
     return _panel(prepared, source, risk, benchmark)
@@ -103,7 +105,7 @@ def downloaded(request: Request, folder: Path) -> Path:
     about = file.with_suffix(".json")
     if file.is_file() and about.is_file():
         written = json.loads(about.read_text())
-        if written["sha256"] != sha256_of(file):
+        if written["sha256"] != content_hash(file):
             raise DataError(
                 str(file),
                 [f"it changed since it was downloaded; delete it and {about.name} to get it again"],
@@ -120,7 +122,7 @@ def downloaded(request: Request, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{file.name}.{os.getpid()}.partial"
     rows.to_csv(partial, index=False, lineterminator="\n")
-    content = {"request": asdict(request), "downloaded": today, "sha256": sha256_of(partial)}
+    content = {"request": asdict(request), "downloaded": today, "sha256": content_hash(partial)}
     about.write_text(json.dumps(content, indent=2) + "\n")
     partial.replace(file)
     log.info("%s: %d rows downloaded from Yahoo", file, len(rows))
@@ -136,10 +138,8 @@ def _panel(
     def wide(name: str) -> FloatArray:
         return rows[name].to_numpy(dtype=np.float64).reshape(-1, len(tickers))
 
-    volume = wide("volume")
-    caveats = [*source.caveats, *prepared.caveats]
-    if idle := int((volume <= 0).sum()):
-        caveats.append(f"Volume is left out: it is 0 on {idle} rows.")
+    close = wide("close")
+    caveats = (*source.caveats, *prepared.caveats)
     for caveat in caveats:
         log.info("yahoo: %s", caveat)
     features = [wide(name) for name in prepared.features]
@@ -147,16 +147,16 @@ def _panel(
     return MarketData(
         dates=rows["date"].to_numpy()[:: len(tickers)],
         tickers=tickers,
-        close=wide("close"),
+        close=close,
         features=np.stack(features, axis=1)
         if features
-        else np.zeros((len(volume), 0, len(tickers))),
+        else np.zeros((len(close), 0, len(tickers))),
         feature_names=prepared.features,
         risk=wide(risk_column)[:, 0].copy() if risk else None,
         risk_name=risk or "",
         benchmark=wide("benchmark")[:, 0].copy() if benchmark else None,
         benchmark_name=benchmark or "",
         open=wide("open"),
-        volume=None if idle else volume,
-        source=DataSource(source.name, source.sha256, source.path, tuple(caveats)),
+        volume=wide("volume"),
+        source=DataSource(source.name, source.sha256, source.path, caveats),
     )

@@ -1,4 +1,4 @@
-"""A CSV file, held to its header line by line before pandas reads it."""
+"""A CSV file, checked record by record against its header before pandas reads it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import gzip
 import re
 import warnings
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from finai_rl.data.tables.validation import EXAMPLES
 from finai_rl.errors import DataError
@@ -34,12 +33,14 @@ NOT_CSV = {
     b"\xfd7zXZ": "it is compressed with xz; use gzip (.csv.gz) or Parquet",
     b"\x28\xb5\x2f\xfd": "it is compressed with zstd; use gzip (.csv.gz) or Parquet",
 }
-_FIELD = r'(?:"(?:[^"]|"")*"|[^",]*)'
-_BLOCK = 1 << 20
-RECORD = re.compile(f"{_FIELD}(?:,{_FIELD})*")
-"""A line of fields that are quoted as a whole, quotes inside doubled, or not at all (RFC 4180)."""
-
 GZIP = b"\x1f\x8b"
+_BLOCK = 1 << 20
+_ODD = re.compile(rb'["\0\r\x80-\xff]')
+_QUOTED = re.compile(r'(?<![^,])"[^"]*(?:""[^"]*)*"(?![^,])')
+"""A field that is quoted as a whole, quotes inside doubled (RFC 4180)."""
+
+_EDGES = np.isin(np.arange(256), list(b',"\n'))
+"""By byte: whether a quote beside it begins or ends a quoted field, or is doubled."""
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Lines:
 
     Attributes:
         header: The names of the first line, as they stand there.
-        numbers: The line of each record, the header being line 1; blank lines hold none.
+        numbers: The line on which each record begins, the header being line 1.
         notes: What a reader has to know, one sentence each.
     """
 
@@ -57,124 +58,191 @@ class Lines:
     notes: tuple[str, ...] = ()
 
 
-@dataclass
-class Faults:
-    """Kinds of damage, how often each occurs, and on which lines it does first."""
+def scan(file: Path, *, multiline: bool = False) -> Lines:
+    """Read a CSV file once, and check each record against the header.
 
-    counts: dict[str, int] = field(default_factory=dict)
-    shown: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, kind: str, number: int, detail: str = "") -> None:
-        """Count one more of a kind."""
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        if self.counts[kind] <= EXAMPLES:
-            said = f"line {number} ({detail})" if detail else f"line {number}"
-            self.shown.setdefault(kind, []).append(said)
-
-    def sentences(self) -> list[str]:
-        """Return one sentence for each kind."""
-        said = []
-        for kind, n in self.counts.items():
-            more = ", ..." if n > EXAMPLES else ""
-            lines = "1 line" if n == 1 else f"{n} lines"
-            said.append(f"{lines} {kind}: {', '.join(self.shown[kind])}{more}")
-        return said
-
-
-def scan(file: Path) -> Lines:
-    """Read a CSV file's lines once, and hold each to the header.
-
-    pandas fills a line that is cut short with empty cells, and takes a line with a field too many
-    for one with an index.
+    pandas fills a line that is cut short with empty cells, takes a line with a field too many for
+    one with an index, and a quote that is not closed for one that encloses the lines after it.
 
     Args:
         file: UTF-8 text separated by commas, or that compressed with gzip.
+        multiline: Whether quoted fields may hold line breaks, as headlines do. A quote after the
+            first character of a field without quotes is text there.
 
     Raises:
         DataError: Listing every kind of damaged line with its count and the first of them.
     """
-    faults = Faults()
-    blank: list[int] = []
-    number = 1
+    records = _Records(multiline)
     try:
         with opened(file) as stream:
-            first = stream.readline()
-            header = header_of(file, first)
-            last = first
-            # A file of millions of lines has to pass here: most blocks of them at a glance.
+            last = stream.readline()
+            header = header_of(file, last)
+            records.n_fields = len(header)
             while block := stream.read(_BLOCK) + stream.readline():
-                n_lines = _in_order(block, len(header) - 1)
-                if n_lines is None:
-                    n_lines = _line_by_line(block, number + 1, len(header), faults, blank)
-                number, last = number + n_lines, block
+                last = _with_whole_fields(block, stream) if multiline else block
+                records.read(last)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            str(file), [f"cannot be read as CSV after line {number}: {error}"]
-        ) from None
-    if faults.counts:
-        raise DataError(str(file), faults.sentences())
-    numbers: pd.Index = pd.RangeIndex(2, number + 1, name="line")
-    if blank:
-        numbers = numbers.difference(blank, sort=False).rename("line")
+        told = f"cannot be read as CSV after line {records.n_lines}: {error}"
+        raise DataError(str(file), [told]) from None
+    if faults := records.sentences():
+        raise DataError(str(file), faults)
+    numbers: pd.Index = pd.RangeIndex(2, records.n_lines + 1, name="line")
+    if records.no_record:
+        numbers = numbers.difference(records.no_record, sort=False).rename("line")
     if not len(numbers):
         raise DataError(str(file), ["it has a header but no rows"])
     return Lines(header, numbers, () if last.endswith((b"\n", b"\r")) else (CUT_OFF,))
 
 
-def _in_order(block: bytes, n_commas: int) -> int | None:
-    """Count the lines of a block of plain ASCII, or return None where any needs a closer look."""
-    if b"\0" in block or b"\r" in block or not block.isascii():
-        return None
-    content = np.frombuffer(block if block.endswith(b"\n") else block + b"\n", dtype=np.uint8)
-    ends = np.flatnonzero(content == ord("\n"))
-    commas = np.flatnonzero(content == ord(","))
-    if b'"' in block and not _quotes_whole_fields(content):
-        return None
-    blank = np.diff(ends, prepend=-1) == 1
-    per_line = np.diff(np.searchsorted(commas, ends), prepend=0)
-    return None if blank.any() or (per_line != n_commas).any() else len(ends)
+def _with_whole_fields(block: bytes, stream: IO[bytes]) -> bytes:
+    """Return a block with the lines on which a quoted field of its last line goes on."""
+    lines, is_open = [block], block.count(b'"') % 2
+    while is_open and (line := stream.readline()):
+        lines.append(line)
+        is_open ^= line.count(b'"') % 2
+    return b"".join(lines)
 
 
-def _quotes_whole_fields(content: NDArray[np.uint8]) -> bool:
-    """Say whether every quote encloses a field that holds neither separators nor quotes."""
-    quotes = np.flatnonzero(content == ord('"'))
-    if len(quotes) % 2:
+@dataclass
+class _Records:
+    """The records of a file, counted and checked as its lines come in.
+
+    Attributes:
+        multiline: Whether quoted fields may hold line breaks.
+        n_fields: How many fields each record has to have.
+        n_lines: How many lines there were, the header among them.
+        no_record: Those on which no record begins: they are blank, or inside of a quoted field.
+        faults: Where each kind of damage is.
+        begun: The line of a record whose quoted field goes on; 0 for none.
+        n_commas: How many separators that record has had.
+    """
+
+    multiline: bool
+    n_fields: int = 0
+    n_lines: int = 1
+    no_record: list[int] = field(default_factory=list)
+    faults: dict[str, list[str]] = field(default_factory=dict)
+    begun: int = 0
+    n_commas: int = 0
+
+    def read(self, block: bytes) -> None:
+        """Check some lines; a file of millions has to pass here, most blocks at a glance."""
+        if self.begun or not self._at_a_glance(block):
+            for line in block.removesuffix(b"\n").split(b"\n"):
+                self.n_lines += 1
+                self._line(line.rstrip(b"\r"))
+
+    def sentences(self) -> list[str]:
+        """Return one sentence for each kind of damage."""
+        if self.begun:
+            self._fault("with a quote that is not closed")
+        said = []
+        for kind, places in self.faults.items():
+            lines = "1 line" if len(places) == 1 else f"{len(places)} lines"
+            more = ", ..." if len(places) > EXAMPLES else ""
+            said.append(f"{lines} {kind}: {', '.join(places[:EXAMPLES])}{more}")
+        return said
+
+    def _at_a_glance(self, block: bytes) -> bool:
+        """Count the lines of a block, or leave it where any of them needs a closer look."""
+        block = (block if block.endswith(b"\n") else block + b"\n").replace(b"\r\n", b"\n")
+        if b"\0" in block or b"\r" in block or not _is_text(block):
+            return False
+        content = np.frombuffer(block, dtype=np.uint8)
+        ends, commas = np.flatnonzero(content == ord("\n")), np.flatnonzero(content == ord(","))
+        n_lines, goes_on = len(ends), np.zeros(len(ends), dtype=bool)
+        if b'"' in block:
+            quotes = np.flatnonzero(content == ord('"'))
+            # The block begins as a line does: with the end of another, which stands at its end.
+            edges = _EDGES[content[quotes[::2] - 1]], _EDGES[content[quotes[1::2] + 1]]
+            goes_on = np.searchsorted(quotes, ends) % 2 == 1
+            if goes_on[-1] or not (edges[0] & edges[1]).all():
+                return False
+            if goes_on.any() and not self.multiline:
+                return False
+            ends, commas = ends[~goes_on], commas[np.searchsorted(quotes, commas) % 2 == 0]
+        n_commas = np.diff(np.searchsorted(commas, ends), prepend=0)
+        if (np.diff(ends, prepend=-1) == 1).any() or (n_commas != self.n_fields - 1).any():
+            return False
+        self.no_record += (self.n_lines + 2 + np.flatnonzero(goes_on)).tolist()
+        self.n_lines += n_lines
+        return True
+
+    def _line(self, body: bytes) -> None:
+        if self.begun or not body:
+            self.no_record.append(self.n_lines)
+        if not self.begun:
+            self.n_commas = 0
+            if not body or (not _ODD.search(body) and body.count(b",") == self.n_fields - 1):
+                return
+        if b"\0" in body:
+            self._fault("with NUL bytes")
+        elif b"\r" in body and not self.multiline:
+            self._fault("with a carriage return inside")
+        elif not _is_text(body):
+            self._fault("that are not UTF-8 text", ascii(body[:40]))
+        else:
+            self._text(body.decode("utf-8"))
+
+    def _text(self, text: str) -> None:
+        # A line that goes on with a quoted field is as one that begins with it.
+        line = f'"{text}' if self.begun else text
+        closed = self._separators(line)
+        opened = self._separators(f'{line}"') if closed is None else None
+        if opened is not None and self.multiline:
+            self.begun = self.begun or self.n_lines
+            self.n_commas += opened
+        elif opened is not None:
+            self._fault("with a quote that is not closed", text[:60])
+        elif closed is None and "\r" in _QUOTED.sub("", line):
+            self._fault("with a carriage return outside of quotes")
+        elif closed is None:
+            kind = "with a quote inside of a field (quote the whole field, and double the quote)"
+            self._fault(kind, text[:60])
+        elif (n := self.n_commas + closed + 1) != self.n_fields:
+            kind = f"without the {self.n_fields} fields of the header"
+            self._fault(kind, f"{n} field{'' if n == 1 else 's'}")
+        else:
+            self.begun = 0
+
+    def _separators(self, line: str) -> int | None:
+        """Count the separators of a line, or return None where it is not one of whole fields."""
+        rest = _QUOTED.sub("", line)
+        damaged = re.search(r'(?<![^,])"|\r', rest) if self.multiline else '"' in rest
+        return None if damaged else rest.count(",")
+
+    def _fault(self, kind: str, detail: str = "") -> None:
+        places = self.faults.setdefault(kind, [])
+        at = f"line {self.begun or self.n_lines}"
+        if self.begun not in (0, self.n_lines):
+            at = f"lines {self.begun} to {self.n_lines}"
+        said = f"{at} ({detail})" if detail else at
+        places.append(said if len(places) < EXAMPLES else "")
+        self.begun = 0
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        return content.isascii() or bool(content.decode("utf-8"))
+    except UnicodeDecodeError:
         return False
-    separators = np.flatnonzero((content == ord(",")) | (content == ord("\n")))
-    opening, closing = quotes[::2], quotes[1::2]
-    field = np.searchsorted(separators, opening)
-    starts = np.concatenate([[0], separators + 1])[field]
-    return bool((starts == opening).all() and (separators[field] == closing + 1).all())
 
 
-def _line_by_line(block: bytes, first: int, n_fields: int, faults: Faults, blank: list[int]) -> int:
-    """Examine every line of a block, of which the first has a number; return how many there are."""
-    lines = block.removesuffix(b"\n").split(b"\n")
-    for number, line in enumerate(lines, first):
-        body = line.rstrip(b"\r")
-        odd = b'"' in body or b"\0" in body or b"\r" in body or not body.isascii()
-        if not body:
-            blank.append(number)
-        elif odd or body.count(b",") != n_fields - 1:
-            _examine(body, number, n_fields, faults)
-    return len(lines)
-
-
-def parse(file: Path, lines: Lines, names: Sequence[str], texts: Iterable[str]) -> pd.DataFrame:
+def parse(
+    file: Path, lines: Lines, names: Sequence[str], texts: Mapping[str, Sequence[str]]
+) -> pd.DataFrame:
     """Parse a scanned file into columns, numbers where every cell is one.
 
     Args:
         file: The file.
         lines: What :func:`scan` returned for it.
         names: A unique name for each column of the header.
-        texts: Those of them that are read as text exactly as it stands; only an empty cell is
-            missing there.
+        texts: Those of them that are read as text exactly as it stands, each with what its
+            missing cells are written as.
 
     Returns:
         One row per record, the line of each in an index of the name ``line``.
     """
-    texts = set(texts)
-    missing_values = {name: [""] if name in texts else NO_NUMBER for name in names}
     try:
         # The warning is of columns that are text in parts, which validation tells by their lines.
         with opened(file) as stream, warnings.catch_warnings():
@@ -186,7 +254,7 @@ def parse(file: Path, lines: Lines, names: Sequence[str], texts: Iterable[str]) 
                 index_col=False,
                 dtype=dict.fromkeys(texts, str),
                 keep_default_na=False,
-                na_values=missing_values,
+                na_values={**dict.fromkeys(names, NO_NUMBER), **texts},
                 encoding="utf-8",
             )
     except (ValueError, OSError, OverflowError) as error:
@@ -201,27 +269,15 @@ def opened(file: Path) -> IO[bytes]:
     """Open a CSV file as bytes, decompressed where it starts as gzip does.
 
     Raises:
-        DataError: If it starts as a file of another kind.
+        DataError: If its name says that it is compressed, and it is not.
     """
     with file.open("rb") as stream:
-        start = stream.read(8)
-    refuse_other_kinds(file, start)
-    if start.startswith(GZIP):
+        compressed = stream.read(len(GZIP)) == GZIP
+    if compressed:
         return gzip.open(file)  # type: ignore[return-value]
-    return file.open("rb")
-
-
-def refuse_other_kinds(file: Path, start: bytes) -> None:
-    """Refuse a file that starts as one of another kind does.
-
-    Raises:
-        DataError: If it does.
-    """
-    for magic, said in NOT_CSV.items():
-        if start.startswith(magic):
-            raise DataError(str(file), [f"cannot be read as CSV: {said}"])
-    if file.suffix == ".gz" and not start.startswith(GZIP):
+    if file.suffix == ".gz":
         raise DataError(str(file), ["cannot be read as CSV: it ends in .gz but is not gzip"])
+    return file.open("rb")
 
 
 def header_of(file: Path, line: bytes) -> list[str]:
@@ -230,8 +286,9 @@ def header_of(file: Path, line: bytes) -> list[str]:
     Raises:
         DataError: If it is no header of comma-separated UTF-8 text.
     """
-    if line.startswith((b"\xff\xfe", b"\xfe\xff")):  # inside of gzip
-        raise DataError(str(file), [f"cannot be read as CSV: {NOT_CSV[line[:2]]}"])
+    for magic, said in NOT_CSV.items():
+        if line.startswith(magic):
+            raise DataError(str(file), [f"cannot be read as CSV: {said}"])
     if not line.strip():
         raise DataError(str(file), ["its first line is empty: a header was expected there"])
     try:
@@ -249,27 +306,3 @@ def header_of(file: Path, line: bytes) -> list[str]:
                 said = f"line 1 is separated by {called}: save it separated by commas"
                 raise DataError(str(file), [said])
     return names
-
-
-def _examine(body: bytes, number: int, n_fields: int, faults: Faults) -> None:
-    if b"\0" in body:
-        faults.add("with NUL bytes", number)
-        return
-    if b"\r" in body:
-        faults.add("with a carriage return inside", number)
-        return
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError:
-        faults.add("that are not UTF-8 text", number, ascii(body[:40]))
-        return
-    if text.count('"') % 2:
-        faults.add("with a quote that is not closed", number, text[:60])
-        return
-    if not RECORD.fullmatch(text):
-        faults.add("with a quote inside of a field", number, text[:60])
-        return
-    n = len(next(csv.reader([text])))
-    if n != n_fields:
-        fields = "field" if n == 1 else "fields"
-        faults.add(f"without the {n_fields} fields of the header", number, f"{n} {fields}")

@@ -38,12 +38,12 @@ def price_scale_problems(rows: pd.DataFrame, open_column: str | None) -> Iterato
         if open_column:
             log.info("opens are not checked against the day's range: there is no high and low")
         return
-    swapped, checked = _outside(rows, [])
+    swapped, checked = outside_range(rows, [])
     if swapped.sum() > OUTSIDE_ALLOWED * checked.sum():
         yield f"{_counted(rows, swapped, checked, [])}: are the two columns swapped?"
         return
     names = ["close", open_column] if open_column else []
-    outside, checked = _outside(rows, names)
+    outside, checked = outside_range(rows, names)
     if names and outside.sum() > OUTSIDE_ALLOWED * checked.sum():
         yield (
             f"data.open: {_counted(rows, outside, checked, names)}: a raw open beside a close that "
@@ -71,12 +71,12 @@ def price_scale_notes(rows: pd.DataFrame, open_column: str | None) -> Iterator[s
                 )
     if not set(RANGE) <= set(rows.columns):
         return
-    swapped, checked = _outside(rows, [])
+    swapped, checked = outside_range(rows, [])
     if swapped.any():
         yield f"{_counted(rows, swapped, checked, [])}."
     opens = open_column or ("open" if "open" in rows else None)
     names = ["close", opens] if opens else ["close"]
-    outside, checked = _outside(rows, names)
+    outside, checked = outside_range(rows, names)
     outside &= ~swapped
     if outside.sum() > OUTSIDE_ALLOWED * checked.sum():
         yield (
@@ -87,8 +87,18 @@ def price_scale_notes(rows: pd.DataFrame, open_column: str | None) -> Iterator[s
         yield f"{_counted(rows, outside, checked, names)}."
 
 
-def _outside(rows: pd.DataFrame, names: list[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which rows have a price outside of the range, or a high below the low; and checked."""
+def outside_range(
+    rows: pd.DataFrame, names: list[str]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which rows have a price outside of their range.
+
+    Args:
+        rows: Long-format rows with ``high`` and ``low``.
+        names: The columns of the prices; with none, a high below the low counts.
+
+    Returns:
+        (n_rows,) which rows do, and which hold all these numbers, so that they could.
+    """
     prices = np.stack([numbers(rows[name]).to_numpy() for name in (*RANGE, *names)], axis=1)
     checked = np.isfinite(prices).all(axis=1)
     if not names:

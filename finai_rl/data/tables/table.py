@@ -77,11 +77,33 @@ def open_table(file: Path) -> Table:
     """
     if not file.is_file():
         raise DataError(str(file), [f"no such file (looked in {file.absolute().parent})"])
+    rows = parquet_rows(file)
+    return _csv_table(file) if rows is None else _parquet_table(file, rows)
+
+
+def parquet_rows(file: Path) -> pd.DataFrame | None:
+    """Read a Parquet file as it stands; return None for a file of another kind.
+
+    Args:
+        file: The file. Its first bytes or its name say that it is Parquet.
+
+    Raises:
+        DataError: If it is damaged, or holds no rows.
+    """
+    import pyarrow as pa
+
     with file.open("rb") as stream:
         is_parquet = stream.read(len(PARQUET)) == PARQUET
-    if is_parquet or file.suffix.lower() in (".parquet", ".pq"):
-        return _parquet_table(file)
-    return _csv_table(file)
+    if not is_parquet and file.suffix.lower() not in (".parquet", ".pq"):
+        return None
+    try:
+        rows = pd.read_parquet(file, engine="pyarrow", page_checksum_verification=True)
+    except (pa.ArrowException, ValueError, OSError, TypeError, KeyError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise DataError(str(file), [f"cannot be read as Parquet: {said}"]) from None
+    if rows.empty:
+        raise DataError(str(file), ["it has columns but no rows"])
+    return rows
 
 
 def _csv_table(file: Path) -> Table:
@@ -91,19 +113,13 @@ def _csv_table(file: Path) -> Table:
         f"Unnamed: {n}" if NO_NAME.fullmatch(name.strip()) else renamed.get(name, name)
         for n, name in enumerate(lines.header)
     ]
-    rows = parse(file, lines, names, {"date", "tic"} & set(names))
+    texts = {name: [""] for name in names if name in ("date", "tic")}
+    rows = parse(file, lines, names, texts)
     _refuse_nameless(file, lines.header, rows)
     return Table(_without_index(file, rows), renamed, lines.notes)
 
 
-def _parquet_table(file: Path) -> Table:
-    import pyarrow as pa
-
-    try:
-        rows = pd.read_parquet(file, engine="pyarrow", page_checksum_verification=True)
-    except (pa.ArrowException, ValueError, OSError, TypeError, KeyError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise DataError(str(file), [f"cannot be read as Parquet: {said}"]) from None
+def _parquet_table(file: Path, rows: pd.DataFrame) -> Table:
     if rows.columns.nlevels > 1:
         said = "its columns have several levels; save one row per date and ticker instead"
         raise DataError(str(file), [said])
@@ -113,8 +129,6 @@ def _parquet_table(file: Path) -> Table:
     rows = rows.rename(columns=renamed).set_axis(
         pd.RangeIndex(1, len(rows) + 1, name="row"), axis=0
     )
-    if rows.empty:
-        raise DataError(str(file), ["it has columns but no rows"])
     if "date" in rows:
         rows["date"] = _as_text(rows["date"])
     if "tic" in rows:

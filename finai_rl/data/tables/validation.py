@@ -133,7 +133,7 @@ def panel_problems(
     """
     yield from _ticker_problems(rows["tic"])
     for name in numeric:
-        yield from _number_problems(rows[name], name in positive, name in optional)
+        yield from number_problems(rows[name], positive=name in positive, optional=name in optional)
     known = rows[rows["date"].notna() & rows["tic"].notna()]
     duplicated = known.duplicated(["date", "tic"], keep="first")
     if duplicated.any():
@@ -162,7 +162,16 @@ def _ticker_problems(tickers: pd.Series) -> Iterator[str]:
         )
 
 
-def _number_problems(column: pd.Series, positive: bool, optional: bool) -> Iterator[str]:
+def number_problems(
+    column: pd.Series, *, positive: bool = False, optional: bool = False
+) -> Iterator[str]:
+    """Yield one sentence for each way in which cells are not the numbers that are needed.
+
+    Args:
+        column: Cells as they stand in the file; each has to be a finite number.
+        positive: Whether each has to be greater than zero.
+        optional: Whether cells may be empty.
+    """
     values = numbers(column)
     bad = values.isna() | values.isin([np.inf, -np.inf])
     if optional:

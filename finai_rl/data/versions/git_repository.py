@@ -7,8 +7,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-_SECONDS = 20
-
 
 @dataclass(frozen=True)
 class GitRepository:
@@ -16,17 +14,19 @@ class GitRepository:
 
     Attributes:
         root: Its top folder, with symbolic links resolved.
+        timeout: Seconds after which a question counts as one that git cannot answer.
     """
 
     root: Path
+    timeout: float = 20
 
     @classmethod
-    def around(cls, folder: Path) -> GitRepository | None:
+    def around(cls, folder: Path, timeout: float = 20) -> GitRepository | None:
         """Return the innermost checkout that a folder lies in; the folder need not exist."""
         while not folder.is_dir() and folder != folder.parent:
             folder = folder.parent
-        top = _text(_git(folder, "rev-parse", "--show-toplevel"))
-        return cls(Path(top)) if top else None
+        top = _text(_git(folder, timeout, "rev-parse", "--show-toplevel"))
+        return cls(Path(top), timeout) if top else None
 
     def commit(self, rev: str) -> str | None:
         """Return the hash of the commit that a tag, branch or abbreviated hash names."""
@@ -51,9 +51,9 @@ class GitRepository:
         """Say whether git itself holds a file's content."""
         return bool(self._ask("ls-files", "-z", "--", str(file)))
 
-    def is_changed(self, file: Path) -> bool | None:
-        """Say whether a tracked file differs from the last commit."""
-        changes = self._ask("status", "--porcelain", "--", str(file))
+    def is_changed(self, *files: Path) -> bool | None:
+        """Say whether any tracked file, or any at all where none is named, is not as committed."""
+        changes = self._ask("status", "--porcelain", "--", *map(str, files))
         return None if changes is None else bool(changes)
 
     def files(self, commit: str | None) -> list[Path]:
@@ -81,10 +81,10 @@ class GitRepository:
         return (_text(listed) or "").split()
 
     def _ask(self, *arguments: str) -> bytes | None:
-        return _git(self.root, "--literal-pathspecs", *arguments)
+        return _git(self.root, self.timeout, "--literal-pathspecs", *arguments)
 
 
-def _git(folder: Path, *arguments: str) -> bytes | None:
+def _git(folder: Path, timeout: float, *arguments: str) -> bytes | None:
     # Inside a git hook these would point every command at the hook's repository.
     ours = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
@@ -95,7 +95,7 @@ def _git(folder: Path, *arguments: str) -> bytes | None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=True,
-            timeout=_SECONDS,
+            timeout=timeout,
         ).stdout
     except (OSError, ValueError, subprocess.SubprocessError):
         return None

@@ -235,7 +235,11 @@ def test_hours_of_a_day_do_not_know_the_days_close(tmp_path: Path) -> None:
     [
         (["2020-01-01", "2020-01-01"], [1.0, 2.0], "repeat an earlier date"),
         (["2020-01-01", "soon"], [1.0, 2.0], "cannot be read as an ISO date"),
-        (["2020-01-01", "2020-01-02"], [1.0, "?"], r"not a finite number: line 3 \(\?\)"),
+        (
+            ["2020-01-01", "2020-01-02"],
+            [1.0, "?"],
+            r"where a finite number is needed: line 3 \(\?\)",
+        ),
     ],
 )
 def test_a_damaged_series_is_named(

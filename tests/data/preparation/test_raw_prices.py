@@ -54,10 +54,13 @@ def test_tickers_that_look_like_something_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (put(4, "close", "x"), r"column close: 1 row not a finite number: line 6 \(x\)"),
-        (put(4, "open", "inf"), "column open: 1 row not a finite number"),
+        (
+            put(4, "close", "x"),
+            r"column close: 1 row where a finite number is needed: line 6 \(x\)",
+        ),
+        (put(4, "open", "inf"), "column open: 1 row where a finite number is needed"),
         (put(4, "low", -1), r"column low: 1 row not positive: line 6 \(-1(.0)?\)"),
-        (put(4, "volume", -1), "column volume: 1 row negative"),
+        (put(4, "volume", -1), r"1 row with a negative volume: line 6 \(T1 on 2018-01-02"),
         (put(4, "date", "31.12.2020"), r"column date: 1 row cannot be read .* line 6"),
         (put(4, "tic", ""), "column tic: 1 row without a ticker"),
         (put(4, "high", 1), r"1 row with high below low: line 6 \(T1 on"),
@@ -65,7 +68,10 @@ def test_tickers_that_look_like_something_else(tmp_path: Path) -> None:
         (lambda rows: rows.drop(columns="volume"), r"column\(s\) \['volume'\] missing"),
         (lambda rows: rows.assign(symbol="T0"), "columns 'tic' and 'symbol' could each be 'tic'"),
         (lambda rows: rows.iloc[:0], "no rows"),
-        (lambda rows: rows.drop(index=7), r"'T1' lacks 1 \(first 2018-01-03\).*raw.on_missing="),
+        (
+            lambda rows: rows.drop(index=7),
+            r"'T1' lacks 1 row \(first 2018-01-03\).*raw.on_missing=",
+        ),
         (put(4, "volume", None), "'T1' lacks 1"),
     ],
 )
@@ -130,18 +136,51 @@ def test_prices_are_carried_forward_within_a_ticker_only(tmp_path: Path) -> None
     found = load(gap, tmp_path, on_missing="forward_fill")
     (change,) = found.changes
     assert (change.step, change.count) == ("filled", 4)
-    assert "2 dates" in change.why
+    assert "the longest run of invented rows has 2 (T1), volume 1 in each" in change.why
+    assert "'T1' lacks 2 rows (first 2018-01-03)" in change.why
+    assert "'T2' lacks 3 cells (first 2018-01-02)" in change.why
     panel = found.rows
     last = rows.loc[4, "close"]
     for row in (7, 10):
-        assert panel.loc[row, [*PRICES, "volume"]].tolist() == [last, last, last, last, 0.0]
+        assert panel.loc[row, [*PRICES, "volume"]].tolist() == [last, last, last, last, 1.0]
     assert panel.loc[5, "high"] == max(rows.loc[5, "open"], rows.loc[5, "close"])
     assert panel.loc[8, "open"] == rows.loc[5, "close"]
     assert panel.loc[8, "close"] == rows.loc[8, "close"]
+    assert panel.loc[8, "volume"] == rows.loc[5, "volume"]
     untouched = panel.index.difference([5, 7, 8, 10])
     np.testing.assert_array_equal(panel.loc[untouched, "high"], rows.loc[untouched, "high"])
 
 
 def test_nothing_is_carried_backward(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"forward only.*'T1' lacks 1 \(first 2018-01-01\)"):
+    with pytest.raises(DataError, match=r"no value at the start.*'T1' lacks 1 row \(first 2018-"):
         load(raw_panel(20).drop(index=1), tmp_path, on_missing="forward_fill")
+
+
+def test_a_row_that_is_there_and_empty_is_a_missing_row(tmp_path: Path) -> None:
+    rows = raw_panel(20)
+    empty = rows.astype({"volume": float})
+    empty.loc[[7, 10], [*PRICES, "volume"]] = np.nan
+    found = load(empty, tmp_path, on_missing="forward_fill")
+    gone = load(rows.drop(index=[7, 10]), tmp_path, on_missing="forward_fill")
+    pd.testing.assert_frame_equal(found.rows, gone.rows)
+    assert found.changes == gone.changes
+
+
+def test_a_day_without_trade_has_a_volume_of_one_share_and_is_counted(tmp_path: Path) -> None:
+    rows = raw_panel(20)
+    rows.loc[[4, 9], "volume"] = 0
+    found = load(rows, tmp_path)
+    (change,) = found.changes
+    assert (change.step, change.what, change.count) == ("adjusted", "volume of 2 rows", 2)
+    assert "0 in the file, 1 here: nothing was traded" in change.why
+    assert "line 6 (T1 on 2018-01-02" in change.why
+    expected = rows["volume"].replace(0, 1).astype(float)
+    pd.testing.assert_series_equal(found.rows["volume"], expected)
+
+
+def test_every_dropped_ticker_is_named(tmp_path: Path) -> None:
+    rows = raw_panel(20, 40)
+    found = load(rows.drop(index=range(41, 80)), tmp_path, on_missing="drop_ticker")
+    (change,) = found.changes
+    assert change.what == "39 of 40 tickers"
+    assert [f"'T{n}' lacks 1 row" in change.why for n in range(40)] == [False] + [True] * 39

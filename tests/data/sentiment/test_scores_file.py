@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,6 @@ from finai_rl.data.sentiment.scores_file import read_score_table
 from finai_rl.data.tables.csv_file import CUT_OFF
 from finai_rl.errors import DataError
 
-FILE = Path("news.csv")
 HEADER = ["date", "tic", "headline", "score"]
 ITEMS = st.lists(
     st.tuples(
@@ -38,8 +38,10 @@ def as_text(rows: list[tuple[str, ...]], header: list[str] = HEADER) -> str:
 
 
 def read(content: str | bytes) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    content = content.encode() if isinstance(content, str) else content
-    return read_score_table(FILE, content, ("tic",), ("headline", "date"))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "news.csv"
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        return read_score_table(file, ("tic",), ("headline", "date"))
 
 
 def items_of(frame: pd.DataFrame) -> list[tuple[str, ...]]:
@@ -88,6 +90,24 @@ def test_damage_in_one_item_costs_no_other(
     assert len(rows) <= len(found) <= len(rows) + 1
 
 
+def test_a_large_file_is_known_by_its_lines() -> None:
+    """Blocks of a megabyte end inside of headlines, some after a quote within an unquoted one."""
+    rows = [
+        ("2020-01-06", "AAA", ("two\nlines, ", "plain", 'a "b"\n')[n % 3] * 9, f"0.{n}")
+        for n in range(30_000)
+    ]
+    content = as_text(rows) + '2020-01-06,AAA,a 5" screen,1\n\n' + as_text(rows).partition("\n")[2]
+    frame, _ = read(content)
+    assert items_of(frame[["headline"]]) == [
+        (row[2],) for row in [*rows, ("", "", 'a 5" screen'), *rows]
+    ]
+    lines = content.split("\n")
+    assert all(lines[n - 1].startswith("2020-01-06,AAA,") for n in frame.index)
+    n_lines = content.count("\n")
+    with pytest.raises(DataError, match=f"1 line without the 4 fields.*line {n_lines + 1} "):
+        read(content + "2020-01-06,AAA\n")
+
+
 SWALLOWED = (
     "date,tic,score,headline\n"
     '2020-01-06,AAA,0.5,"Apple rises\n'
@@ -99,18 +119,21 @@ SWALLOWED = (
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (SWALLOWED, "the record from line 2 on cannot be read.*has to be doubled"),
-        ('tic,score\nA,1\nB,"2\n', "the record from line 3 on cannot be read: unexpected end"),
+        (SWALLOWED, r"quote inside of a field \(.*double the quote\): lines 2 to 4"),
+        ('tic,score\nA,1\nB,"2\n', "1 line with a quote that is not closed: line 3"),
         ("tic,score\nA,1\nB\nC,2,3\n", r"line 3 \(1 field\), line 4 \(3 fields\)"),
         ("tic,score\nA,1,\nB,2,\n", r"2 lines without the 2 fields.*line 2 \(3 fields\)"),
         ("tic,score,score\nA,1,2\n", r"the header holds \['score'\] more than once"),
         ("tic;score\nA;1\n", "separated by semicolons"),
-        ("tic,score\nA\0,1\n", "line 2 holds NUL bytes"),
-        ("tic,score\nA,1\rB,2\n", "line 2 on has a carriage return"),
-        ("tic,score\nA,\u00fc\n".encode("latin1"), "from line 2 on is not UTF-8 text"),
+        ("tic,score\nA\0,1\n", "1 line with NUL bytes: line 2"),
+        ("tic,score\nA,1\rB,2\n", "1 line with a carriage return outside of quotes: line 2"),
+        ("tic,score\nA,\u00fc\n".encode("latin1"), "that are not UTF-8 text: line 2"),
         ("tic,score\nA,1\n".encode("utf-16"), "its text is UTF-16"),
         (gzip.compress("tic,score\nA,1\n".encode("utf-16"), mtime=0), "its text is UTF-16"),
-        (gzip.compress(b"tic,score\nA,1\n", mtime=0)[:-6], "cannot be read as gzip"),
+        (
+            gzip.compress(b"tic,score\nA,1\n", mtime=0)[:-6],
+            "cannot be read as CSV after line 1: .*ended",
+        ),
         (b"PK\x03\x04", "a zip archive"),
         (b"PAR1 and no more", "cannot be read as Parquet"),
         ("tic,score\n\n", "a header but no rows"),

@@ -158,8 +158,10 @@ def test_a_ticker_that_starts_later(yahoo: Yahoo, tmp_path: Path) -> None:
 def test_days_without_volume_are_told(yahoo: Yahoo, tmp_path: Path) -> None:
     yahoo.charts["JPM"]["indicators"]["quote"][0]["volume"][300] = 0
     data = load(tmp_path)
-    assert data.volume is None
-    assert "0 on 1 rows" in data.source.caveats[-1]
+    assert data.volume is not None
+    assert (data.volume == 1).sum() == 1
+    assert data.volume[:, data.tickers.index("JPM")].min() == 1
+    assert any("volume of 1 row: 0 in the file, 1 here" in said for said in data.source.caveats)
 
 
 @pytest.mark.parametrize(

@@ -90,8 +90,8 @@ def test_nothing_to_fill_from_at_the_start_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as refusal:
         loaded(file, "forward_fill")
     assert "column close: 1 tickers have no value at the start" in str(refusal.value)
-    assert "'BBB' (2 rows)" in str(refusal.value)
-    assert "'CCC' (1 rows)" in str(refusal.value)
+    assert "'BBB' lacks 2 rows (first 2020-01-01)" in str(refusal.value)
+    assert "'CCC' lacks 1 row (first 2020-01-01)" in str(refusal.value)
     assert "start the file later, or use data.on_missing=drop_ticker" in str(refusal.value)
 
 
@@ -103,7 +103,8 @@ def test_tickers_with_holes_are_dropped_and_named(tmp_path: Path) -> None:
     assert data.source.repaired == {"dropped_tickers": 2}
     (said,) = [caveat for caveat in data.source.caveats if "on_missing" in caveat]
     assert "dropped 2 of 3 tickers" in said
-    assert "'BBB' (2 rows), 'CCC' (1 cells): those left are survivors" in said
+    assert "'BBB' lacks 2 rows (first 2020-01-02); 'CCC' lacks 1 cell (first 2020-01-02)" in said
+    assert "Those left are survivors" in said
     assert data_tags(data.source)["data.dropped_tickers"] == "2"
 
 
