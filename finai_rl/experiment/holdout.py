@@ -251,7 +251,7 @@ class HoldoutBlocks:
     """
 
     def __init__(self, environments: Environments, blocks: Sequence[MarketData]) -> None:
-        self._holdouts = {_span(block): Holdout(environments, block) for block in blocks}
+        self._holdouts = {block.span: Holdout(environments, block) for block in blocks}
 
     def check(self) -> None:
         """Check every block, see `Holdout.check`.
@@ -291,10 +291,6 @@ class HoldoutBlocks:
             np.concatenate([report.returns for report in found]),
             min(ruined, default=None),
         )
-
-
-def _span(block: MarketData) -> str:
-    return f"{block.day_names[0]} to {block.day_names[-1]}"
 
 
 def _means(metrics: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:

@@ -78,8 +78,10 @@ def print_summary(
 
     console = Console(soft_wrap=True, markup=False, highlight=False)
     blocks = split.validation_blocks
-    last_day = report.ruined_on if len(blocks) == 1 else None
-    table = Table(title=f"Validation backtest, {_spans(blocks, last_day)}")
+    span = "; ".join(block.span for block in blocks)
+    if report.ruined_on is not None and len(blocks) == 1:
+        span = f"{blocks[0].day_names[0]} to {report.ruined_on}"
+    table = Table(title=f"Validation backtest, {span}")
     table.add_column("metric")
     for name in report.metrics:
         heading = option_of("agent", cfg) if name == "agent" else name.replace("_", " ")
@@ -127,18 +129,10 @@ def _where_it_ends(blocks: Sequence[MarketData]) -> str:
     return f"Every column ends that day, the block on {blocks[0].day_names[-1]}."
 
 
-def _spans(blocks: Sequence[MarketData], last_day: str | None = None) -> str:
-    """Return the spans of blocks; the last one may end on another day than its own."""
-    ends = [block.day_names[-1] for block in blocks]
-    ends[-1] = last_day or ends[-1]
-    pairs = zip(blocks, ends, strict=True)
-    return "; ".join(f"{block.day_names[0]} to {end}" for block, end in pairs)
-
-
 def _block_tags(split: Split) -> dict[str, str]:
     tags = {}
     for name, blocks in (("train", split.train_blocks), ("validation", split.validation_blocks)):
-        tags[f"split.{name}"] = _spans(blocks)
+        tags[f"split.{name}"] = "; ".join(block.span for block in blocks)
     if split.test is not None:
         tags["split.test"] = f"{split.test.first_day} to {split.test.last_day} (sealed)"
     return tags
