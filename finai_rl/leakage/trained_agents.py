@@ -18,8 +18,8 @@ from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import evaluation_env, training_env
 from finai_rl.leakage.altered_rollout import trajectory
 from finai_rl.leakage.finding import Finding, Verdict
-from finai_rl.leakage.information import newey_west_t
 from finai_rl.leakage.panel import altered, days_to_alter
+from finai_rl.statistics.newey_west import newey_west_t
 from finai_rl.type_aliases import FloatArray
 
 ORACLE, SHUFFLED, TRAINED = "gate: oracle", "gate: shuffled features", "another future, agent"
