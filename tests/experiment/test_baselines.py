@@ -164,8 +164,9 @@ def test_any_change_of_data_terms_or_settings_is_computed_anew(
 
 def test_every_module_that_may_change_a_result_is_hashed() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", EVERY_BASELINE], capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-c", EVERY_BASELINE],
+        cwd=PACKAGE.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     loaded = {Path(file).relative_to(PACKAGE).as_posix() for file in done.stdout.split()}
     assert {"envs/kernels/stepping.py", "evaluation/policies/weight_rules.py"} < loaded
