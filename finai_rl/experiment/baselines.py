@@ -26,7 +26,7 @@ from finai_rl.evaluation.policies.buy_and_hold import (
 )
 from finai_rl.evaluation.policies.target_weights import ORDER_LIMIT, TargetWeights
 from finai_rl.evaluation.random_band import RandomBand, random_band
-from finai_rl.evaluation.result_cache import BacktestCache
+from finai_rl.evaluation.result_cache import backtest_cache
 from finai_rl.experiment.environments import Environments
 from finai_rl.statistics.benchmark import EQUAL_WEIGHT
 
@@ -54,7 +54,10 @@ BUY_COST = "buy_cost_pct"
 CACHE_FOLDER = Path("cache", "baselines")
 """Where baselines are kept, below ``output_root``."""
 
-CODE = ("envs", "evaluation", "statistics", "experiment/baselines.py", "experiment/environments.py")
+CODE = (
+    "envs", "evaluation", "statistics", "experiment/baselines.py", "experiment/environments.py",
+    "config/build.py", "config/env_schemas.py", "config/bounds.py", "data/market.py",
+)  # fmt: skip
 """Rooms and files whose change may change a baseline's result."""
 
 
@@ -122,7 +125,7 @@ def run_baselines(
             for name in unknown
         )
     _say_what_is_missing(data, history, names, window)
-    kept = BacktestCache(cache_folder)
+    kept = backtest_cache(cache_folder)
     market = {
         "prices": _fingerprint(data, None if history is None else history.close[-window:]),
         "terms": environments.baseline_settings(initial_amount=initial_amount),

@@ -12,6 +12,7 @@ from scipy.stats import t as student
 from finai_rl.data.market import MarketData
 from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.panel import observed_columns
+from finai_rl.statistics.newey_west import newey_west_lags, newey_west_t
 from finai_rl.type_aliases import FloatArray
 
 WINDOW = 20
@@ -144,31 +145,6 @@ def _coefficient(
     )
     daily = products[known].mean(axis=1) / scale if scale > 0 else np.zeros(int(known.sum()))
     return float(daily.mean()), daily
-
-
-def newey_west_lags(n: int, horizon: int) -> int:
-    """Return the lags of :func:`newey_west_t`."""
-    return min(int(4 * (n / 100) ** (2 / 9)) + horizon - 1, n - 1)
-
-
-def newey_west_t(values: FloatArray, horizon: int = 1) -> float:
-    r"""Return the t-value of a mean under heteroscedasticity and autocorrelation.
-
-    With Bartlett weights and :math:`\lfloor 4 (n/100)^{2/9} \rfloor + h - 1` lags (Newey and West,
-    1987, 1994).
-
-    Args:
-        values: (n_days,) numbers.
-        horizon: The h above.
-    """
-    n = len(values)
-    lags = newey_west_lags(n, horizon)
-    centered = values - values.mean()
-    variance = centered @ centered
-    for lag in range(1, lags + 1):
-        variance += 2 * (1 - lag / (lags + 1)) * (centered[lag:] @ centered[:-lag])
-    # Bartlett weights keep this positive but for rounding.
-    return float(values.sum() / np.sqrt(max(variance, 1e-300)))
 
 
 def holm(p_values: FloatArray) -> FloatArray:

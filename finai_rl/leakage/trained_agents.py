@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
+from finai_rl.config.env_schemas import COST, settings_with
 from finai_rl.data.market import MarketData
 from finai_rl.data.split import Split
 from finai_rl.evaluation.backtest import backtest
@@ -18,13 +20,12 @@ from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import Environments
 from finai_rl.leakage.altered_rollout import trajectory
 from finai_rl.leakage.finding import Finding, Verdict
-from finai_rl.leakage.information import newey_west_t
 from finai_rl.leakage.panel import altered, days_to_alter
+from finai_rl.statistics.newey_west import newey_west_t
 from finai_rl.type_aliases import FloatArray
 
 ORACLE, SHUFFLED, TRAINED = "gate: oracle", "gate: shuffled features", "another future, agent"
 ORACLE_T, LUCK_T = 4.0, 3.0
-FREE = {"buy_cost_pct": 0.0, "sell_cost_pct": 0.0, "slippage_bps": 0.0, "impact": 0.0}
 ORDER_SHARE = 0.2
 """Of the opening cash that an order of an oracle's agent may move, at the median price."""
 
@@ -92,7 +93,8 @@ def shuffled_in_time(data: MarketData, seed: int) -> MarketData:
 
 def _oracle(cfg: DictConfig, split: Split) -> Finding:
     changed = copy.deepcopy(cfg)
-    changes = {**FREE, "indicators": None, "sentiment": False, "sentiment_modulation": None}
+    changes: dict[str, Any] = dict.fromkeys(settings_with(COST), 0.0)
+    changes |= {"indicators": None, "sentiment": False, "sentiment_modulation": None}
     if "hmax" in cfg.env:
         cash, price = float(cfg.env.initial_amount), float(np.median(split.train.close))
         changes["hmax"] = max(int(ORDER_SHARE * cash / price), 1)

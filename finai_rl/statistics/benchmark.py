@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from finai_rl.statistics.newey_west import newey_west_covariance
+from finai_rl.statistics.newey_west import newey_west_covariance, newey_west_lags
 from finai_rl.statistics.returns import excess_returns, ratio, volatility
 from finai_rl.type_aliases import FloatArray
 
@@ -83,7 +83,7 @@ def market_model(
     design = np.column_stack([np.ones(n), benchmark_excess])
     coefficients = np.asarray(np.linalg.lstsq(design, excess, rcond=None)[0], dtype=np.float64)
     if lags is None:
-        lags = int(4 * (n / 100) ** (2 / 9))
+        lags = newey_west_lags(n)
     covariance = newey_west_covariance(design, excess - design @ coefficients, lags)
     # Rounding can leave a variance of zero slightly below it.
     errors: FloatArray = np.sqrt(np.maximum(np.diag(covariance), 0.0))

@@ -2,7 +2,8 @@
 
 Returns depend on one another over time, so they are resampled in blocks of random length
 (Politis and Romano 1994, "The Stationary Bootstrap") whose mean length is chosen from the data
-(Politis and White 2004, with the correction of Patton, Politis and White 2009).
+(Politis and White 2004, with the correction of Patton, Politis and White 2009). Both are `arch`'s,
+which is imported where it is used: it loads pandas and statsmodels.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from finai_rl.type_aliases import FloatArray
 
@@ -59,50 +59,14 @@ def optimal_block_length(series: FloatArray) -> float:
         has fewer than 20 values.
     """
     n = len(series)
-    centred = series - series.mean() if n else series
-    if n < _LEAST_RETURNS or centred.std() <= _NEGLIGIBLE:
+    if n < _LEAST_RETURNS or np.std(series) <= _NEGLIGIBLE:
         return 1.0
-    in_a_row = max(5, int(math.log10(n)))
-    most_lags = min(math.ceil(math.sqrt(n)) + in_a_row, n - 1)
-    covariance = np.array([centred[lag:] @ centred[: n - lag] for lag in range(most_lags + 1)]) / n
-    small = np.abs(covariance[1:] / covariance[0]) < 2 * math.sqrt(math.log10(n) / n)
-    runs = np.flatnonzero(np.convolve(small, np.ones(in_a_row), "valid") > in_a_row - 0.5)
-    window = min(2 * (int(runs[0]) + 1), most_lags) if len(runs) else most_lags
-    lags = np.arange(1, window + 1)
-    weighted = np.minimum(1.0, 2 * (1 - lags / window)) * covariance[1 : window + 1]
-    spectrum = covariance[0] + 2 * weighted.sum()
+    from arch.bootstrap import optimal_block_length as of_each_column
+
     largest = min(3 * math.sqrt(n), n / 3)
-    if abs(spectrum) <= _NEGLIGIBLE * covariance[0]:
-        return largest
-    length = (abs(2 * (lags * weighted).sum() / spectrum)) ** (2 / 3) * n ** (1 / 3)
-    return float(np.clip(length, 1.0, largest))
-
-
-def stationary_bootstrap_indices(
-    n: int, block_length: float, n_resamples: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Draw resamples of n periods as (n_resamples, n) indices.
-
-    Blocks start anywhere, go round the end, and end with probability ``1 / block_length``.
-
-    Args:
-        n: Periods.
-        block_length: Mean length of a block, at least 1.
-        n_resamples: Number of resamples.
-        rng: Source of chance.
-
-    Raises:
-        ValueError: If the block length is below 1.
-    """
-    if not block_length >= 1:
-        raise ValueError(f"the mean block length must be at least 1, got {block_length}")
-    begins = rng.random((n_resamples, n)) < 1 / block_length
-    begins[:, 0] = True
-    places = np.arange(n)
-    last_begin = np.maximum.accumulate(np.where(begins, places, 0), axis=1)
-    first = np.take_along_axis(rng.integers(n, size=(n_resamples, n)), last_begin, axis=1)
-    indices: NDArray[np.int64] = (first + places - last_begin) % n
-    return indices
+    with np.errstate(divide="ignore", invalid="ignore"):
+        length = float(of_each_column(series)["stationary"].iloc[0])
+    return float(np.fmin(np.fmax(length, 1.0), largest))
 
 
 def bootstrap_interval(
@@ -126,25 +90,27 @@ def bootstrap_interval(
     Returns:
         Without ends where the estimate is not defined, nor one resample in ten, or there are
         fewer than 20 periods.
+
+    Raises:
+        ValueError: If the block length is below 1.
     """
+    if not block_length >= 1:
+        raise ValueError(f"the mean block length must be at least 1, got {block_length}")
     series = returns.reshape(len(returns), -1)
     estimate = float(statistic(series[None])[0])
     none = Interval(estimate, math.nan, math.nan, confidence)
     if len(series) < _LEAST_RETURNS or not math.isfinite(estimate):
         return none
-    values = np.concatenate(
-        [
-            statistic(
-                series[
-                    stationary_bootstrap_indices(
-                        len(series), block_length, min(_CHUNK, n_resamples - done), rng
-                    )
-                ]
-            )
-            for done in range(0, n_resamples, _CHUNK)
-        ]
-    )
-    defined = values[np.isfinite(values)]
+    from arch.bootstrap import StationaryBootstrap
+
+    # A mean length need not be whole, whatever the annotation says.
+    resampler = StationaryBootstrap(block_length, series, seed=rng)  # type: ignore[arg-type]
+    values: list[FloatArray] = []
+    for done in range(0, n_resamples, _CHUNK):
+        drawn = [resampler.update_indices() for _ in range(min(_CHUNK, n_resamples - done))]
+        values.append(statistic(series[np.stack(drawn)]))
+    defined = np.concatenate(values)
+    defined = defined[np.isfinite(defined)]
     if len(defined) < 0.9 * n_resamples or np.ptp(defined) <= _NEGLIGIBLE:
         return none
     tail = (1 - confidence) / 2

@@ -30,3 +30,27 @@ def newey_west_covariance(design: FloatArray, residuals: FloatArray, lags: int) 
     bread = np.linalg.inv(design.T @ design)
     covariance: FloatArray = bread @ middle @ bread
     return covariance
+
+
+def newey_west_lags(n: int, horizon: int = 1) -> int:
+    r"""Return :math:`\lfloor 4 (n/100)^{2/9} \rfloor + h - 1` lags (Newey and West 1994).
+
+    Args:
+        n: Observations, of which there are always more than lags.
+        horizon: The h above: how many periods a single observation is about.
+    """
+    return min(int(4 * (n / 100) ** (2 / 9)) + horizon - 1, n - 1)
+
+
+def newey_west_t(values: FloatArray, horizon: int = 1) -> float:
+    """Return the t-value of a mean under heteroscedasticity and autocorrelation.
+
+    Args:
+        values: (n,) numbers.
+        horizon: Of `newey_west_lags`.
+    """
+    mean, ones = values.mean(), np.ones((len(values), 1))
+    lags = newey_west_lags(len(values), horizon)
+    variance = float(newey_west_covariance(ones, values - mean, lags)[0, 0])
+    # Bartlett weights keep this positive but for rounding.
+    return float(mean / np.sqrt(max(variance, 1e-300)))

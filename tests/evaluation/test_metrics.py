@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from finai_rl.evaluation import metrics as m
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.statistics.benchmark import market_model
-from finai_rl.statistics.newey_west import newey_west_covariance
 from tests.evaluation.accounts import sold_short, traded
 
 BENCHMARK_NAMES = {
@@ -154,17 +153,6 @@ def test_a_constant_benchmark_has_no_beta():
 def test_refuses_a_benchmark_over_other_days():
     with pytest.raises(ValueError, match="60 benchmark returns for 59 returns"):
         m.metrics(traded(), benchmark_returns=np.zeros(60))
-
-
-def test_newey_west_by_hand():
-    design = np.array([[1.0, -1.0], [1.0, 0.0], [1.0, 1.0]])
-    residuals = np.array([1.0, -2.0, 1.0])
-    # Scores (1,-1), (-2,0), (1,1): G0 = [[6,0],[0,2]], G1 = g2 g1' + g3 g2' = [[-4,2],[-2,0]].
-    white = np.array([[6.0, 0.0], [0.0, 2.0]])
-    one_lag = white + 0.5 * np.array([[-8.0, 0.0], [0.0, 0.0]])
-    bread = np.diag([1 / 3, 1 / 2])
-    np.testing.assert_allclose(newey_west_covariance(design, residuals, 0), bread @ white @ bread)
-    np.testing.assert_allclose(newey_west_covariance(design, residuals, 1), bread @ one_lag @ bread)
 
 
 def test_newey_west_errors_cover_autocorrelated_noise():

@@ -9,10 +9,10 @@ from scipy.stats import kstest
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.evaluation.policies.buy_and_hold import ConstantAction, EqualWeightBuyAndHold
-from finai_rl.evaluation.policies.oracle import oracle_targets, with_shuffled_features
 from finai_rl.evaluation.policies.random_agents import RandomAgents, TradingStyle
 from finai_rl.evaluation.policies.target_weights import ORDER_LIMIT, TargetWeights
 from finai_rl.evaluation.random_band import LEVELS, RandomBand, random_band
+from finai_rl.leakage.trained_agents import with_oracle
 from tests.evaluation.accounts import sold_short
 from tests.markets import generated_market
 
@@ -42,10 +42,11 @@ def noise_agent(data, seed, size=0.3, **env):
 
 
 def oracle(data):
+    """All in the stock that rises most until the next close, and in cash where none does."""
     env = market(data, record=True, fractional_shares=False)
-    terms = env.terms
-    targets = oracle_targets(terms.fill_price, data.close[-1], terms.rates)
-    return backtest(TargetWeights(targets, terms.rates), env, data, "oracle")
+    foretold = with_oracle(data, "same_close").features[:-1, 0]
+    targets = np.eye(data.n_stocks)[foretold.argmax(axis=1)] * (foretold > 0)
+    return backtest(TargetWeights(targets, env.terms.rates), env, data, "oracle")
 
 
 @given(
@@ -117,16 +118,6 @@ def test_the_oracle_is_above_the_band_and_every_policy(seed):
         assert best.account_value[-1] > other.account_value[-1]
 
 
-def test_the_oracle_changes_only_where_it_pays():
-    close = np.array([[10.0, 10.0], [10.1, 10.0], [10.1, 10.15], [9.0, 9.0]])
-    cheap = oracle_targets(close[:-1], close[-1], np.full((2, 2), 0.001))
-    np.testing.assert_array_equal(cheap, [[1, 0], [0, 1], [0, 0]])
-    dear = oracle_targets(close[:-1], close[-1], np.full((2, 2), 0.006))
-    np.testing.assert_array_equal(dear, [[np.nan, np.nan], [0, 1], [0, 0]])
-    nothing = oracle_targets(close[:-1], close[-1], np.full((2, 2), 0.02))
-    assert np.isnan(nothing).all()
-
-
 def test_bands_are_the_same_for_the_same_seed_only():
     data = generated_market(30, 4, seed=1)
     agent = noise_agent(data, 1)
@@ -192,14 +183,3 @@ def test_an_undefined_ratio_has_no_percentile():
     undefined = replace(band, agent_sharpe_ratio=float("nan"))
     assert isinstance(undefined, RandomBand)
     assert np.isnan(undefined.sharpe_percentile)
-
-
-def test_a_placebo_has_other_days_features_and_the_same_prices():
-    data = generated_market(30, 3)
-    placebo = with_shuffled_features(data, seed=0)
-    assert placebo.close is data.close
-    assert not np.array_equal(placebo.features, data.features)
-    rows, shuffled = (d.features.reshape(30, -1) for d in (data, placebo))
-    order = [int(np.flatnonzero((rows == row).all(axis=1))[0]) for row in shuffled]
-    assert sorted(order) == list(range(30))
-    np.testing.assert_array_equal(placebo.sentiment, data.sentiment[order])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from finai_rl.data.cache.code import PACKAGE
 from finai_rl.data.market import MarketData
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.backtest import backtest
@@ -26,6 +29,28 @@ MARKET = generated_market(n_days=110, n_stocks=5, seed=4, drift=0.0005)
 # Some stocks move more than others: else shrinkage takes every covariance for the same.
 WHOLE = replace(MARKET, close=MARKET.close * (MARKET.close / MARKET.close[0]) ** np.arange(5))
 HISTORY, BLOCK = WHOLE.slice_days(0, 50), WHOLE.slice_days(50, 110)
+NO_RESULT = ("errors.py", "type_aliases.py", "data/cache/")
+"""What runs with a baseline and cannot change its result: exceptions, types, files on disk."""
+
+EVERY_BASELINE = """
+import sys
+import numpy as np
+from omegaconf import OmegaConf
+from finai_rl.data.market import DataSource, MarketData
+from finai_rl.experiment.baselines import LABELS, run_baselines
+from finai_rl.experiment.environments import Environments
+close = 50 * np.exp(np.random.default_rng(0).normal(0, 0.01, (90, 4)).cumsum(axis=0))
+whole = MarketData(
+    np.datetime64("2020-01-01") + np.arange(90), tuple("ABCD"), close, np.empty((90, 0, 4)), (),
+    DataSource("made", "0" * 64),
+)
+env = {"_target_": "finai_rl.envs.stock_trading.StockTradingVecEnv"}
+cfg = OmegaConf.create({"env": env, "evaluation": {"env": {}}, "seed": 0})
+block, history = whole.slice_days(50, 90), whole.slice_days(0, 50)
+run_baselines(Environments(cfg), block, history, list(LABELS), initial_amount=1e6, window=40)
+print(*(m.__file__ for name, m in sys.modules.items() if name.partition(".")[0] == "finai_rl"))
+"""
+
 CHEAP = ("cash", "equal_weight", "equal_weight_rebalanced", "inverse_volatility", "momentum")
 
 
@@ -136,6 +161,20 @@ def test_any_change_of_data_terms_or_settings_is_computed_anew(
     overrides = change.pop("overrides", [])
     ran(*overrides, names=names, cache_folder=tmp_path, **change)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_every_module_that_may_change_a_result_is_hashed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EVERY_BASELINE],
+        cwd=PACKAGE.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    loaded = {Path(file).relative_to(PACKAGE).as_posix() for file in done.stdout.split()}
+    assert {"envs/kernels/stepping.py", "evaluation/policies/weight_rules.py"} < loaded
+    hashed = {name for name in loaded if any(name.startswith(room) for room in baselines.CODE)}
+    rooms = {name for name in loaded if name.endswith("__init__.py")}
+    others = loaded - hashed - rooms
+    assert {name for name in others if not name.startswith(NO_RESULT)} == set()
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter
 
-from finai_rl.statistics.bootstrap import (
-    bootstrap_interval,
-    optimal_block_length,
-    stationary_bootstrap_indices,
-)
+from finai_rl.statistics.bootstrap import bootstrap_interval, optimal_block_length
 from finai_rl.statistics.intervals import return_intervals, sharpe_difference_interval
 from finai_rl.statistics.returns import cagr, sharpe_ratio, volatility
 
@@ -30,14 +26,35 @@ def test_the_block_length_is_that_of_an_autoregression(rho):
     assert np.mean(found) == pytest.approx(expected, rel=0.06)
 
 
-def test_the_block_length_agrees_with_arch():
-    from arch import bootstrap
+def block_length_of_the_formula(series):
+    """Return Politis and White's length, written out with sums over all lags."""
+    n, centred = len(series), series - series.mean()
+    covariance = np.correlate(centred, centred, "full")[n - 1 :] / n
+    small = np.abs(covariance / covariance[0]) < 2 * math.sqrt(math.log10(n) / n)
+    in_a_row = max(5, int(math.log10(n)))
+    first = next(lag for lag in range(1, n) if small[lag : lag + in_a_row].all())
+    lags = np.arange(-2 * first, 2 * first + 1)
+    weighted = np.minimum(1, 2 * (1 - np.abs(lags) / (2 * first))) * covariance[np.abs(lags)]
+    g, d = (np.abs(lags) * weighted).sum(), 2 * weighted.sum() ** 2
+    return (2 * g**2 / d * n) ** (1 / 3)
 
+
+@pytest.mark.parametrize("rho", [0.0, 0.3, 0.7])
+def test_the_block_length_is_the_formulas(rho):
     rng = np.random.default_rng(0)
-    for rho in (0.0, 0.3, 0.7):
+    for _ in range(5):
         series = autoregressive(rho, 1000, rng)
-        expected = float(bootstrap.optimal_block_length(series)["stationary"].iloc[0])
-        assert optimal_block_length(series) == pytest.approx(max(expected, 1.0), rel=0.02)
+        expected = max(block_length_of_the_formula(series), 1.0)
+        assert optimal_block_length(series) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("n", [60, 500])
+def test_the_block_length_ends_at_its_bounds(n):
+    # Differences of noise: their long-run variance is zero.
+    differences = np.diff(np.random.default_rng(0).normal(size=n + 1))
+    assert optimal_block_length(differences) == pytest.approx(min(3 * math.sqrt(n), n / 3))
+    assert optimal_block_length(differences[:19]) == 1.0
+    assert optimal_block_length(np.full(n, 0.1)) == 1.0
 
 
 @given(st.lists(st.floats(-1, 1, width=32), max_size=80))
@@ -46,22 +63,41 @@ def test_the_block_length_has_bounds(series):
     assert 1 <= length <= max(1, min(3 * math.sqrt(len(series)), len(series) / 3))
 
 
-@given(n=st.integers(1, 40), length=st.floats(1, 50), seed=st.integers(0, 1000))
-def test_resamples_go_on_or_begin_a_block(n, length, seed):
-    drawn = stationary_bootstrap_indices(n, length, 7, np.random.default_rng(seed))
-    assert drawn.shape == (7, n)
+def resamples(n, length, n_resamples):
+    """Return the (n_resamples, n) periods that an interval is made from."""
+    seen = []
+
+    def first(samples):
+        seen.append(samples[..., 0].astype(int))
+        return samples[:, 0, 0]
+
+    bootstrap_interval(
+        np.arange(float(n)), first, length, np.random.default_rng(0), n_resamples=n_resamples
+    )
+    estimate, *drawn = seen
+    assert (estimate == np.arange(n)).all()
+    return np.concatenate(drawn)
+
+
+@given(n=st.integers(20, 60), length=st.floats(1, 50), n_resamples=st.integers(1, 300))
+@settings(max_examples=30, deadline=None)
+def test_resamples_are_as_many_and_as_long_as_wanted(n, length, n_resamples):
+    drawn = resamples(n, length, n_resamples)
+    assert drawn.shape == (n_resamples, n)
     assert ((drawn >= 0) & (drawn < n)).all()
 
 
 def test_blocks_have_the_mean_length_and_begin_anywhere():
-    drawn = stationary_bootstrap_indices(500, 10.0, 400, np.random.default_rng(0))
+    drawn = resamples(500, 10.0, 400)
     goes_on = (np.diff(drawn, axis=1) % 500 == 1).mean()
     assert goes_on == pytest.approx(0.9, abs=0.005)
     assert np.bincount(drawn.ravel(), minlength=500).std() < 0.2 * 400
-    alone = stationary_bootstrap_indices(500, 1.0, 50, np.random.default_rng(0))
+    between = (np.diff(resamples(500, 1.25, 400), axis=1) % 500 == 1).mean()
+    assert between == pytest.approx(0.2, abs=0.005)
+    alone = resamples(500, 1.0, 50)
     assert (np.diff(alone, axis=1) % 500 == 1).mean() < 0.01
     with pytest.raises(ValueError, match=r"at least 1, got 0\.5"):
-        stationary_bootstrap_indices(5, 0.5, 1, np.random.default_rng(0))
+        resamples(5, 0.5, 1)
 
 
 def test_estimates_are_the_metrics_and_a_seed_repeats():

@@ -53,6 +53,7 @@ class _Columns:
     benchmark: str | None
     open: str | None
     volume: str | None
+    text: tuple[str, ...]
 
     @property
     def sentiment(self) -> tuple[str, ...]:
@@ -139,6 +140,8 @@ def load_processed_csv(
         indicators = [renamed.get(name, name) for name in indicators]
     columns = _choose(file, frame, indicators, settings, named)
     rows, notes = _checked(file, frame, columns, on_missing)
+    if columns.text:
+        notes.append(f"Columns that are not numeric are not used: {list(columns.text)}.")
     completed = _completed(file, rows, columns, on_missing)
     rows, empty = filled(completed.rows, columns.neutral)
     notes = [*(f"{change}." for change in completed.changes), *table.notes, *notes]
@@ -248,8 +251,9 @@ def _choose(
     risk_column = settings.risk_column if settings else None
     wanted["sentiment.columns"] = [name for name in sentiment if name != risk_column]
     wanted["sentiment.risk_column"] = [risk_column] if risk_column else []
+    text: list[str] = []
     if indicators is None:
-        indicators = _indicators(file, frame, offered, {*sentiment, *named.values()})
+        indicators, text = _indicators(file, frame, offered, {*sentiment, *named.values()})
     wanted["indicators"] = indicators
     problems = [
         f"data.{key}: no column {absent}; the file has {offered}"
@@ -260,20 +264,19 @@ def _choose(
         raise DataError(str(file), problems)
     neutral = settings.neutral_values(sentiment) if settings else {}
     lag = settings.lag if settings else 0
-    return _Columns(tuple(indicators), neutral, lag, **named)
+    return _Columns(tuple(indicators), neutral, lag, **named, text=tuple(text))
 
 
 def _indicators(
     file: Path, frame: pd.DataFrame, offered: Sequence[str], elsewhere: set[str | None]
-) -> list[str]:
+) -> tuple[list[str], list[str]]:
+    """Return the columns that are indicators, and those that are not numeric."""
     others = {*LAYOUT, *RISKS, *elsewhere}
     candidates = [name for name in offered if name not in others and not names_sentiment(name)]
     numeric = [name for name in candidates if _is_numeric(frame[name])]
-    if left := [name for name in candidates if name not in numeric]:
-        log.warning("%s: columns that are not numeric are not used: %s", file, left)
     if left := [name for name in offered if name not in others and names_sentiment(name)]:
         log.info("%s: sentiment columns that are not chosen are not used: %s", file, left)
-    return numeric
+    return numeric, [name for name in candidates if name not in numeric]
 
 
 def _is_numeric(column: pd.Series) -> bool:

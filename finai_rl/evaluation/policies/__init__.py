@@ -1,1 +1,1 @@
-"""Policies that no training made: baselines, random agents, the oracle."""
+"""Policies that no training made: baselines and random agents."""

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finai_rl.data.cache.split_cache import LoadLog, SplitCache, say_again
+from finai_rl.data.cache.split_cache import SplitCache
 from finai_rl.data.combinatorial import split_combinatorial
 from finai_rl.data.market import MarketData
 from finai_rl.data.sources.processed_csv import load_processed_csv
@@ -78,7 +78,12 @@ def test_a_hit_is_what_was_parsed(file: Path, tmp_path: Path) -> None:
     assert_same_split(opened, loader(settings)())
     assert isinstance(opened.train.features.base, np.memmap)
     (entry,) = entries(folder)
-    assert {item.name for item in entry.iterdir()} == {"split.json", "train", "validation"}
+    assert {item.name for item in entry.iterdir()} == {
+        "entry.json",
+        "split.json",
+        "train",
+        "validation",
+    }
 
 
 def test_a_split_without_a_test_block_stays_one(file: Path, tmp_path: Path) -> None:
@@ -91,54 +96,32 @@ def test_a_split_without_a_test_block_stays_one(file: Path, tmp_path: Path) -> N
     assert SplitCache(tmp_path / "cache").get(settings, not_again).test is None
 
 
-def test_a_hit_says_what_the_load_has_said(
+def test_a_hit_logs_every_warning_of_the_load(
     file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = pd.read_csv(file, index_col=0)
     rows.loc[rows.index[3], "sentiment"] = np.nan
+    rows["close"] *= np.where(rows["date"] > rows["date"].unique()[20], 2.0, 1.0)
     rows.assign(words="many").to_csv(file)
     settings, cache = settings_for(file), SplitCache(tmp_path / "cache")
 
-    def said() -> list[tuple[str, int, str]]:
-        heard = [(name, level, text) for name, level, text in caplog.record_tuples]
+    def warned() -> set[str]:
+        said = {text for _, level, text in caplog.record_tuples if level == logging.WARNING}
         caplog.clear()
-        return heard
+        return said
 
-    # What a quiet first run has not shown, a later one still shows.
     cache.get(settings, loader(settings))
-    assert {level for _, level, _ in said()} == {logging.WARNING}
+    first = warned()
+    assert any("not numeric" in text and "words" in text for text in first)
+    assert len(first) > 1
+    split = cache.get(settings, not_again)
+    again = warned()
+    assert first < again
+    assert any("Empty" in text for text in again)
+    assert len(again) == len(split.train.source.caveats)
     caplog.set_level(logging.INFO)
-    *again, opened = [line for line in (cache.get(settings, not_again), *said())[1:]]
-    loader(settings)()
-    assert again == said()
-    assert [level for _, level, _ in again].count(logging.WARNING) == 1
-    assert any("Empty" in text for _, _, text in again)
-    assert "without parsing" in opened[2]
-    assert cache.get(settings, not_again).train.source.caveats
-
-
-def test_listening_leaves_the_log_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
-    logger = logging.getLogger("finai_rl.somewhere")
-    before = logging.getLogger("finai_rl").handlers[:]
-    caplog.set_level(logging.WARNING)
-    heard = LoadLog("finai_rl")
-
-    def load() -> None:
-        with heard:
-            logger.debug("no")
-            logger.info("quiet %d", 1)
-            logger.warning("loud 100%")
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        load()
-    assert [text for _, _, text in caplog.record_tuples] == ["loud 100%"]
-    assert [line[1:] for line in heard.lines] == [(20, "quiet 1"), (30, "loud 100%")]
-    assert logging.getLogger("finai_rl").handlers == before
-    assert logging.getLogger("finai_rl").propagate
-    say_again(heard.lines)
-    logger.warning("after")
-    assert [text for _, _, text in caplog.record_tuples] == ["loud 100%", "loud 100%", "after"]
+    cache.get(settings, not_again)
+    assert "without parsing" in caplog.text
 
 
 def test_another_setting_content_or_file_is_another_split(file: Path, tmp_path: Path) -> None:
@@ -197,7 +180,9 @@ def test_what_is_no_file_is_loaded_every_time(path: str | None, tmp_path: Path) 
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize("name", ["split.json", "train/close.npy", "validation/panel.json"])
+@pytest.mark.parametrize(
+    "name", ["entry.json", "split.json", "train/close.npy", "validation/panel.json"]
+)
 @pytest.mark.parametrize("damage", ["bit", "short", "gone"])
 def test_a_damaged_split_is_loaded_anew_and_replaced(
     name: str, damage: str, file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -300,7 +285,7 @@ def test_no_file_holds_a_sealed_row(file: Path, tmp_path: Path) -> None:
     assert split.test is not None
     assert split.test.n_days == 6
     kept = [item for item in (tmp_path / "cache").rglob("*") if item.is_file()]
-    assert len(kept) == 1 + 2 * 7
+    assert len(kept) == 2 + 2 * 7
     for item in kept:
         assert np.float64(SENTINEL).tobytes() not in item.read_bytes(), item
         assert b"777000000" not in item.read_bytes()
@@ -338,18 +323,22 @@ def test_opening_brings_nothing_into_the_process(tmp_path: Path) -> None:
     code = """
         import resource, sys
         from pathlib import Path
-        import numpy as np
-        from finai_rl.data.market import MarketData
-        from finai_rl.data.panel_store import open_panel, save_panel
+        from finai_rl.data.cache.disk_cache import DiskCache
+        from finai_rl.data.cache.panel_store import open_panel, save_panel
         from tests.markets import generated_market
-        folder = Path(sys.argv[1])
+        cache = DiskCache(
+            sys.argv[1],
+            lambda folder, panel: save_panel(folder / "panel", panel),
+            lambda folder: open_panel(folder / "panel"),
+            kept=1,
+        )
         if sys.argv[2] == "save":
-            save_panel(folder, generated_market(n_days=4000, n_stocks=200, n_features=8))
+            cache.keep({}, generated_market(n_days=4000, n_stocks=200, n_features=8))
             sys.exit()
         def resident():
             return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
         before = resident()
-        panel = open_panel(folder)
+        panel = cache.find({})
         assert panel.features.nbytes > 50e6
         assert resident() - before < 5e6, resident() - before
         assert panel.features.sum() != 0
@@ -407,7 +396,7 @@ def test_a_revision_is_kept_by_what_is_in_it(tmp_path: Path) -> None:
         cache.get(absent, not_again)
 
 
-def test_a_change_that_is_not_committed_is_said_again(
+def test_a_change_that_is_not_committed_is_logged_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     checkout = Checkout.made(tmp_path / "checkout")

@@ -50,6 +50,18 @@ def test_ticker_order_within_a_day_does_not_matter(tmp_path: Path) -> None:
     assert turned.source.sha256 != straight.source.sha256
 
 
+def test_columns_that_are_not_numeric_are_left_out_with_a_caveat(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = damaged(tmp_path, lambda rows: rows.assign(sector="tech", ma_5=rows["close"]))
+    said = "Columns that are not numeric are not used: ['sector']."
+    data = load_processed_csv(str(file))
+    assert data.feature_names == ("macd", "rsi_30", "ma_5")
+    assert said in data.source.caveats
+    assert caplog.text.count(said) == 1
+    assert said not in load_processed_csv(str(file), indicators=["macd"]).source.caveats
+
+
 def drop(position: int) -> Damage:
     return lambda rows: rows.iloc[[i for i in range(len(rows)) if i != position]]
 
