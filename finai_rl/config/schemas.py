@@ -146,7 +146,7 @@ class Attention:
 class Window:
     """``network=lstm`` and ``network=gru``."""
 
-    hidden_size: int = field(metadata=at_least(1))
+    hidden_size: int
     n_layers: int = field(metadata=at_least(1))
 
 

@@ -166,7 +166,7 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "n_heads": COUNT,
         "n_layers": COUNT,
     },
-    (schemas.Window, "train network=gru", "network."): {"hidden_size": COUNT, "n_layers": COUNT},
+    (schemas.Window, "train network=gru", "network."): {"n_layers": COUNT},
     (schemas.Sp500, "train", "data."): {
         "risk": ("turbulence", "vix", "must be turbulence, got 'vix'"),
     },
