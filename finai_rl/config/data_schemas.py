@@ -40,7 +40,7 @@ class SimulatedSentiment:
     source: str | None = field(metadata=one_of("simulated"))
     noise: float = field(metadata=at_least(0))
     seed: int = field(metadata=at_least(0))
-    lag: int
+    lag: int = field(metadata=at_least(0))
 
 
 @dataclass
@@ -49,7 +49,7 @@ class SentimentColumns:
 
     columns: list[str] | None
     neutral: Any
-    lag: int
+    lag: int = field(metadata=at_least(0))
     risk_column: str | None
     scores: Scores
 
@@ -122,8 +122,8 @@ class Synthetic:
 class SplitByFraction:
     """``split=fraction``."""
 
-    train: float
-    validation: float
+    train: float = field(metadata=between(0, 1))
+    validation: float = field(metadata=between(0, 1))
 
 
 @dataclass

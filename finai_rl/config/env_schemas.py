@@ -33,8 +33,8 @@ class Trading:
 
     n_envs: int = field(metadata=at_least(1) | EPISODE | in_baselines(1))
     initial_amount: float = field(metadata=at_least(0))
-    buy_cost_pct: Any = field(metadata=COST)
-    sell_cost_pct: Any = field(metadata=COST)
+    buy_cost_pct: Any = field(metadata=at_least(0, below=1) | COST)
+    sell_cost_pct: Any = field(metadata=at_least(0, below=1) | COST)
     reward_scaling: float = field(metadata=above(0))
     num_stock_shares: Any = field(metadata=at_least(0) | in_baselines(None))
     indicators: list[str] | None
@@ -53,7 +53,7 @@ class FinRLStockTrading(Trading):
     """``env=finrl``, the settings of its wrappers included."""
 
     start_method: str | None
-    hmax: int
+    hmax: int = field(metadata=at_least(1))
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Portfolio(Trading):
     borrow_rate: Any = field(metadata=at_least(0))
     initial_margin: float = field(metadata=at_least(0))
     maintenance_margin: float = field(metadata=at_least(0))
-    episode_days: int | None = field(metadata=EPISODE | in_baselines(None))
+    episode_days: int | None = field(metadata=at_least(2) | EPISODE | in_baselines(None))
     random_start: bool = field(metadata=EPISODE | in_baselines(False))
     threads: int = field(metadata=at_least(1))
 
@@ -77,7 +77,7 @@ class Portfolio(Trading):
 class StockTrading(Portfolio):
     """``env=stock_trading``: the same terms of trade, and what orders in shares need."""
 
-    hmax: int
+    hmax: int = field(metadata=at_least(1))
     previous_state: Any = field(metadata=in_baselines(None))
     sentiment_modulation: str | None = field(
         metadata=one_of("finrl_deepseek", "finrl_deepseek_1", "finrl_deepseek_01")

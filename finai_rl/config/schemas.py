@@ -146,7 +146,7 @@ class Attention:
 class Window:
     """``network=lstm`` and ``network=gru``."""
 
-    hidden_size: int
+    hidden_size: int = field(metadata=at_least(1))
     n_layers: int = field(metadata=at_least(1))
 
 

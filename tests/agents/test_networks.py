@@ -193,8 +193,8 @@ def test_two_extractors_are_refused(data: MarketData) -> None:
 def test_wrong_sizes_are_refused(data: MarketData) -> None:
     with pytest.raises(ConfigError, match="heads that divide d_model=30"):
         built(tiny("network=attention", "network.d_model=30"), data)
-    with pytest.raises(ConfigError, match="hidden_size=0"):
-        built(tiny("network=gru", "network.hidden_size=0"), data)
+    with pytest.raises(ConfigError, match=r"network\.hidden_size: must be at least 1"):
+        tiny("network=gru", "network.hidden_size=0")
 
 
 def test_a_target_that_is_no_network_is_refused(data: MarketData) -> None:

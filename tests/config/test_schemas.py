@@ -77,7 +77,10 @@ RATE = (-0.5, -1.0, "must be an annual rate, got -1.0")
 SEED = (2**32 - 1, 2**32, "must be below 4294967296, got 4294967296")
 PER_STOCK = ({"AAPL": 0, "JPM": 3.5}, [0, -1.0], "[1]: must be at least 0, got -1.0")
 ON_MISSING = ("drop_ticker", "fill", "must be error or drop_ticker or forward_fill, got 'fill'")
+COST = ({"AAPL": 0.0, "JPM": 0.5}, {"AAPL": 1.0}, "AAPL: must be below 1, got 1.0")
 TERMS = {
+    "buy_cost_pct": COST,
+    "sell_cost_pct": COST,
     "n_envs": COUNT,
     "initial_amount": NOT_NEGATIVE,
     "reward_scaling": POSITIVE,
@@ -155,30 +158,37 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "initial_margin": NOT_NEGATIVE,
         "maintenance_margin": NOT_NEGATIVE,
         "threads": COUNT,
+        "episode_days": (2, 1, "must be at least 2, got 1"),
     },
     (schemas.StockTrading, "train", "env."): {
+        "hmax": COUNT,
         "sentiment_modulation": ("finrl_deepseek_1", "x", "finrl_deepseek_01, got 'x'"),
     },
-    (schemas.FinRLStockTrading, "train env=finrl", "env."): TERMS,
+    (schemas.FinRLStockTrading, "train env=finrl", "env."): {**TERMS, "hmax": COUNT},
     (schemas.PerStock, "train network=per_stock", "network."): {"d_model": COUNT},
     (schemas.Attention, "train network=attention", "network."): {
         "d_model": COUNT,
         "n_heads": COUNT,
         "n_layers": COUNT,
     },
-    (schemas.Window, "train network=gru", "network."): {"n_layers": COUNT},
+    (schemas.Window, "train network=gru", "network."): {"hidden_size": COUNT, "n_layers": COUNT},
     (schemas.Sp500, "train", "data."): {
         "risk": ("turbulence", "vix", "must be turbulence, got 'vix'"),
     },
     (data_schemas.SimulatedSentiment, "train", "data.sentiment."): {
         "source": ("simulated", "news", "must be simulated, got 'news'"),
         "noise": NOT_NEGATIVE,
+        "lag": NOT_NEGATIVE,
         "seed": NOT_NEGATIVE,
     },
     (schemas.ProcessedCsv, "train data=processed_csv", "data."): {
         "on_missing": ON_MISSING,
         "outlier_return": POSITIVE,
     },
+    (data_schemas.SentimentColumns, "train data=processed_csv", "data.sentiment."): {
+        "lag": NOT_NEGATIVE,
+    },
+    (schemas.SplitByFraction, "train", "split."): {"train": SHARE, "validation": SHARE},
     (schemas.Yahoo, "train data=yahoo", "data."): {"on_missing": ON_MISSING},
     (schemas.Synthetic, "train data=synthetic", "data."): {
         "kind": ("regimes", "x", "must be noise or momentum or sentiment or regimes, got 'x'"),
