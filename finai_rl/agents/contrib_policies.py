@@ -12,7 +12,6 @@ class SharedTQCPolicy(SharedHeads, TQCPolicy):
     """The policy of TQC with heads shared across stocks.
 
     Example:
-        >>> import numpy as np
         >>> from gymnasium import spaces
         >>> from finai_rl.agents.networks import PerStockExtractor
         >>> space, actions = spaces.Box(-1.0, 1.0, (7,)), spaces.Box(-1.0, 1.0, (3,))
@@ -20,8 +19,8 @@ class SharedTQCPolicy(SharedHeads, TQCPolicy):
         ...     space, actions, lambda _: 1e-3, features_extractor_class=PerStockExtractor,
         ...     features_extractor_kwargs={"n_stocks": 3},
         ... )
-        >>> policy.predict(np.zeros((5, 7)))[0].shape
-        (5, 3)
+        >>> policy.predict(space.sample())[0].shape
+        (3,)
     """
 
 
@@ -29,7 +28,6 @@ class SharedCrossQPolicy(SharedHeads, CrossQPolicy):
     """The policy of CrossQ with heads shared across stocks; batches are normalized over stocks.
 
     Example:
-        >>> import numpy as np
         >>> from gymnasium import spaces
         >>> from finai_rl.agents.networks import PerStockExtractor
         >>> space, actions = spaces.Box(-1.0, 1.0, (7,)), spaces.Box(-1.0, 1.0, (3,))
@@ -37,6 +35,6 @@ class SharedCrossQPolicy(SharedHeads, CrossQPolicy):
         ...     space, actions, lambda _: 1e-3, features_extractor_class=PerStockExtractor,
         ...     features_extractor_kwargs={"n_stocks": 3},
         ... )
-        >>> policy.predict(np.zeros((5, 7)))[0].shape
-        (5, 3)
+        >>> policy.predict(space.sample())[0].shape
+        (3,)
     """

@@ -211,15 +211,14 @@ class SharedTD3Policy(SharedHeads, TD3Policy):
     """The policy of TD3 and DDPG with heads shared across stocks.
 
     Example:
-        >>> import numpy as np
         >>> from finai_rl.agents.networks import PerStockExtractor
         >>> space, actions = spaces.Box(-1.0, 1.0, (7,)), spaces.Box(-1.0, 1.0, (3,))
         >>> policy = SharedTD3Policy(
         ...     space, actions, lambda _: 1e-3, features_extractor_class=PerStockExtractor,
         ...     features_extractor_kwargs={"n_stocks": 3},
         ... )
-        >>> policy.predict(np.zeros((5, 7)))[0].shape
-        (5, 3)
+        >>> policy.predict(space.sample())[0].shape
+        (3,)
     """
 
     actor_layers = ("mu",)
@@ -231,15 +230,14 @@ class SharedSACPolicy(SharedHeads, SACPolicy):
     """The policy of SAC with heads shared across stocks.
 
     Example:
-        >>> import numpy as np
         >>> from finai_rl.agents.networks import PerStockExtractor
         >>> space, actions = spaces.Box(-1.0, 1.0, (7,)), spaces.Box(-1.0, 1.0, (3,))
         >>> policy = SharedSACPolicy(
         ...     space, actions, lambda _: 1e-3, features_extractor_class=PerStockExtractor,
         ...     features_extractor_kwargs={"n_stocks": 3},
         ... )
-        >>> policy.predict(np.zeros((5, 7)))[0].shape
-        (5, 3)
+        >>> policy.predict(space.sample())[0].shape
+        (3,)
     """
 
 

@@ -64,8 +64,7 @@ class RandomBand:
         >>> market = synthetic_market(n_days=20, n_stocks=4)
         >>> env = StockTradingVecEnv(market, record=True)
         >>> agent = backtest(ConstantAction([0.1, 0.0, 0.0, 0.0]), env, market, "one stock")
-        >>> orders = {"hmax": ORDER_LIMIT, "fractional_shares": True}
-        >>> draws = StockTradingVecEnv(market, n_envs=50, **orders)
+        >>> draws = StockTradingVecEnv(market, n_envs=50, hmax=ORDER_LIMIT, fractional_shares=True)
         >>> band = random_band(agent, draws)
         >>> band.quantiles().shape, 0 <= band.sharpe_percentile <= 100
         ((5, 20), True)

@@ -44,9 +44,8 @@ class CostScenario:
         >>> from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
         >>> market = synthetic_market(n_days=20, n_stocks=2)
         >>> env = StockTradingVecEnv(market, record=True)
-        >>> free, paid = cost_scenarios(
-        ...     backtest(ConstantAction([0.5, 0.5]), env, market, "buyer"), multipliers=(0, 1)
-        ... )
+        >>> result = backtest(ConstantAction([0.5, 0.5]), env, market, "buyer")
+        >>> free, paid = cost_scenarios(result, multipliers=(0, 1))
         >>> free.multiplier, free.total_return > paid.total_return
         (0, True)
     """
