@@ -14,6 +14,15 @@ class AccountStatistics(BaseCallback):
     """Logs the mean over finished episodes of what the environment says of its accounts.
 
     Every number under ``account`` in the info at an episode's end becomes ``account/<name>``.
+
+    Example:
+        >>> from stable_baselines3 import A2C
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> env = StockTradingVecEnv(synthetic_market(n_days=6, n_stocks=2))
+        >>> agent = A2C("MlpPolicy", env, n_steps=5).learn(5, AccountStatistics(), log_interval=10)
+        >>> [name for name in sorted(agent.logger.name_to_value) if name.startswith("account")]
+        ['account/account_value', 'account/cost', 'account/trades', 'account/turnover']
     """
 
     def _on_step(self) -> bool:
@@ -25,7 +34,19 @@ class AccountStatistics(BaseCallback):
 
 
 class ModelCheckpoint(CheckpointCallback):
-    """SB3's `CheckpointCallback` under the suffix of the agent's own file format."""
+    """SB3's `CheckpointCallback` under the suffix of the agent's own file format.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from stable_baselines3 import A2C
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> env = StockTradingVecEnv(synthetic_market(n_days=6, n_stocks=2))
+        >>> with TemporaryDirectory() as folder:
+        ...     agent = A2C("MlpPolicy", env).learn(10, ModelCheckpoint(5, folder))
+        ...     sorted(file.name for file in Path(folder).iterdir())
+        ['rl_model_10_steps.zip', 'rl_model_5_steps.zip']
+    """
 
     def _checkpoint_path(self, checkpoint_type: str = "", extension: str = "") -> str:
         if extension == "zip":

@@ -35,6 +35,15 @@ class StockEncoder(BaseFeaturesExtractor):
 
     Raises:
         ValueError: If the observation does not hold the same number of columns for every stock.
+
+    Example:
+        >>> class LastClose(StockEncoder):
+        ...     def encode(self, inputs):
+        ...         return inputs[:, :, :1]
+        >>> space = spaces.Box(-1.0, 1.0, (1 + 2 * 3,))  # Cash, closes and shares of three.
+        >>> encoder = LastClose(space, 3, d_model=1, window=1, cash_action=False)
+        >>> encoder(torch.arange(7.0).reshape(1, 7))
+        tensor([[1., 2., 3.]])
     """
 
     def __init__(
@@ -91,6 +100,12 @@ class PerStockExtractor(StockEncoder):
         d_model: Length of an embedding.
         window: Days in an observation.
         cash_action: Whether the last action is about cash.
+
+    Example:
+        >>> space = spaces.Box(-1.0, 1.0, (1 + 2 * 3,))  # Cash, closes and shares of three.
+        >>> extractor = PerStockExtractor(space, n_stocks=3, d_model=8)
+        >>> extractor(torch.zeros(5, 7)).shape
+        torch.Size([5, 24])
     """
 
     def __init__(
@@ -131,6 +146,12 @@ class AttentionExtractor(StockEncoder):
 
     Raises:
         ValueError: If ``n_heads`` does not divide ``d_model``.
+
+    Example:
+        >>> space = spaces.Box(-1.0, 1.0, (1 + 2 * 3,))  # Cash, closes and shares of three.
+        >>> extractor = AttentionExtractor(space, n_stocks=3, d_model=8, n_heads=2)
+        >>> extractor(torch.zeros(5, 7)).shape
+        torch.Size([5, 24])
     """
 
     def __init__(
@@ -169,6 +190,10 @@ class AttentionLayer(nn.Module):
     """One layer of a transformer encoder, normalized first.
 
     PyTorch's own layer uses a fused attention that TRPO cannot differentiate twice.
+
+    Example:
+        >>> AttentionLayer(d_model=8, n_heads=2)(torch.zeros(5, 3, 8)).shape
+        torch.Size([5, 3, 8])
     """
 
     def __init__(self, d_model: int, n_heads: int) -> None:
@@ -202,6 +227,12 @@ class WindowExtractor(BaseFeaturesExtractor):
 
     Raises:
         ValueError: If a size is less than 1, or the window does not divide the observation.
+
+    Example:
+        >>> space = spaces.Box(-1.0, 1.0, (4 * 7,))  # Seven columns on each of four days.
+        >>> extractor = WindowExtractor(space, nn.GRU, hidden_size=16, n_layers=1, window=4)
+        >>> extractor(torch.zeros(5, 28)).shape
+        torch.Size([5, 16])
     """
 
     def __init__(
@@ -238,6 +269,11 @@ class LSTMExtractor(WindowExtractor):
         hidden_size: Length of the state.
         n_layers: Recurrent layers.
         window: Days in an observation.
+
+    Example:
+        >>> space = spaces.Box(-1.0, 1.0, (4 * 7,))  # Seven columns on each of four days.
+        >>> LSTMExtractor(space, hidden_size=16, window=4)(torch.zeros(5, 28)).shape
+        torch.Size([5, 16])
     """
 
     def __init__(
@@ -261,6 +297,11 @@ class GRUExtractor(WindowExtractor):
         hidden_size: Length of the state.
         n_layers: Recurrent layers.
         window: Days in an observation.
+
+    Example:
+        >>> space = spaces.Box(-1.0, 1.0, (4 * 7,))  # Seven columns on each of four days.
+        >>> GRUExtractor(space, hidden_size=16, window=4)(torch.zeros(5, 28)).shape
+        torch.Size([5, 16])
     """
 
     def __init__(

@@ -32,6 +32,10 @@ class PerToken(nn.Module):
     Args:
         network: (rows, d_model) to (rows, n_outputs).
         n_tokens: Embeddings in a row.
+
+    Example:
+        >>> PerToken(nn.Linear(4, 1), n_tokens=3)(torch.zeros(5, 3 * 4)).shape
+        torch.Size([5, 3])
     """
 
     def __init__(self, network: nn.Module, n_tokens: int) -> None:
@@ -51,6 +55,11 @@ class Pooled(nn.Module):
         layers: A multilayer perceptron from (rows, d_model), or (rows, d_model + 1) with actions.
         n_tokens: Embeddings in a row.
         d_model: Length of an embedding. What follows the embeddings in a row is one action each.
+
+    Example:
+        >>> layers = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+        >>> Pooled(layers, n_tokens=3, d_model=4)(torch.zeros(5, 3 * 4)).shape
+        torch.Size([5, 1])
     """
 
     def __init__(self, layers: nn.Sequential, n_tokens: int, d_model: int) -> None:
@@ -73,7 +82,13 @@ class Pooled(nn.Module):
 
 
 class SharedDiagGaussian(DiagGaussianDistribution):
-    """Independent Gaussian actions, whose means one layer gives and whose deviation is one."""
+    """Independent Gaussian actions, whose means one layer gives and whose deviation is one.
+
+    Example:
+        >>> means, log_std = SharedDiagGaussian(3).proba_distribution_net(latent_dim=4)
+        >>> means(torch.zeros(5, 3 * 4)).shape, log_std.shape
+        (torch.Size([5, 3]), torch.Size([1]))
+    """
 
     def proba_distribution_net(
         self, latent_dim: int, log_std_init: float = 0.0
@@ -84,7 +99,17 @@ class SharedDiagGaussian(DiagGaussianDistribution):
 
 
 class SharedMlpExtractor(MlpExtractor):
-    """``MlpExtractor`` of one embedding: the actor's for each of them, the critic's pooled."""
+    """``MlpExtractor`` of one embedding: the actor's for each of them, the critic's pooled.
+
+    Example:
+        >>> from finai_rl.agents.networks import PerStockExtractor
+        >>> space = spaces.Box(-1.0, 1.0, (1 + 2 * 3,))  # Cash, closes and shares of three.
+        >>> encoder = PerStockExtractor(space, n_stocks=3, d_model=8)
+        >>> heads = SharedMlpExtractor(encoder, net_arch=[16], activation_fn=nn.ReLU)
+        >>> actor, critic = heads(encoder(torch.zeros(5, 7)))
+        >>> actor.shape, critic.shape  # Sixteen numbers of each stock, and of all together.
+        (torch.Size([5, 48]), torch.Size([5, 16]))
+    """
 
     def __init__(self, encoder: StockEncoder, **settings: Any) -> None:
         super().__init__(encoder.d_model, **settings)
@@ -97,6 +122,18 @@ class SharedActorCriticPolicy(ActorCriticPolicy):
 
     Raises:
         ValueError: With ``use_sde``, whose noise is not shared.
+
+    Example:
+        >>> from stable_baselines3 import PPO
+        >>> from finai_rl.agents.networks import PerStockExtractor
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> env = StockTradingVecEnv(synthetic_market(n_days=6, n_stocks=2))
+        >>> network = {"features_extractor_class": PerStockExtractor}
+        >>> network["features_extractor_kwargs"] = {"n_stocks": 2}
+        >>> agent = PPO(SharedActorCriticPolicy, env, policy_kwargs=network)
+        >>> agent.predict(env.reset())[0].shape
+        (1, 2)
     """
 
     def _build(self, lr_schedule: Schedule) -> None:
@@ -118,6 +155,16 @@ class SharedHeads:
 
     Actor and critic are built for a single stock, with the library's own networks, and then
     applied to all. Comes before the library's policy among the bases of a class.
+
+    Example:
+        >>> from finai_rl.agents.networks import PerStockExtractor
+        >>> space, actions = spaces.Box(-1.0, 1.0, (7,)), spaces.Box(-1.0, 1.0, (3,))
+        >>> policy = SharedTD3Policy(
+        ...     space, actions, lambda _: 1e-3, features_extractor_class=PerStockExtractor,
+        ...     features_extractor_kwargs={"n_stocks": 3},
+        ... )
+        >>> type(policy.actor.mu).__name__, type(policy.critic.qf0).__name__
+        ('PerToken', 'Pooled')
     """
 
     actor_layers: ClassVar[tuple[str, ...]] = ("latent_pi", "mu", "log_std")
@@ -161,7 +208,18 @@ class SharedHeads:
 
 
 class SharedTD3Policy(SharedHeads, TD3Policy):
-    """The policy of TD3 and DDPG with heads shared across stocks."""
+    """The policy of TD3 and DDPG with heads shared across stocks.
+
+    Example:
+        >>> from finai_rl.agents.networks import PerStockExtractor
+        >>> space, actions = spaces.Box(-1.0, 1.0, (7,)), spaces.Box(-1.0, 1.0, (3,))
+        >>> policy = SharedTD3Policy(
+        ...     space, actions, lambda _: 1e-3, features_extractor_class=PerStockExtractor,
+        ...     features_extractor_kwargs={"n_stocks": 3},
+        ... )
+        >>> policy.predict(space.sample())[0].shape
+        (3,)
+    """
 
     actor_layers = ("mu",)
     actor: TD3Actor
@@ -169,7 +227,18 @@ class SharedTD3Policy(SharedHeads, TD3Policy):
 
 
 class SharedSACPolicy(SharedHeads, SACPolicy):
-    """The policy of SAC with heads shared across stocks."""
+    """The policy of SAC with heads shared across stocks.
+
+    Example:
+        >>> from finai_rl.agents.networks import PerStockExtractor
+        >>> space, actions = spaces.Box(-1.0, 1.0, (7,)), spaces.Box(-1.0, 1.0, (3,))
+        >>> policy = SharedSACPolicy(
+        ...     space, actions, lambda _: 1e-3, features_extractor_class=PerStockExtractor,
+        ...     features_extractor_kwargs={"n_stocks": 3},
+        ... )
+        >>> policy.predict(space.sample())[0].shape
+        (3,)
+    """
 
 
 def encoder_of(extractor: nn.Module) -> StockEncoder:

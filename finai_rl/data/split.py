@@ -13,7 +13,13 @@ from finai_rl.errors import DataError
 
 @dataclass(frozen=True)
 class SealedBlock:
-    """What training may know of the test block: where it lies, and nothing that is in it."""
+    """What training may know of the test block: where it lies, and nothing that is in it.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> split_by_fraction(synthetic_market(n_days=20), train=0.6, validation=0.2).test
+        SealedBlock(first_day='2010-01-26', last_day='2010-01-29', n_days=4)
+    """
 
     first_day: str
     last_day: str
@@ -30,6 +36,14 @@ class Split:
         test: Where the sealed test block lies, None if every day went to the other two.
         further_train: Further stretches to learn on, where days in between are held out.
         further_validation: Further blocks to validate on, each with a new account.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> split = split_by_fraction(synthetic_market(n_days=20), train=0.6, validation=0.2)
+        >>> split.train
+        MarketData(synthetic-noise: 5 stocks, 12 days, 2010-01-04 to 2010-01-19)
+        >>> split.validation.n_days, split.test.n_days, split.combinatorial
+        (4, 4, False)
     """
 
     train: MarketData

@@ -37,6 +37,15 @@ class SentimentModulation:
 
     Raises:
         ValueError: If the variant is unknown, or the data has no such scores.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> from finai_rl.data import synthetic_market
+        >>> market = synthetic_market(n_days=3, n_stocks=2)
+        >>> good_news = replace(market, sentiment=np.full((3, 1, 2), 5.0))
+        >>> modulation = SentimentModulation(good_news, "finrl_deepseek")
+        >>> modulation.scaled(np.array([[0.5, -0.5]]), day=np.array([0]))
+        array([[ 0.55, -0.45]])
     """
 
     def __init__(self, data: MarketData, variant: str) -> None:

@@ -25,6 +25,16 @@ class EpisodeWindows:
 
     Raises:
         ValueError: If an episode has no step, or a random start has no window to move.
+
+    Example:
+        >>> windows = EpisodeWindows(n_days=10, n_envs=1, episode_days=4, random_start=False)
+        >>> windows.draw(env=0)
+        (0, 3)
+        >>> windows = EpisodeWindows(n_days=10, n_envs=1, episode_days=4, random_start=True)
+        >>> windows.seed(0)
+        >>> first, last = windows.draw(env=0)
+        >>> last - first
+        3
     """
 
     def __init__(
@@ -65,6 +75,13 @@ class Ledger:
         n_envs: Number of environments.
         length: Days in an episode.
         fill_price: (n_days - 1, n_stocks) prices at which a day's orders are executed.
+
+    Example:
+        >>> ledger = Ledger(n_envs=1, length=3, fill_price=np.ones((9, 2)))
+        >>> ledger.open(0, account_value=100.0, cash=100.0, shares=np.zeros(2))
+        >>> books = ledger.close(0, first_day=4, last_day=4)
+        >>> books["days"], books["cash"]
+        (array([4]), array([100.]))
     """
 
     def __init__(self, n_envs: int, length: int, fill_price: FloatArray) -> None:

@@ -92,6 +92,16 @@ class FinRLStockTradingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
     Args:
         data: The market.
         **settings: As for :func:`finrl_vec_env`, without ``n_envs`` and ``start_method``.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> env = finrl_vec_env(synthetic_market(n_days=4, n_stocks=2), initial_amount=10_000)
+        >>> isinstance(env.envs[0], FinRLStockTradingEnv)
+        True
+        >>> env.reset().shape
+        (1, 11)
+        >>> float(env.reset()[0, 0])
+        10000.0
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by Env

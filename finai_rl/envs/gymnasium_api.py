@@ -24,6 +24,14 @@ class MarketEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
     Args:
         data: The market; by default the training block of the offline sample.
         **settings: Settings of :attr:`market`, except ``n_envs``.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> class WeightsEnv(MarketEnv):
+        ...     market = PortfolioVecEnv
+        >>> env = WeightsEnv(synthetic_market(n_days=4, n_stocks=2), initial_amount=5_000)
+        >>> env.action_space.shape
+        (3,)
     """
 
     market: type[MarketVecEnv]
@@ -69,6 +77,14 @@ class MarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArra
         num_envs: Number of environments.
         data: The market; by default the training block of the offline sample.
         **settings: Settings of :attr:`market`, except ``n_envs``.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> class WeightsVectorEnv(MarketVectorEnv):
+        ...     market = PortfolioVecEnv
+        >>> envs = WeightsVectorEnv(3, synthetic_market(n_days=4, n_stocks=2))
+        >>> envs.action_space.shape
+        (3, 3)
     """
 
     market: type[MarketVecEnv]
@@ -126,25 +142,70 @@ class MarketVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArra
 
 
 class StockTradingEnv(MarketEnv):
-    """:class:`StockTradingVecEnv` for Gymnasium, registered as ``finai_rl/StockTrading-v0``."""
+    """:class:`StockTradingVecEnv` for Gymnasium, registered as ``finai_rl/StockTrading-v0``.
+
+    Example:
+        >>> import gymnasium
+        >>> import finai_rl.envs
+        >>> from finai_rl.data import synthetic_market
+        >>> market = synthetic_market(n_days=4, n_stocks=2)
+        >>> env = gymnasium.make("finai_rl/StockTrading-v0", data=market, initial_amount=5_000)
+        >>> observation, info = env.reset(seed=0)
+        >>> observation, reward, terminated, truncated, info = env.step(np.zeros(2))
+        >>> float(observation[0]), terminated, truncated
+        (5000.0, False, False)
+    """
 
     market = StockTradingVecEnv
 
 
 class StockTradingVectorEnv(MarketVectorEnv):
-    """:class:`StockTradingVecEnv` for ``gymnasium.make_vec``."""
+    """:class:`StockTradingVecEnv` for ``gymnasium.make_vec``.
+
+    Example:
+        >>> import gymnasium
+        >>> import finai_rl.envs
+        >>> from finai_rl.data import synthetic_market
+        >>> market = synthetic_market(n_days=4, n_stocks=2)
+        >>> envs = gymnasium.make_vec("finai_rl/StockTrading-v0", num_envs=3, data=market)
+        >>> observations, infos = envs.reset(seed=0)
+        >>> observations.shape
+        (3, 11)
+    """
 
     market = StockTradingVecEnv
 
 
 class PortfolioEnv(MarketEnv):
-    """:class:`PortfolioVecEnv` for Gymnasium, registered as ``finai_rl/Portfolio-v0``."""
+    """:class:`PortfolioVecEnv` for Gymnasium, registered as ``finai_rl/Portfolio-v0``.
+
+    Example:
+        >>> import gymnasium
+        >>> import finai_rl.envs
+        >>> from finai_rl.data import synthetic_market
+        >>> market = synthetic_market(n_days=4, n_stocks=2)
+        >>> env = gymnasium.make("finai_rl/Portfolio-v0", data=market, buy_cost_pct=0)
+        >>> observation, info = env.reset(seed=0)
+        >>> observation = env.step(np.array([1.0, 1.0, -1.0]))[0]  # Half in each stock.
+        >>> float(observation[0])  # No cash is left.
+        0.0
+    """
 
     market = PortfolioVecEnv
 
 
 class PortfolioVectorEnv(MarketVectorEnv):
-    """:class:`PortfolioVecEnv` for ``gymnasium.make_vec``."""
+    """:class:`PortfolioVecEnv` for ``gymnasium.make_vec``.
+
+    Example:
+        >>> import gymnasium
+        >>> import finai_rl.envs
+        >>> from finai_rl.data import synthetic_market
+        >>> market = synthetic_market(n_days=4, n_stocks=2)
+        >>> envs = gymnasium.make_vec("finai_rl/Portfolio-v0", num_envs=3, data=market)
+        >>> envs.action_space.shape
+        (3, 3)
+    """
 
     market = PortfolioVecEnv
 

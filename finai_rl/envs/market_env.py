@@ -52,6 +52,18 @@ class MarketVecEnv(VecEnv):
 
     Raises:
         ValueError: If a setting is out of range.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> env = StockTradingVecEnv(synthetic_market(n_days=4, n_stocks=2), n_envs=3)
+        >>> isinstance(env, MarketVecEnv)
+        True
+        >>> observations = env.reset()
+        >>> env.episode_steps, env.n_stocks
+        (3, 2)
+        >>> env.accounts["cash"]
+        array([1000000., 1000000., 1000000.])
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by VecEnv

@@ -60,6 +60,17 @@ class PortfolioVecEnv(MarketVecEnv):
 
     Raises:
         ValueError: If a setting is out of range, or the data lacks a column it asks for.
+
+    Example:
+        >>> import numpy as np
+        >>> from finai_rl.data import synthetic_market
+        >>> market = synthetic_market(n_days=4, n_stocks=2)
+        >>> env = PortfolioVecEnv(market, n_envs=2, buy_cost_pct=0)
+        >>> observations = env.reset()
+        >>> in_stocks, in_cash = [1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]
+        >>> observations, rewards, dones, infos = env.step(np.array([in_stocks, in_cash]))
+        >>> observations[:, 0]
+        array([0., 1.], dtype=float32)
     """
 
     def __init__(

@@ -107,6 +107,18 @@ class StockTradingVecEnv(MarketVecEnv):
 
     Raises:
         ValueError: If a setting is out of range, or the data lacks a column it asks for.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> env = StockTradingVecEnv(synthetic_market(n_days=4, n_stocks=2), n_envs=3, hmax=10)
+        >>> env.reset().shape
+        (3, 11)
+        >>> actions = np.array([[1.0, 0.5], [0.0, 0.0], [-1.0, -1.0]])
+        >>> observations, rewards, dones, infos = env.step(actions)
+        >>> env.shares
+        array([[10.,  5.],
+               [ 0.,  0.],
+               [ 0.,  0.]])
     """
 
     def __init__(

@@ -40,6 +40,17 @@ class Terms:
         maintenance_margin: Every position is closed below it.
         risk: (n_days,) risk index, or None if there is no threshold.
         rules: (1,) of ``RULES``.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> market = synthetic_market(n_days=4, n_stocks=2)
+        >>> env = StockTradingVecEnv(market, fill="next_open", buy_cost_pct=0.002)
+        >>> env.terms.fill, bool((env.terms.fill_price == market.open[1:]).all())
+        ('next_open', True)
+        >>> env.terms.rates
+        array([[0.002, 0.002],
+               [0.001, 0.001]])
     """
 
     fill: str

@@ -28,6 +28,14 @@ class DrawdownPeriod:
         recovery: First day at the peak again; None if the account has not come back.
         depth: Lowest value over peak, less 1; negative, -1 or less for a ruined account.
         n_days: Periods from the peak to the recovery, or to the end.
+
+    Example:
+        >>> dates = np.arange("2024-01-01", "2024-01-06", dtype="datetime64[D]")
+        >>> (fall,) = drawdown_periods(dates, np.array([100.0, 90.0, 80.0, 100.0, 110.0]))
+        >>> str(fall.start), str(fall.trough), str(fall.recovery)
+        ('2024-01-01', '2024-01-03', '2024-01-04')
+        >>> f"{fall.depth:.0%} in {fall.n_days} days"
+        '-20% in 3 days'
     """
 
     start: np.datetime64

@@ -54,6 +54,20 @@ class RandomBand:
         agent_turnover: The agent's own.
         turnover_error: (n_draws,) mean over the days of ``|turnover - the agent's|``: 0 where
             every day is matched. More where a draw had not the money or the stocks.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> from finai_rl.evaluation.backtest import backtest
+        >>> from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
+        >>> from finai_rl.evaluation.policies.target_weights import ORDER_LIMIT
+        >>> market = synthetic_market(n_days=20, n_stocks=4)
+        >>> env = StockTradingVecEnv(market, record=True)
+        >>> agent = backtest(ConstantAction([0.1, 0.0, 0.0, 0.0]), env, market, "one stock")
+        >>> draws = StockTradingVecEnv(market, n_envs=50, hmax=ORDER_LIMIT, fractional_shares=True)
+        >>> band = random_band(agent, draws)
+        >>> band.quantiles().shape, 0 <= band.sharpe_percentile <= 100
+        ((5, 20), True)
     """
 
     dates: DateArray

@@ -19,6 +19,14 @@ class Regime:
         n_days: Returns that belong to it.
         sharpe_ratio: Annualised, of these returns; NaN for fewer than two.
         total_return: Compounded over these days alone; NaN where there are none.
+
+    Example:
+        >>> risk = np.array([10.0, 50.0, 10.0, 50.0])
+        >>> high, low = regime_breakdown(np.array([0.01, -0.02, 0.01]), risk, threshold=40.0)
+        >>> high.name, high.n_days, round(high.total_return, 4)
+        ('high', 1, -0.02)
+        >>> low.name, low.n_days, round(low.total_return, 4)
+        ('low', 2, 0.0201)
     """
 
     name: str

@@ -51,6 +51,17 @@ class BacktestResult:
         ValueError: If shapes disagree, a value is not finite, the account does not reconcile with
             the three identities above, or it is worth nothing on a day before the last (returns
             are undefined then).
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> from finai_rl.evaluation.backtest import backtest
+        >>> from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
+        >>> market = synthetic_market(n_days=4, n_stocks=2)
+        >>> env = StockTradingVecEnv(market, hmax=10, record=True)
+        >>> result = backtest(ConstantAction([1.0, 0.0]), env, market, "ten shares a day")
+        >>> result.shares[:, 0], result.ruined
+        (array([ 0., 10., 20., 30.]), False)
     """
 
     name: str

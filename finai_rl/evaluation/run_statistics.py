@@ -36,6 +36,18 @@ class CostScenario:
         multiplier: Of the costs; 1 is the backtest itself.
         sharpe_ratio: Annualised.
         total_return: Over all days.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> from finai_rl.evaluation.backtest import backtest
+        >>> from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
+        >>> market = synthetic_market(n_days=20, n_stocks=2)
+        >>> env = StockTradingVecEnv(market, record=True)
+        >>> result = backtest(ConstantAction([0.5, 0.5]), env, market, "buyer")
+        >>> free, paid = cost_scenarios(result, multipliers=(0, 1))
+        >>> free.multiplier, free.total_return > paid.total_return
+        (0, True)
     """
 
     multiplier: float
@@ -63,6 +75,18 @@ class RunStatistics:
         regimes: High and low risk, by name of the account; empty without a risk index.
         risk_name: Name of the risk index.
         risk_threshold: Above it risk is high; NaN without a risk index.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> from finai_rl.evaluation.backtest import backtest
+        >>> from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
+        >>> market = synthetic_market(n_days=40, n_stocks=2)
+        >>> env = StockTradingVecEnv(market, record=True)
+        >>> result = backtest(ConstantAction([0.5, 0.5]), env, market, "buyer")
+        >>> statistics = statistics_of(result, risk=market.risk, window=10, n_resamples=50)
+        >>> list(statistics.intervals), list(statistics.rolling_sharpe)
+        (['sharpe_ratio', 'cagr', 'volatility'], ['buyer'])
     """
 
     monthly: pd.DataFrame

@@ -31,6 +31,17 @@ class Environments:
 
     Raises:
         ConfigError: If ``evaluation.env`` changes a setting that the environment does not have.
+
+    Example:
+        >>> import hydra
+        >>> from finai_rl.config.command import CONFIG_DIR
+        >>> from finai_rl.data import synthetic_market
+        >>> with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        ...     cfg = hydra.compose("train", ["agent=a2c", "env.n_envs=4"])
+        >>> market = synthetic_market(n_days=20, n_stocks=2)
+        >>> environments = Environments(cfg)
+        >>> environments.training(market).num_envs, environments.evaluation(market).num_envs
+        (4, 1)
     """
 
     def __init__(self, cfg: DictConfig) -> None:

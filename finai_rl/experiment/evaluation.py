@@ -48,6 +48,12 @@ class Request:
         cost_multipliers: Costs to backtest the agent again at, in multiples of its own.
         output_root: Baselines are cached below it.
         seed: Of random agents and resamples.
+
+    Example:
+        >>> names = ["cash", "momentum"]
+        >>> request = Request(names, random_agents=99, cost_multipliers=(2,), output_root="outputs")
+        >>> [LABELS[name] for name in request.baselines]
+        ['Cash', '12-1 momentum']
     """
 
     baselines: Sequence[str]
@@ -67,6 +73,20 @@ class Assessment:
 
     Raises:
         ConfigError: If the block or a baseline cannot be backtested.
+
+    Example:
+        >>> import hydra
+        >>> from finai_rl.config.command import CONFIG_DIR
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.experiment.finished_run import Block
+        >>> with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        ...     cfg = hydra.compose("train", ["agent=a2c"])
+        >>> market = synthetic_market(n_days=40, n_stocks=2)
+        >>> block = Block("validation", market.slice_days(20, 40), history=market.slice_days(0, 20))
+        >>> request = Request([], random_agents=0, cost_multipliers=(), output_root="outputs")
+        >>> assessment = Assessment(cfg, block, request)
+        >>> list(assessment.baselines)
+        ['equal_weight']
     """
 
     def __init__(self, cfg: DictConfig, block: Block, request: Request) -> None:

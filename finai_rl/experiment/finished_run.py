@@ -33,6 +33,13 @@ class Block:
         name: ``validation`` or ``test``.
         data: The days.
         history: Every day before them.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> market = synthetic_market(n_days=20, n_stocks=2)
+        >>> block = Block("validation", market.slice_days(15, 20), history=market.slice_days(0, 15))
+        >>> block.history.n_days, block.data.n_days
+        (15, 5)
     """
 
     name: str

@@ -46,6 +46,11 @@ class HoldoutReport:
             after the other.
         ruined_on: The day on which the agent's account was worth nothing, as ISO text; None if
             it never was.
+
+    Example:
+        >>> report = HoldoutReport({"agent": {"sharpe_ratio": 0.4}}, files=[], returns=np.zeros(2))
+        >>> report.metrics["agent"]["sharpe_ratio"], report.ruined_on is None
+        (0.4, True)
     """
 
     metrics: dict[str, dict[str, float]]
@@ -63,6 +68,18 @@ class Holdout:
     Args:
         environments: Builds the run's environments.
         data: The block.
+
+    Example:
+        >>> import hydra
+        >>> from finai_rl.config.command import CONFIG_DIR
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.experiment.environments import Environments
+        >>> with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        ...     cfg = hydra.compose("train", ["agent=a2c"])
+        >>> holdout = Holdout(Environments(cfg), synthetic_market(n_days=20, n_stocks=2))
+        >>> holdout.check()
+        >>> holdout.opening, len(holdout.baseline.dates)
+        (1000000.0, 20)
     """
 
     def __init__(self, environments: Environments, data: MarketData) -> None:
@@ -248,6 +265,20 @@ class HoldoutBlocks:
     Args:
         environments: Builds the run's environments.
         blocks: The blocks, by date.
+
+    Example:
+        >>> import hydra
+        >>> from finai_rl.config.command import CONFIG_DIR
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.experiment.environments import Environments
+        >>> with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        ...     cfg = hydra.compose("train", ["agent=a2c"])
+        >>> market = synthetic_market(n_days=40, n_stocks=2)
+        >>> blocks = [market.slice_days(0, 15), market.slice_days(25, 40)]
+        >>> holdout = holdout_of(Environments(cfg), blocks)
+        >>> holdout.check()
+        >>> isinstance(holdout, HoldoutBlocks)
+        True
     """
 
     def __init__(self, environments: Environments, blocks: Sequence[MarketData]) -> None:

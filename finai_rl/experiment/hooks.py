@@ -21,6 +21,15 @@ class TrainingHooks:
 
     Attributes:
         prints_summary: Whether the run prints its own table.
+
+    Example:
+        >>> class Quiet(TrainingHooks):
+        ...     prints_summary = False
+        ...     def on_backtest(self, report):
+        ...         self.report = report
+        >>> hooks = Quiet()
+        >>> hooks.prints_summary, hooks.callbacks(None, None, 100, None)
+        (False, ())
     """
 
     prints_summary = True

@@ -23,7 +23,17 @@ DATE_COLUMNS = ("date", "datetime", "timestamp", "time")
 
 @dataclass
 class Reads:
-    """How much of what was read has been altered."""
+    """How much of what was read has been altered.
+
+    Example:
+        >>> import io
+        >>> prices = pd.DataFrame({"date": ["2024-01-02", "2024-01-03"], "close": [10.0, 11.0]})
+        >>> file = io.StringIO(prices.to_csv(index=False))
+        >>> with altered_reads("finai_rl", np.datetime64("2024-01-02"), seed=0) as reads:
+        ...     again = pd.read_csv(file)
+        >>> reads, (again["close"] == prices["close"]).tolist()
+        (Reads(rows=1), [True, False])
+    """
 
     rows: int = 0
 

@@ -28,6 +28,12 @@ class FixedPolicy:
         n_observations: Length of a state.
         n_actions: Length of an action.
         seed: Of the weights.
+
+    Example:
+        >>> policy = FixedPolicy(n_observations=11, n_actions=2, seed=0)
+        >>> actions, _ = policy.predict(np.ones((3, 11)))
+        >>> actions.shape, bool((abs(actions) < 1).all())
+        ((3, 2), True)
     """
 
     def __init__(self, n_observations: int, n_actions: int, seed: int) -> None:

@@ -34,6 +34,15 @@ class Recomputation:
         day: Index of the last day before the future, in the panel of visible days.
         panel: The days up to it at least, as they were computed again.
         how: In which way the future was another.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> market = synthetic_market(n_days=10, n_stocks=2)
+        >>> again = synthetic_market(n_days=6, n_stocks=2)
+        >>> found = Recomputations(done=[Recomputation(day=5, panel=again, how="cut off")])
+        >>> cfg = DictConfig({"data": {"_target_": "finai_rl.data.synthetic_market"}})
+        >>> [finding.verdict.value for finding in source_findings(cfg, market, found)]
+        ['passed']
     """
 
     day: int
@@ -43,7 +52,16 @@ class Recomputation:
 
 @dataclass
 class Recomputations:
-    """Every time a source was run again, and why it could not be."""
+    """Every time a source was run again, and why it could not be.
+
+    Example:
+        >>> data = {"_target_": "finai_rl.data.synthetic_market", "n_days": 20, "n_stocks": 2}
+        >>> split = {"_target_": "finai_rl.data.split.split_by_fraction"}
+        >>> cfg = DictConfig({"data": data, "split": split, "seed": 0})
+        >>> found = recompute(cfg, visible(load_split(cfg, cached=False)), days=[5, 9])
+        >>> [again.how for again in found.done], found.refusals
+        (['cut off', 'cut off'], [])
+    """
 
     done: list[Recomputation] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)

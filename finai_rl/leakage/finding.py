@@ -8,7 +8,12 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """How a check ended."""
+    """How a check ended.
+
+    Example:
+        >>> Verdict("LEAK") is Verdict.LEAK
+        True
+    """
 
     PASSED = "passed"
     NOTE = "note"
@@ -25,6 +30,12 @@ class Finding:
         subject: What was checked: a column, or how many.
         verdict: How it ended.
         evidence: The numbers, days and tickers that it rests on.
+
+    Example:
+        >>> passed = Finding("future values", "12 columns", Verdict.PASSED, "equal no later value")
+        >>> leak = Finding("future values", "signal", Verdict.LEAK, "the close of the next day")
+        >>> [finding.subject for finding in leaks([passed, leak])]
+        ['signal']
     """
 
     check: str

@@ -35,6 +35,15 @@ class TrainedRun:
         seed: Of the training.
         returns: ``date``, ``agent``, ``equal_weight`` and perhaps ``index``: daily returns net
             of costs.
+
+    Example:
+        >>> import pandas as pd
+        >>> returns = pd.DataFrame(
+        ...     {"date": ["2024-01-02", "2024-01-03"], "agent": [0.02, 0.0], "equal_weight": 0.01}
+        ... )
+        >>> run = TrainedRun("2024-01-01 to 2024-01-03", seed=7, returns=returns)
+        >>> list(comparable_runs({"ppo": [run]}, score=sum).returns["ppo"])
+        [('2024-01-01 to 2024-01-03', 7)]
     """
 
     fold: str
@@ -51,6 +60,16 @@ class ComparableRuns:
             weight. Every agent has all of its seeds on all folds; all have the days of a fold.
         folds: The blocks, by their first day; no two have a day in common.
         left_out: What could not be compared, and why.
+
+    Example:
+        >>> import pandas as pd
+        >>> days = ["2024-01-02", "2024-01-03"]
+        >>> table = pd.DataFrame({"date": days, "agent": [0.02, 0.0], "equal_weight": 0.01})
+        >>> ppo = [TrainedRun("2023", 0, table), TrainedRun("2024", 0, table)]
+        >>> sac = [TrainedRun("2024", 0, table), TrainedRun("2024", 1, table)]
+        >>> found = comparable_runs({"ppo": ppo, "sac": sac}, score=sum)
+        >>> found.folds, list(found.returns["sac"]), found.left_out
+        (('2024',), [('2024', 0), ('2024', 1)], ['2023: only ppo'])
     """
 
     returns: dict[str, dict[Place, FloatArray]]

@@ -53,6 +53,15 @@ class Standing:
         n_ruined: How many of its runs ended in ruin.
         verdict: What the mean of the seeds' returns, one fold after the other, is evidence of,
             beside equal weight's on the same dates; an agent with a ruined run has none.
+
+    Example:
+        >>> import pandas as pd
+        >>> market = np.random.default_rng(0).normal(0.0, 0.01, 60)
+        >>> days = [str(day.date()) for day in pd.bdate_range("2024-01-01", periods=60)]
+        >>> table = pd.DataFrame({"date": days, "agent": market + 1e-3, "equal_weight": market})
+        >>> (ppo,) = leaderboard({"ppo": [TrainedRun("2024", 0, table)]}).standings
+        >>> ppo.rank, ppo.n_runs, ppo.scores.shape, ppo.over_baseline.estimate > 0
+        (1, 1, (1, 1), True)
     """
 
     name: str
@@ -88,6 +97,17 @@ class Leaderboard:
             of the second, of the mean of their seeds' returns on the same dates; its interval is
             a stationary bootstrap's.
         left_out: What could not be compared, and why.
+
+    Example:
+        >>> import pandas as pd
+        >>> market = np.random.default_rng(0).normal(0.0, 0.01, 60)
+        >>> days = [str(day.date()) for day in pd.bdate_range("2024-01-01", periods=60)]
+        >>> table = pd.DataFrame({"date": days, "agent": market + 1e-3, "equal_weight": market})
+        >>> board = leaderboard({"ppo": [TrainedRun("2024", 0, table)]})
+        >>> board.names
+        ['ppo', 'equal weight']
+        >>> board.difference("ppo", "equal weight").estimate > 0
+        True
     """
 
     standings: list[Standing]

@@ -51,6 +51,13 @@ class BacktestOverfitting:
         n_blocks: S.
         n_trials: N.
         n_periods: T.
+
+    Example:
+        >>> trials = np.random.default_rng(0).normal(0.0, 0.01, (240, 10))
+        >>> trials[:, 3] += 0.01  # One trial has skill: its lead lasts.
+        >>> found = backtest_overfitting(trials, n_blocks=4)
+        >>> found.pbo, found.probability_of_loss, len(found.logits)
+        (0.0, 0.0, 6)
     """
 
     pbo: float

@@ -25,6 +25,10 @@ class PathScores:
     Attributes:
         sharpe: (n_paths,) annual Sharpe ratios, of all seeds.
         equal_weight: Annual Sharpe ratio of equal weight on the same days.
+
+    Example:
+        >>> PathScores(sharpe=np.array([0.2, 0.6, 0.8, 1.1]), equal_weight=0.5).better
+        0.75
     """
 
     sharpe: FloatArray

@@ -51,6 +51,13 @@ class SharpeEvidence:
         deflated_spread: As ``deflated``, with the variance of the trials' own Sharpe ratios, as
             in the paper; NaN where that is not known.
         min_track_record_length: Periods at which PSR(0) would be 95 %; NaN if never.
+
+    Example:
+        >>> import numpy as np
+        >>> returns = np.random.default_rng(0).normal(0.001, 0.01, 250)
+        >>> alone, picked = sharpe_evidence(returns), sharpe_evidence(returns, n_counted=100)
+        >>> alone.deflated == alone.probabilistic, picked.deflated < alone.deflated
+        (True, True)
     """
 
     estimate: SharpeEstimate
@@ -74,6 +81,14 @@ class RunVerdict:
         evidence: Of the returns.
         active: Of the returns over the benchmark, if one was given.
         benchmark: Its name; empty if none was given.
+
+    Example:
+        >>> import numpy as np
+        >>> returns = np.random.default_rng(0).normal(0.0, 0.01, 250)
+        >>> judge_returns(returns).level
+        'no evidence'
+        >>> judge_returns(returns + 0.005).level
+        'strong'
     """
 
     level: EvidenceLevel

@@ -47,6 +47,15 @@ class SearchVerdict:
         deflated: Of the returns.
         active: Of the returns over the benchmark, if one was given.
         overfitting: None where it could not be computed.
+
+    Example:
+        >>> import numpy as np
+        >>> trials = np.random.default_rng(0).normal(0.0, 0.01, (250, 20))
+        >>> judge_search(trials, winner=int(trials.mean(axis=0).argmax())).level
+        'no evidence'
+        >>> trials[:, 3] += 0.005
+        >>> judge_search(trials, winner=3).level
+        'strong'
     """
 
     level: EvidenceLevel

@@ -30,6 +30,14 @@ class SharpeEstimate:
         n_returns: Number of returns behind it.
         skewness: Biased skewness of the returns.
         kurtosis: Biased raw kurtosis of the returns.
+
+    Example:
+        >>> estimate = SharpeEstimate.from_returns(np.array([0.01, -0.01, 0.02, 0.01]))
+        >>> estimate.n_returns, round(estimate.sharpe, 4)
+        (4, 0.596)
+        >>> year = SharpeEstimate(sharpe=0.1, n_returns=252)
+        >>> round(year.standard_error, 3), round(probabilistic_sharpe_ratio(year), 2)
+        (0.063, 0.94)
     """
 
     sharpe: float

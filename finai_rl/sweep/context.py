@@ -30,6 +30,15 @@ class Seal:
         validation: First and last day of the validation block, ISO text.
         sealed_from: First day of the test block; None where the split leaves none.
         compare_data: Whether every trial has to use this data and this validation block.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.data.split import split_by_fraction
+        >>> market = synthetic_market(n_days=20, n_stocks=2)
+        >>> seal = Seal.of(split_by_fraction(market), compare_data=True)
+        >>> seal.validation, seal.sealed_from
+        (('2010-01-22', '2010-01-26'), '2010-01-27')
+        >>> seal.check(split_by_fraction(market))  # The same days pass.
     """
 
     sha256: str
@@ -86,6 +95,11 @@ class StudyAddress:
     Attributes:
         storage: SQLAlchemy URL of the database.
         name: Name of the study in it.
+
+    Example:
+        >>> address = StudyAddress("sqlite:////tmp/optuna.db", "learning-rates")
+        >>> folder_of(address, "/tmp/outputs").as_posix()
+        '/tmp/outputs/sweeps/learning-rates'
     """
 
     storage: str
@@ -104,6 +118,15 @@ class SweepContext:
         study: Where a search keeps its trials; None for a grid.
         pruner: Settings of the pruner, its class as ``_target_``; None for none.
         direction: ``maximize`` or ``minimize``.
+
+    Example:
+        >>> seal = Seal("ab12", ("2020-01-02", "2020-12-31"), "2021-01-04", compare_data=True)
+        >>> context = SweepContext(pid=os.getpid(), n_jobs=2, seal=seal)
+        >>> with context.announced():
+        ...     json.loads(os.environ[VARIABLE])["n_jobs"]
+        2
+        >>> VARIABLE in os.environ
+        False
     """
 
     pid: int

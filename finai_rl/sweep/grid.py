@@ -25,6 +25,13 @@ class NumberedGrid(BaseSampler):
     Args:
         values: The choices of each parameter.
         seed: Shuffles the points, so that a grid that is cut short is not one corner of it.
+
+    Example:
+        >>> grid = NumberedGrid({"agent.gamma": [0.9, 0.99]}, seed=0)
+        >>> study = optuna.create_study(sampler=grid)
+        >>> study.optimize(lambda trial: trial.suggest_categorical("agent.gamma", [0.9, 0.99]), 2)
+        >>> sorted(trial.value for trial in study.trials)
+        [0.9, 0.99]
     """
 
     def __init__(self, values: Mapping[str, Sequence[Any]], seed: int) -> None:

@@ -33,6 +33,14 @@ class Outcome:
         run_id: Its MLflow run.
         seed_runs: The MLflow run of each seed, where there are several.
         folder: Where it keeps its files.
+
+    Example:
+        >>> running = Outcome(3, attempt=1, state=RUNNING, params={"agent.gamma": "0.9"})
+        >>> running.run_name, running.is_final
+        ('trial-3-running', False)
+        >>> done = running.ended(COMPLETE, value=0.7)
+        >>> done.run_name, done.is_final
+        ('trial-3-complete', True)
     """
 
     number: int

@@ -28,6 +28,11 @@ class FirstJob:
         cfg: Its checked config.
         choices: Which option of each config group it has.
         overrides: Its overrides of the config.
+
+    Example:
+        >>> job = FirstJob(OmegaConf.create({"seed": 0}), {"agent": "a2c"}, ["agent=a2c"])
+        >>> job.choices["agent"]
+        'a2c'
     """
 
     cfg: DictConfig
@@ -97,6 +102,11 @@ class Plan:
         study: Where its trials are kept; None for a grid.
         sweeper: Settings of the sweeper.
         parent_run_id: The MLflow run of an earlier start of it, if there is one.
+
+    Example:
+        >>> plan = Plan("learning-rates", Path("outputs/sweeps/learning-rates"), n_jobs=2)
+        >>> plan.direction, plan.study is None
+        ('maximize', True)
     """
 
     name: str

@@ -17,6 +17,16 @@ class ValidationLooks(BaseCallback):
         steps: Environment steps, increasing; where several are passed at once, one look is made.
         look: Called with the number of the step in ``steps``, from 1. May raise
             :class:`~finai_rl.errors.StoppedEarly` to end the training.
+
+    Example:
+        >>> from stable_baselines3 import A2C
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> env = StockTradingVecEnv(synthetic_market(n_days=20, n_stocks=2))
+        >>> seen = []
+        >>> agent = A2C("MlpPolicy", env).learn(15, ValidationLooks(looks_at(15, 2), seen.append))
+        >>> looks_at(15, 2), seen
+        ([5, 10], [1, 2])
     """
 
     def __init__(self, steps: Sequence[int], look: Callable[[int], None]) -> None:

@@ -40,6 +40,11 @@ class Job:
         attempt: From 1.
         overrides: Of the config.
         folder: Where it keeps its files.
+
+    Example:
+        >>> job = Job(3, attempt=1, overrides=("agent.gamma=0.9",), folder=Path("sweep/trial-3"))
+        >>> job.arguments[:3]
+        ['agent.gamma=0.9', 'sweep.trial=3', 'sweep.attempt=1']
     """
 
     number: int
@@ -79,6 +84,19 @@ class TrialQueue:
         n_trials: How many trials there are in all.
         folder: The trials' folders go below it.
         on_killed: Told of every attempt whose process died.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from finai_rl.sweep.study import create
+        >>> space = SearchSpace.parse({"agent.gamma": "choice(0.9,0.99)"}, {}, ["agent=a2c"])
+        >>> sampler = {"_target_": "optuna.samplers.RandomSampler"}
+        >>> with TemporaryDirectory() as folder:
+        ...     address = StudyAddress(f"sqlite:///{folder}/optuna.db", "search")
+        ...     with locked(address):
+        ...         create(address, "maximize")
+        ...     queue = TrialQueue(address, space, sampler, 0, 3, Path(folder), on_killed=print)
+        ...     len(queue.take(2)), len(queue.take(2)), len(queue.take(2))
+        (2, 1, 0)
     """
 
     def __init__(

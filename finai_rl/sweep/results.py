@@ -27,6 +27,14 @@ class Results:
         trials: By number; the user attributes of each hold ``run_id``, ``folder``, ``scores`` and
             ``reason`` where they are known.
         direction: ``maximize`` or ``minimize``.
+
+    Example:
+        >>> import optuna
+        >>> study = optuna.create_study(direction="maximize")
+        >>> study.optimize(lambda trial: 0.5 * trial.number, n_trials=3)
+        >>> results = Results(study.get_trials(), "maximize")
+        >>> results.best.value, results.count()
+        (1.0, {'COMPLETE': 3})
     """
 
     trials: list[FrozenTrial]

@@ -42,6 +42,15 @@ class Prospect:
         seal: The validation block and what lies behind it.
         baseline: (n_days - 1,) validation returns of equal weight, buy and hold.
         source: Where the data came from.
+
+    Example:
+        >>> import numpy as np
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.data.split import split_by_fraction
+        >>> split = split_by_fraction(synthetic_market(n_days=20, n_stocks=2))
+        >>> seal = Seal.of(split, compare_data=True)
+        >>> Prospect(seal, baseline=np.zeros(2), source=split.train.source).seal.validation
+        ('2010-01-22', '2010-01-26')
     """
 
     seal: Seal

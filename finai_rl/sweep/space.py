@@ -45,6 +45,14 @@ class SearchSpace:
             knows them as ``choice:key``, so that each choice has its own range.
         fixed: What the command line sets for every trial.
         extend: ``hydra.sweeper.custom_search_space``: suggests further parameters, by config key.
+
+    Example:
+        >>> space = SearchSpace.parse({"agent.gamma": "choice(0.9, 0.99)"}, {}, ["agent=a2c"])
+        >>> space.describe(), space.fixed
+        ({'agent.gamma': 'CategoricalDistribution(choices=(0.9, 0.99))'}, {'agent': 'a2c'})
+        >>> study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+        >>> sorted(space.suggest(study.ask()))
+        ['agent.gamma=0.99', 'agent=a2c']
     """
 
     distributions: Distributions

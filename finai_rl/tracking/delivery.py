@@ -18,7 +18,15 @@ Result = TypeVar("Result")
 
 
 class Delivery:
-    """Calls the store, and waits less for it while the last call has failed."""
+    """Calls the store, and waits less for it while the last call has failed.
+
+    Example:
+        >>> delivery = Delivery()
+        >>> delivery.call(max, 2, 3)
+        3
+        >>> delivery.attempt("the metrics", int, "no number") is None  # A warning is logged.
+        True
+    """
 
     def __init__(self) -> None:
         self._down = False

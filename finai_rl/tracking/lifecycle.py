@@ -25,7 +25,16 @@ MAX_TAG = 8000
 
 
 class RunEnd(NamedTuple):
-    """What the store is told about the end of a run."""
+    """What the store is told about the end of a run.
+
+    Example:
+        >>> run_end(None)
+        RunEnd(status='FINISHED', tags={}, trace=None)
+        >>> run_end(KeyboardInterrupt())
+        RunEnd(status='KILLED', tags={'killed': 'KeyboardInterrupt'}, trace=None)
+        >>> run_end(ValueError("negative price")).tags
+        {'failure': 'ValueError: negative price'}
+    """
 
     status: str
     tags: dict[str, str]

@@ -17,7 +17,13 @@ MAX_BATCH = 1000
 
 
 class MetricRecord(NamedTuple):
-    """One value of one metric."""
+    """One value of one metric.
+
+    Example:
+        >>> record = MetricRecord("train/loss", 0.5, timestamp_ms=1_700_000_000_000, step=10)
+        >>> record.key, record.step
+        ('train/loss', 10)
+    """
 
     key: str
     value: float
@@ -37,6 +43,16 @@ class MetricBuffer:
         first_retry: Seconds before the first new attempt after a failure.
         last_retry: The longest such wait, seconds.
         clock: Seconds from a monotonic clock.
+
+    Example:
+        >>> sent = []
+        >>> buffer = MetricBuffer(sent.extend)
+        >>> buffer.add({"train/loss": 0.5, "train/std": 1.0}, step=10)
+        >>> buffer.waiting
+        2
+        >>> buffer.flush()
+        >>> [(record.key, record.value, record.step) for record in sent]
+        [('train/loss', 0.5, 10), ('train/std', 1.0, 10)]
     """
 
     def __init__(

@@ -20,6 +20,17 @@ class MLflowOutputFormat(KVWriter):
 
     Args:
         tracker: An open tracker. It outlives the logger: closing this leaves it open.
+
+    Example:
+        >>> from stable_baselines3.common.logger import Logger
+        >>> from finai_rl.tracking.tracker import NoTracker
+        >>> class Printer(NoTracker):
+        ...     def log_metrics(self, metrics, step):
+        ...         print(metrics, step)
+        >>> logger = Logger(folder=None, output_formats=[MLflowOutputFormat(Printer())])
+        >>> logger.record("train/loss", 0.5)
+        >>> logger.dump(step=10)
+        {'train/loss': 0.5} 10
     """
 
     def __init__(self, tracker: Tracker) -> None:

@@ -61,6 +61,11 @@ class MLflowTracker(Tracker):
     Raises:
         TrackingError: If the URI cannot hold runs (constructor), or the store cannot be used
             (on entering, within about 15 seconds).
+
+    Example:
+        >>> tracker = MLflowTracker("http://localhost:5000", "stocks", run_name="first")
+        >>> tracker.run_id is None, tracker.page_command  # It connects when its block is entered.
+        (True, 'http://localhost:5000')
     """
 
     def __init__(

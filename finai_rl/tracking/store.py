@@ -39,6 +39,11 @@ class MLflowStore:
 
     Raises:
         TrackingError: If the URI is a folder: MLflow has retired its file store.
+
+    Example:
+        >>> store = MLflowStore("sqlite:////tmp/mlflow.db", "stocks")
+        >>> store.database.name, store.uri
+        ('mlflow.db', 'sqlite:////tmp/mlflow.db')
     """
 
     def __init__(self, uri: str, experiment_name: str) -> None:

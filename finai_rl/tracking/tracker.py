@@ -34,6 +34,11 @@ class LoggedPolicy:
         uri: ``models:/m-...``, what ``mlflow.pyfunc.load_model`` takes.
         registered_name: Name in the model registry, where it was registered.
         version: Version under that name.
+
+    Example:
+        >>> policy = LoggedPolicy("models:/m-1234", registered_name="trader", version="3")
+        >>> f"models:/{policy.registered_name}/{policy.version}"
+        'models:/trader/3'
     """
 
     uri: str
@@ -58,6 +63,15 @@ class Tracker(ABC):
 
     Only opening may raise :class:`TrackingError`. Afterwards a store that cannot be reached
     costs a warning, never the training: the run folder holds everything that is sent here.
+
+    Example:
+        >>> def log_losses(tracker: Tracker, losses: list[float]) -> str | None:
+        ...     with tracker:
+        ...         for step, loss in enumerate(losses):
+        ...             tracker.log_metrics({"train/loss": loss}, step)
+        ...         return tracker.run_id
+        >>> log_losses(NoTracker(), [0.9, 0.5]) is None
+        True
     """
 
     @property
@@ -184,7 +198,14 @@ class Tracker(ABC):
 
 
 class NoTracker(Tracker):
-    """Tracks nothing: ``tracking=none``."""
+    """Tracks nothing: ``tracking=none``.
+
+    Example:
+        >>> with NoTracker() as tracker:
+        ...     tracker.log_metrics({"train/loss": 0.5}, step=10)
+        >>> tracker.run_id is None, tracker.page_command is None
+        (True, True)
+    """
 
     @property
     def run_id(self) -> None:

@@ -37,6 +37,14 @@ class ElegantRLA2C(ElegantRLOnPolicy):
     Raises:
         InputError: If ElegantRL 0.3.6 is not installed.
         ValueError: If a space or a hyperparameter cannot be used.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> env = StockTradingVecEnv(synthetic_market(n_days=20, n_stocks=2), n_envs=4)
+        >>> agent = ElegantRLA2C(env, n_steps=8, seed=0).learn(32)
+        >>> agent.num_timesteps, agent.predict(env.reset())[0].shape
+        (32, (4, 2))
     """
 
     elegantrl_class = "AgentA2C"

@@ -40,6 +40,19 @@ class ElegantRLAlgorithm(BaseAlgorithm):
     """An SB3 algorithm whose networks, optimizers and updates belong to an ElegantRL agent.
 
     Mixed into SB3's on-policy and off-policy algorithms, which collect the rollouts.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from finai_rl.agents.elegantrl import ElegantRLA2C
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> env = StockTradingVecEnv(synthetic_market(n_days=20, n_stocks=2))
+        >>> agent = ElegantRLA2C(env, net_dims=[16], seed=0)
+        >>> with TemporaryDirectory() as folder:
+        ...     agent.save(f"{folder}/agent")
+        ...     again = ElegantRLA2C.load(f"{folder}/agent{agent.model_suffix}")
+        >>> again.net_dims
+        [16]
     """
 
     model_suffix: ClassVar[str] = SUFFIX

@@ -24,7 +24,17 @@ from finai_rl.agents.elegantrl.policy import (
 
 
 class ElegantRLOffPolicy(ElegantRLAlgorithm, OffPolicyAlgorithm):
-    """What DDPG, TD3 and SAC share."""
+    """What DDPG, TD3 and SAC share.
+
+    Example:
+        >>> from finai_rl.agents.elegantrl import ElegantRLDDPG
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> env = StockTradingVecEnv(synthetic_market(n_days=20, n_stocks=2))
+        >>> agent = ElegantRLDDPG(env, buffer_size=100, learning_starts=8, net_dims=[16], seed=0)
+        >>> isinstance(agent, ElegantRLOffPolicy), agent.learn(12).replay_buffer.cur_size
+        (True, 12)
+    """
 
     network_policy: ClassVar[type[ElegantRLPolicy]] = DeterministicPolicy
 

@@ -18,7 +18,17 @@ from finai_rl.agents.elegantrl.policy import ElegantRLPolicy, GaussianPolicy
 
 
 class ElegantRLOnPolicy(ElegantRLAlgorithm, OnPolicyAlgorithm):
-    """What PPO and A2C share."""
+    """What PPO and A2C share.
+
+    Example:
+        >>> from finai_rl.agents.elegantrl import ElegantRLPPO
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> env = StockTradingVecEnv(synthetic_market(n_days=20, n_stocks=2), n_envs=4)
+        >>> agent = ElegantRLPPO(env, n_steps=8, batch_size=16, n_epochs=5)
+        >>> isinstance(agent, ElegantRLOnPolicy), agent.updates_per_rollout()
+        (True, 10)
+    """
 
     network_policy: ClassVar[type[ElegantRLPolicy]] = GaussianPolicy
     policy_loss_key: ClassVar[str]

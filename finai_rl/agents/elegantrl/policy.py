@@ -31,6 +31,12 @@ class ElegantRLPolicy(BasePolicy):
         action_space: A flat, bounded Box.
         actor: Layers named as in ElegantRL's actor of this kind.
         critic: ElegantRL's critic, where rollouts need state values; None for prediction alone.
+
+    Example:
+        >>> space, action = spaces.Box(-1.0, 1.0, (11,)), spaces.Box(-1.0, 1.0, (2,))
+        >>> actor = ElegantRLPolicy.actor_layers([16], state_dim=11, action_dim=2)
+        >>> ElegantRLPolicy(space, action, actor).predict(np.zeros((3, 11)))[0].shape
+        (3, 2)
     """
 
     actor: Any
@@ -79,11 +85,27 @@ class ElegantRLPolicy(BasePolicy):
 
 
 class DeterministicPolicy(ElegantRLPolicy):
-    """The actor of DDPG and TD3; exploration adds its noise elsewhere."""
+    """The actor of DDPG and TD3; exploration adds its noise elsewhere.
+
+    Example:
+        >>> space, action = spaces.Box(-1.0, 1.0, (11,)), spaces.Box(-1.0, 1.0, (2,))
+        >>> actor = DeterministicPolicy.actor_layers([16], state_dim=11, action_dim=2)
+        >>> mean, std = DeterministicPolicy(space, action, actor).mean_and_std(torch.zeros(3, 11))
+        >>> mean.shape, std
+        (torch.Size([3, 2]), None)
+    """
 
 
 class GaussianPolicy(ElegantRLPolicy):
-    """The actor of PPO and A2C: a standard deviation that does not depend on the state."""
+    """The actor of PPO and A2C: a standard deviation that does not depend on the state.
+
+    Example:
+        >>> space, action = spaces.Box(-1.0, 1.0, (11,)), spaces.Box(-1.0, 1.0, (2,))
+        >>> actor = GaussianPolicy.actor_layers([16], state_dim=11, action_dim=2)
+        >>> mean, std = GaussianPolicy(space, action, actor).mean_and_std(torch.zeros(3, 11))
+        >>> mean.shape, std.tolist()
+        (torch.Size([3, 2]), [[1.0, 1.0]])
+    """
 
     @staticmethod
     def actor_layers(net_dims: Sequence[int], state_dim: int, action_dim: int) -> nn.Module:
@@ -114,7 +136,16 @@ class GaussianPolicy(ElegantRLPolicy):
 
 
 class SquashedGaussianPolicy(ElegantRLPolicy):
-    """The actor of SAC: mean and standard deviation both depend on the state."""
+    """The actor of SAC: mean and standard deviation both depend on the state.
+
+    Example:
+        >>> space, action = spaces.Box(-1.0, 1.0, (11,)), spaces.Box(-1.0, 1.0, (2,))
+        >>> actor = SquashedGaussianPolicy.actor_layers([16], state_dim=11, action_dim=2)
+        >>> policy = SquashedGaussianPolicy(space, action, actor)
+        >>> mean, std = policy.mean_and_std(torch.zeros(3, 11))
+        >>> mean.shape, std.shape
+        (torch.Size([3, 2]), torch.Size([3, 2]))
+    """
 
     @staticmethod
     def actor_layers(net_dims: Sequence[int], state_dim: int, action_dim: int) -> nn.Module:

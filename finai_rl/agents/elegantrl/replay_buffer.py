@@ -30,6 +30,14 @@ class ReplayBuffer(elegantrl.train.replay_buffer.ReplayBuffer):  # type: ignore[
         action_dim: Number of actions.
         n_envs: Number of parallel environments.
         gpu_id: ElegantRL's name of the device, -1 for the CPU.
+
+    Example:
+        >>> buffer = ReplayBuffer(n_rows=10, state_dim=3, action_dim=2, n_envs=1, gpu_id=-1)
+        >>> seen, after = np.zeros((1, 3)), np.ones((1, 3))
+        >>> buffer.add(seen, after, np.zeros((1, 2)), np.array([0.5]), np.array([False]), [{}])
+        >>> states, actions, rewards, undones, next_states = buffer.sample(batch_size=1)
+        >>> rewards.tolist(), next_states.tolist()
+        ([0.5], [[1.0, 1.0, 1.0]])
     """
 
     def __init__(

@@ -56,6 +56,14 @@ class ElegantRLSAC(ElegantRLOffPolicy):
     Raises:
         InputError: If ElegantRL 0.3.6 is not installed.
         ValueError: If a space or a hyperparameter cannot be used.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> env = StockTradingVecEnv(synthetic_market(n_days=20, n_stocks=2))
+        >>> agent = ElegantRLSAC(env, buffer_size=100, learning_starts=8, net_dims=[16], seed=0)
+        >>> agent.learn(12).num_timesteps, agent.predict(env.reset())[0].shape
+        (12, (1, 2))
     """
 
     elegantrl_class = "AgentSAC"

@@ -28,6 +28,17 @@ class ScoreCoverage:
         how: The timing rule in force.
         notes: What else was counted while reading.
         n_carried: Periods that show a score carried from an earlier one.
+
+    Example:
+        >>> coverage = ScoreCoverage(
+        ...     "scores.csv", "9f86d0", ("llm_sentiment",), n_items=12, n_cells=40, n_with_news=10,
+        ...     n_tickers=4, without_news=("JPM",), unknown_tickers=(), n_unknown=0, n_before=1,
+        ...     n_after=0, how="known before the close",
+        ... )
+        >>> coverage.share, coverage.n_joined
+        (0.25, 11)
+        >>> print(coverage.caveats[1])
+        10 of 40 cells (25.0%) have news; 11 of 12 items are seen.
     """
 
     path: str

@@ -33,6 +33,12 @@ class NewsTimes:
         zoneless: (n_items,) bool: a time without a zone, and no zone was given for such times.
         shifted: (n_items,) bool: a time on the wall that came twice, or never, as clocks changed;
             the later moment was taken.
+
+    Example:
+        >>> column = pd.Series(["2024-01-02T09:30:00-05:00", "2024-01-03", "soon"])
+        >>> times = read_times(column, zone=None, midnight_is_date=True)
+        >>> str(times.known[0]), str(times.days[1]), times.unreadable.tolist()
+        ('2024-01-02T14:30:00.000000', '2024-01-03', [False, False, True])
     """
 
     days: MomentArray

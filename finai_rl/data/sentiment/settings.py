@@ -65,6 +65,11 @@ class ScoreSettings:
 
     Raises:
         InputError: If a value is none of these; the message names every key that is wrong.
+
+    Example:
+        >>> settings = ScoreSettings.of({"path": "scores.csv", "half_life": 2, "max_age": 10})
+        >>> settings.aggregate, settings.longest_carry, settings.neutral_value("llm_risk")
+        ('mean', 10, 3.0)
     """
 
     path: str | None = None

@@ -27,6 +27,13 @@ class Periods:
         moments: Decision times of all tickers, unique and increasing, datetime64[us] in UTC.
         slot: (n_bars,) indices into ``moments``.
         row: (n_bars,) where each period stands in the rows.
+
+    Example:
+        >>> days = pd.to_datetime(["2024-01-02", "2024-01-03"])
+        >>> rows = pd.DataFrame({"tic": ["JPM", "JPM"], "date": days})
+        >>> periods = periods_of(rows, ScoreSettings())
+        >>> len(periods), str(periods.moments[0])  # The close in New York, in UTC.
+        (2, '2024-01-02T21:00:00.000000')
     """
 
     tickers: pd.Index
@@ -117,6 +124,14 @@ class Placed:
         unknown: (n_items,) bool: about a ticker without periods.
         before: (n_items,) bool: older than the first period of its ticker.
         after: (n_items,) bool: not known before the last decision of its ticker.
+
+    Example:
+        >>> days = pd.to_datetime(["2024-01-02", "2024-01-03"])
+        >>> periods = periods_of(pd.DataFrame({"tic": "JPM", "date": days}), ScoreSettings())
+        >>> known = np.array(["2024-01-02T22:00", "2024-01-05T12:00"], dtype="datetime64[us]")
+        >>> placed = place(pd.Index(["JPM", "JPM"]), known, periods)
+        >>> placed.period, placed.after
+        (array([ 1, -1]), array([False,  True]))
     """
 
     period: IntArray

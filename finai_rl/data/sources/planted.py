@@ -71,6 +71,14 @@ class Regimes:
     Attributes:
         drift: Expected simple return of a day.
         deviation: Standard deviation of a day's log return.
+
+    Example:
+        >>> found = regimes_of(
+        ...     sharpe_ratio=1.0, drift=0.05, volatility=0.25, correlation=0.3, n_stocks=5
+        ... )
+        >>> calm, turbulent = found.deviation
+        >>> turbulent > calm
+        True
     """
 
     drift: tuple[float, float]

@@ -34,6 +34,14 @@ class SyntheticSettings:
 
     Raises:
         InputError: Naming every setting that is out of range.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> synthetic_market(n_days=1, volatility=-1.0)
+        Traceback (most recent call last):
+            ...
+        finai_rl.errors.InputError: data.n_days must be a whole number, at least 2, got 1
+        data.volatility must be a number, above 0, got -1.0
     """
 
     kind: str

@@ -25,6 +25,10 @@ class Request:
 
     Raises:
         ValueError: If a setting is none that Yahoo knows.
+
+    Example:
+        >>> Request(("AAPL", "JPM"), start="2020-01-01", end="2020-12-31", interval="1d").key
+        'AAPL_2_1d_ac88fe97b7b0'
     """
 
     tickers: tuple[str, ...]

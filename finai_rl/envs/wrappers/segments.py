@@ -21,6 +21,15 @@ class SegmentedVecEnv(VecEnv):
 
     Raises:
         ValueError: If there is none, or their spaces differ.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> market = synthetic_market(n_days=30, n_stocks=2)
+        >>> around = [market.slice_days(0, 10), market.slice_days(20, 30)]
+        >>> env = SegmentedVecEnv([StockTradingVecEnv(block, n_envs=2) for block in around])
+        >>> env.num_envs, env.reset().shape
+        (4, (4, 11))
     """
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by VecEnv

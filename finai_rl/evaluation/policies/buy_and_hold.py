@@ -72,6 +72,16 @@ class EqualWeightBuyAndHold:
     Raises:
         ValueError: If an argument is out of range, not one share can be bought, or an order is
             larger than ``hmax`` and would be cut; `equal_weight_shares` tells what is needed.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> market = synthetic_market(n_days=4, n_stocks=2)
+        >>> policy = EqualWeightBuyAndHold(market, 1e6, buy_cost=0.001, hmax=1_000)
+        >>> first, state = policy.predict(np.zeros((1, 11)), episode_start=np.array([True]))
+        >>> (first * 1_000).round()
+        array([[178., 372.]])
+        >>> policy.predict(np.zeros((1, 11)), state, episode_start=np.array([False]))[0]
+        array([[0., 0.]])
     """
 
     def __init__(
@@ -141,6 +151,13 @@ class ConstantAction:
 
     Args:
         action: One environment's action, in the shape of its action space.
+
+    Example:
+        >>> actions, state = ConstantAction([0.5, -0.5]).predict(np.zeros((3, 11)))
+        >>> actions
+        array([[ 0.5, -0.5],
+               [ 0.5, -0.5],
+               [ 0.5, -0.5]])
     """
 
     def __init__(self, action: ArrayLike) -> None:

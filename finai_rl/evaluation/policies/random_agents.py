@@ -26,6 +26,17 @@ class TradingStyle:
         exposure: (n_days - 1,) value of the stocks held after the day's trades, of the account.
         bought: (n_days - 1, n_stocks) value bought, of the account.
         sold: (n_days - 1, n_stocks) shares sold, of those held.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> from finai_rl.evaluation.backtest import backtest
+        >>> from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
+        >>> market = synthetic_market(n_days=4, n_stocks=2)
+        >>> env = StockTradingVecEnv(market, initial_amount=500_000, record=True)
+        >>> style = TradingStyle.of(backtest(ConstantAction([1.0, 0.0]), env, market, "buyer"))
+        >>> style.turnover.round(2)
+        array([0.56, 0.44, 0.  ])
     """
 
     turnover: FloatArray
@@ -83,6 +94,20 @@ class RandomAgents:
         style: What to match.
         n_draws: Number of environments.
         seed: Draws are the same for the same seed, style and number of draws.
+
+    Example:
+        >>> bought = np.array([[0.5, 0.0], [0.0, 0.0]])
+        >>> style = TradingStyle(
+        ...     turnover=bought.sum(axis=1), exposure=np.array([0.5, 0.5]), bought=bought,
+        ...     sold=np.zeros((2, 2)),
+        ... )
+        >>> agents = RandomAgents(style, n_draws=3, seed=0)
+        >>> opening = np.array([[1_000.0, 10.0, 10.0, 0.0, 0.0]] * 3)  # Cash, closes, shares.
+        >>> orders, state = agents.predict(opening)
+        >>> orders * ORDER_LIMIT
+        array([[ 0., 50.],
+               [ 0., 50.],
+               [50.,  0.]])
     """
 
     def __init__(self, style: TradingStyle, n_draws: int, seed: int) -> None:

@@ -40,6 +40,15 @@ class TargetWeights:
 
     Raises:
         ValueError: If a weight is out of range.
+
+    Example:
+        >>> policy = TargetWeights([[0.5, 0.5], [np.nan, np.nan]], rates=np.zeros((2, 2)))
+        >>> opening = np.array([[1_000.0, 10.0, 20.0, 0.0, 0.0]])  # Cash, closes, shares.
+        >>> orders, state = policy.predict(opening)
+        >>> orders * ORDER_LIMIT
+        array([[50., 25.]])
+        >>> policy.predict(opening, state)[0]  # No trade on the second day.
+        array([[0., 0.]])
     """
 
     def __init__(self, targets: ArrayLike, rates: ArrayLike) -> None:

@@ -35,6 +35,12 @@ class Training:
         run_id: Its run.
         tags: Its tags.
         returns: ``date``, ``agent``, ``equal_weight`` and perhaps ``index``, net of costs.
+
+    Example:
+        >>> import pandas as pd
+        >>> returns = pd.DataFrame({"date": ["2024-01-02"], "agent": [0.01], "equal_weight": [0.0]})
+        >>> Training("a1b2", {"seed": "7"}, returns).tags["seed"]
+        '7'
     """
 
     run_id: str

@@ -38,6 +38,13 @@ class PolicyFiles:
 
     Raises:
         FileNotFoundError: If one of them is not there.
+
+    Example:
+        >>> with TemporaryDirectory() as folder:
+        ...     Path(folder, "best.zip").touch()
+        ...     copies = PolicyFiles(Path(folder, "best.zip")).copy_into(Path(folder))
+        >>> {name: Path(copy).name for name, copy in copies.items()}
+        {'model': 'model.zip'}
     """
 
     model: Path | str

@@ -22,6 +22,16 @@ class PolicyModel(PythonModel):
 
     Each row is an observation on its own: a recurrent policy sees it as the first of an episode,
     with an empty memory. To keep its state from day to day, load the agent with its own class.
+
+    Example:
+        >>> from stable_baselines3 import A2C
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> env = StockTradingVecEnv(synthetic_market(n_days=6, n_stocks=2))
+        >>> model = PolicyModel()
+        >>> model.agent, model.vec_normalize = A2C("MlpPolicy", env), None
+        >>> model.predict(None, np.zeros((5, 11), dtype=np.float32)).shape
+        (5, 2)
     """
 
     def load_context(self, context: Any) -> None:

@@ -1,0 +1,126 @@
+"""The examples in docstrings: they run, and every public class has one."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "finai_rl"
+PROMPT = ">>> "
+
+EXEMPT = {
+    "MultirunRecord": "Hydra makes it when a multirun starts",
+    "StudySweeperImpl": "Hydra makes it when a multirun starts",
+    "Session": "needs a composed multirun and its data",
+    "Trial": "needs a job of a running multirun",
+    "StudyTrial": "needs a trial that another process has put into a database",
+    "FinishedRun": "needs a tracking store with a finished run",
+}
+"""Public classes whose example would be longer than their use."""
+
+PENDING = {
+    "finai_rl/data/cache": ("LoadLog", "SplitCache"),
+    "finai_rl/data/market.py": ("DataSource", "FileVersion", "MarketData"),
+    "finai_rl/data/preparation": ("Prepared", "RawPrices"),
+    "finai_rl/data/sentiment/columns.py": ("SentimentColumns", "SimulatedSentiment"),
+    "finai_rl/data/sentiment/items.py": ("ScoreItems",),
+    "finai_rl/data/tables": ("Change", "Faults", "Lines", "Repair", "Table"),
+    "finai_rl/data/versions": ("DvcOutput", "GitRepository"),
+    "finai_rl/evaluation/result_cache.py": ("BacktestCache",),
+    "finai_rl/leakage/information.py": ("Association",),
+    "finai_rl/report": (
+        "Band",
+        "Cell",
+        "CurrencyFormatter",
+        "DataFacts",
+        "EvaluationReport",
+        "Line",
+        "LogitBars",
+        "Marks",
+        "ParameterAxis",
+        "RunFacts",
+        "SearchRecord",
+        "SeedScores",
+    ),
+    "finai_rl/statistics/bootstrap.py": ("Interval",),
+}
+"""Public classes that have no example yet, by their place."""
+
+
+def sources() -> Iterator[Path]:
+    yield from sorted(PACKAGE.rglob("*.py"))
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+WITH_EXAMPLES = [module_of(file) for file in sources() if PROMPT in file.read_text()]
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_the_examples_of_a_module_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name.startswith("finai_rl.agents.elegantrl."):
+        pytest.importorskip("elegantrl")
+    module = importlib.import_module(name)
+    monkeypatch.chdir(tmp_path)
+    finished = doctest.testmod(module)
+    assert finished.attempted
+    assert not finished.failed
+    assert not list(tmp_path.iterdir())
+
+
+@cache
+def public_classes() -> dict[str, ast.ClassDef]:
+    """Public classes that should have an example, by file and name."""
+    return {
+        f"{file.relative_to(PACKAGE.parent).as_posix()}::{node.name}": node
+        for file in sources()
+        if PACKAGE / "config" not in file.parents
+        for node in ast.parse(file.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+        if not is_error(node) and "Protocol" not in bases(node)
+    }
+
+
+def bases(node: ast.ClassDef) -> list[str]:
+    return [ast.unparse(base).partition("[")[0] for base in node.bases]
+
+
+def is_error(node: ast.ClassDef) -> bool:
+    return any(base.endswith(("Error", "Exception")) for base in bases(node))
+
+
+def is_listed(place: str) -> bool:
+    file, name = place.split("::")
+    pending = (file.startswith(room) and name in names for room, names in PENDING.items())
+    return name in EXEMPT or any(pending)
+
+
+def without_example() -> set[str]:
+    return {
+        place
+        for place, node in public_classes().items()
+        if PROMPT not in (ast.get_docstring(node) or "")
+    }
+
+
+def test_every_public_class_has_an_example() -> None:
+    assert len(public_classes()) > 100
+    lacking = sorted(place for place in without_example() if not is_listed(place))
+    assert not lacking, f"no example in the docstring of {', '.join(lacking)}"
+
+
+def test_what_is_listed_is_there_and_has_no_example() -> None:
+    listed = {*EXEMPT, *(name for names in PENDING.values() for name in names)}
+    lacking = {place.split("::")[1] for place in without_example() if is_listed(place)}
+    assert listed == lacking
