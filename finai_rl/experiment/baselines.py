@@ -29,6 +29,7 @@ from finai_rl.evaluation.random_band import RandomBand, random_band
 from finai_rl.evaluation.result_cache import backtest_cache
 from finai_rl.experiment.environments import Environments
 from finai_rl.statistics.benchmark import EQUAL_WEIGHT
+from finai_rl.type_aliases import FloatArray
 
 log = logging.getLogger(__name__)
 
@@ -74,10 +75,8 @@ def equal_weight(
     Raises:
         ConfigError: If a setting is refused, or the money does not buy one share of any stock.
     """
-    settings = environments.evaluation_settings
-    slippage = settings.get("slippage_bps", 0.0)
+    cost = cost_of_buying(environments, data)
     try:
-        cost = cost_of_trading(BUY_COST, settings[BUY_COST], slippage, data)
         hmax = int(equal_weight_shares(data, initial_amount, cost).max())
         policy = EqualWeightBuyAndHold(data, initial_amount, cost, hmax)
     except ValueError as error:
@@ -85,6 +84,22 @@ def equal_weight(
     # Bought at once, for what the agent's account opens with: its order limit does not hold.
     env = environments.baseline(data, initial_amount=initial_amount, hmax=hmax)
     return backtest(policy, env, data, LABELS[EQUAL_WEIGHT])
+
+
+def cost_of_buying(environments: Environments, data: MarketData) -> FloatArray:
+    """Return what the agent's evaluation pays to buy, slippage included: (n_stocks,) fractions.
+
+    Raises:
+        ConfigError: If the environment does not say what buying costs, or says it wrongly.
+    """
+    settings = environments.evaluation_settings
+    if BUY_COST not in settings:
+        raise ConfigError([f"env: the equal-weight baseline needs the settings {[BUY_COST]}"])
+    slippage = settings.get("slippage_bps", 0.0)
+    try:
+        return cost_of_trading(BUY_COST, settings[BUY_COST], slippage, data)
+    except ValueError as error:
+        raise ConfigError([f"env: {error}"]) from error
 
 
 def run_baselines(

@@ -20,7 +20,7 @@ from finai_rl.evaluation.policies.buy_and_hold import (
     ConstantAction,
     index_account_value,
 )
-from finai_rl.experiment.baselines import BUY_COST, equal_weight
+from finai_rl.experiment.baselines import cost_of_buying, equal_weight
 from finai_rl.experiment.environments import Environments
 from finai_rl.report.run.files import save_report
 from finai_rl.statistics.benchmark import EQUAL_WEIGHT
@@ -207,8 +207,7 @@ class Holdout:
 
     def _check_settings(self) -> None:
         data, settings = self._data, self._environments.evaluation_settings
-        if BUY_COST not in settings:
-            raise ConfigError([f"env: the equal-weight baseline needs the settings {[BUY_COST]}"])
+        cost_of_buying(self._environments, data)
         held = per_stock("num_stock_shares", settings.get("num_stock_shares") or 0.0, data)
         if settings.get("finrl_compat") and data.n_stocks == 1 and held.any():
             raise ConfigError(

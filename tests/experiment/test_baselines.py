@@ -44,7 +44,7 @@ whole = MarketData(
     np.datetime64("2020-01-01") + np.arange(90), tuple("ABCD"), close, np.empty((90, 0, 4)), (),
     DataSource("made", "0" * 64),
 )
-env = {"_target_": "finai_rl.envs.stock_trading.StockTradingVecEnv"}
+env = {"_target_": "finai_rl.envs.stock_trading.StockTradingVecEnv", "buy_cost_pct": 0.001}
 cfg = OmegaConf.create({"env": env, "evaluation": {"env": {}}, "seed": 0})
 block, history = whole.slice_days(50, 90), whole.slice_days(0, 50)
 run_baselines(Environments(cfg), block, history, list(LABELS), initial_amount=1e6, window=40)
