@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -187,16 +186,14 @@ def _look(order: int) -> tuple[str, float, str]:
 
 def _draw(axes: Axes, lines: Sequence[_Line]) -> list[Line2D]:
     """Draw the lines, the first on top; returns what a legend shows, in the same order."""
-    # Points closer to a line than half a pixel are left out of a long one.
-    with matplotlib.rc_context({"path.simplify_threshold": 0.5}):
-        return [
-            axes.plot(
-                line.dates,
-                line.values,
-                color=line.colour,
-                linewidth=line.width,
-                linestyle=line.style,
-                zorder=3 - order / 100,
-            )[0]
-            for order, line in enumerate(lines)
-        ]
+    return [
+        axes.plot(
+            line.dates,
+            line.values,
+            color=line.colour,
+            linewidth=line.width,
+            linestyle=line.style,
+            zorder=3 - order / 100,
+        )[0]
+        for order, line in enumerate(lines)
+    ]

@@ -130,14 +130,8 @@ def monthly_figure(report: EvaluationReport, found: RunStatistics) -> Figure:
     for row, column in np.argwhere(np.isfinite(values)):
         text = f"{round(100 * values[row, column], 1) + 0.0:.1f}"
         weight = "bold" if column == len(MONTHS) else "normal"
-        look: dict[str, Any] = {
-            "ha": "center",
-            "va": "center",
-            "size": 8.5,
-            "color": "#222222",
-            "weight": weight,
-        }
-        axes.text(column, row, text, **look)
+        where: dict[str, Any] = {"ha": "center", "va": "center"}
+        axes.text(column, row, text, size=8.5, color="#222222", weight=weight, **where)
     axes.set_xticks(range(values.shape[1]), [*MONTHS, "Year"])
     axes.set_yticks(range(len(table)), [str(year) for year in table.index])
     axes.tick_params(length=0, labelsize=8.5, colors="#666666")

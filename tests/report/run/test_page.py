@@ -315,7 +315,7 @@ def test_a_long_history_keeps_its_extremes_and_is_thinned():
     assert len(page) < 250_000
     line = re.search(r'd="([^"]*)"[^>]*stroke: #0072b2; stroke-width: 2', page)[1]
     heights = -np.array([float(y) for y in re.findall(r"[ML] ?[\d.]+ ([\d.]+)", line)])
-    assert len(heights) < 3000
+    assert len(heights) < 1800
     axes = drawn["account_value"].axes[0]
     inches = drawn["account_value"].get_figheight() * axes.get_position().height
     low, high = axes.get_ylim()
