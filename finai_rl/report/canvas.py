@@ -158,7 +158,9 @@ def label_line_ends(
             size=_LABEL_POINTS,
             va="center",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.7, "shrinkA": 0, "shrinkB": 0},
+            arrowprops=dict(
+                arrowstyle="-", color=colour, lw=0.7, shrinkA=0, shrinkB=0, relpos=(0, 0.5)
+            ),
             parse_math=False,
         )
 
