@@ -115,8 +115,8 @@ def print_verdict(report: EvaluationReport, page: Path, run: FinishedRun) -> Non
     console.print(table)
     if report.random is not None:
         console.print(
-            f"Sharpe ratio above {report.random.percentile:.0%} of "
-            f"{len(report.random.sharpe_ratios)} agents that choose stocks at random and trade "
+            f"Sharpe ratio above {report.random.sharpe_percentile / 100:.0%} of "
+            f"{len(report.random.sharpe_ratio)} agents that choose stocks at random and trade "
             "as much"
         )
     if report.verdict is not None:

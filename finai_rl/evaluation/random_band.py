@@ -85,11 +85,6 @@ class RandomBand:
         """Percent of the draws whose Sharpe ratio is below the agent's, ties by half, or NaN."""
         return _percentile(self.agent_sharpe_ratio, self.sharpe_ratio)
 
-    @property
-    def return_percentile(self) -> float:
-        """Percent of the draws whose total return is below the agent's, ties by half."""
-        return _percentile(self.agent_total_return, self.total_return)
-
     def quantiles(self, levels: Sequence[float] = LEVELS) -> FloatArray:
         """Return (n_levels, n_days) percentiles of the draws' account value on each day."""
         found: FloatArray = np.percentile(self.account_value, levels, axis=0)

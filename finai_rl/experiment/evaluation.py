@@ -23,7 +23,6 @@ from finai_rl.experiment.baselines import (
 )
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.holdout import Holdout
-from finai_rl.report.run.band import Band
 from finai_rl.report.run.contents import DataFacts, EvaluationReport, RunFacts
 from finai_rl.statistics.benchmark import EQUAL_WEIGHT
 from finai_rl.statistics.returns import sharpe_ratio, simple_returns, total_return
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
     from stable_baselines3.common.vec_env import VecEnv
 
+    from finai_rl.evaluation.random_band import RandomBand
     from finai_rl.evaluation.result import BacktestResult
     from finai_rl.experiment.finished_run import Block
 
@@ -174,11 +174,11 @@ class Assessment:
         found[result.name]["break_even_cost"] = break_even_cost(result, equal_weight)
         return found
 
-    def _band(self, result: BacktestResult) -> Band | None:
+    def _band(self, result: BacktestResult) -> RandomBand | None:
         if not self._request.random_agents:
             return None
         try:
-            band = run_random_band(
+            return run_random_band(
                 self._environments,
                 self._block.data,
                 result,
@@ -188,7 +188,6 @@ class Assessment:
         except ValueError as error:
             log.warning("No random agents: %s", error)
             return None
-        return Band.of(band)
 
     def _at_other_costs(
         self, agent: BaseAlgorithm, normalization: VecEnv | None, result: BacktestResult

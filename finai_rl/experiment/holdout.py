@@ -22,6 +22,7 @@ from finai_rl.evaluation.policies.buy_and_hold import (
 )
 from finai_rl.experiment.baselines import cost_of_buying, equal_weight
 from finai_rl.experiment.environments import Environments
+from finai_rl.report.run.contents import DataFacts, EvaluationReport
 from finai_rl.report.run.files import save_report
 from finai_rl.statistics.benchmark import EQUAL_WEIGHT
 from finai_rl.statistics.returns import simple_returns
@@ -144,9 +145,15 @@ class Holdout:
         n_days = len(result.dates)
         baseline = self.baseline.head(n_days)
         index = None if self.index is None else self.index[:n_days]
-        files = save_report(
-            result, [baseline], index, data.benchmark_name, data.source.caveats, folder
+        shown = EvaluationReport(
+            title=name,
+            result=result,
+            baselines={baseline.name: baseline},
+            index=index,
+            index_name=data.benchmark_name,
+            data=DataFacts(caveats=data.source.caveats),
         )
+        files = save_report(shown, folder)
         files.append(self._save_returns(result, folder))
         measured = self.measure(result)
         measured["break_even_cost"] = break_even_cost(result, baseline)

@@ -15,40 +15,66 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, MaxNLocator
 
-from finai_rl.type_aliases import FloatArray
+from finai_rl.type_aliases import DateArray, FloatArray
 
 # Inches, except where a name says points.
-_WIDTH, _PANEL, _LEFT, _RIGHT, _TOP, _BOTTOM = 10.0, 4.1, 0.75, 2.35, 0.75, 0.6
+_WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 10.0, 0.75, 2.35, 0.75, 0.6
+PANEL, LOW_PANEL = 4.1, 1.6
 _FOOTNOTE_LINE, _FOOTNOTE_POINTS, _FOOTNOTE_COLUMNS = 0.15, 7.5, 165
 _LABEL_POINTS = 8.5
 _UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 _INK, _QUIET = "#222222", "#666666"
+# Okabe and Ito (2008): told apart with any colour vision. The agent is the blue one.
+AGENT_COLOUR = "#0072B2"
 
 
-def canvas(title: str, subtitle: str, caveats: Sequence[str]) -> tuple[Figure, Axes]:
-    """Make a figure with one date axis and its footnote.
+def canvas(
+    title: str,
+    subtitle: str,
+    caveats: Sequence[str] = (),
+    panel: float = PANEL,
+    left: float = _LEFT,
+) -> tuple[Figure, Axes]:
+    """Make a figure with one pair of axes and its footnote.
 
     Args:
         title: What is shown.
         subtitle: How to read it.
         caveats: Sentences for the footnote; the figure grows with it and the axes do not shrink.
+        panel: Height of the axes, in inches.
+        left: Room for the labels left of them, in inches.
 
     Returns:
         The figure, with an Agg canvas, and its axes.
     """
-    figure, bottom = headed_figure(title, subtitle, caveats, _PANEL)
-    axes = figure.add_axes(
-        (
-            _LEFT / _WIDTH,
-            bottom / figure.get_figheight(),
-            (_WIDTH - _LEFT - _RIGHT) / _WIDTH,
-            _PANEL / figure.get_figheight(),
-        )
-    )
-    style(axes)
+    figure, bottom = headed_figure(title, subtitle, caveats, panel)
+    height = figure.get_figheight()
+    across = (_WIDTH - left - _RIGHT) / _WIDTH
+    axes = figure.add_axes((left / _WIDTH, bottom / height, across, panel / height))
+    style(axes, n_ticks=7 if panel > LOW_PANEL else 4)
+    return figure, axes
+
+
+def date_canvas(
+    title: str,
+    subtitle: str,
+    dates: DateArray,
+    caveats: Sequence[str] = (),
+    panel: float = PANEL,
+) -> tuple[Figure, Axes]:
+    """Make a figure whose horizontal axis goes from the first of ``dates`` to the last.
+
+    The other arguments and the result are those of `canvas`.
+    """
+    figure, axes = canvas(title, subtitle, caveats, panel)
+    axes.set_xlim(dates[0], dates[-1])
     # matplotlib.dates has no annotations.
     locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
+    locator.set_axis(axes.xaxis)
+    # Found once: to find them again at each drawing takes longer than to draw them.
+    ticks = np.asarray(locator())
+    low, high = axes.get_xlim()
+    axes.set_xticks(ticks[(ticks >= low) & (ticks <= high)])
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     return figure, axes
 
@@ -72,7 +98,8 @@ def headed_figure(
     footnote = textwrap.wrap(" ".join(caveats), int(_FOOTNOTE_COLUMNS * width / _WIDTH))
     bottom = _BOTTOM + (_FOOTNOTE_LINE * len(footnote) + 0.15 if footnote else 0.0)
     height = _TOP + panel + bottom
-    figure = Figure(figsize=(width, height), dpi=150, facecolor="white")
+    label = f"{title}. {subtitle}"
+    figure = Figure(figsize=(width, height), dpi=150, facecolor="white", label=label)
     FigureCanvasAgg(figure)
     # Dollar signs and underscores in names and sentences are not mathematics.
     write: dict[str, Any] = {"ha": "left", "va": "top", "parse_math": False}
@@ -91,7 +118,7 @@ def headed_figure(
     return figure, bottom
 
 
-def style(axes: Axes) -> None:
+def style(axes: Axes, n_ticks: int = 7) -> None:
     """Give axes the quiet look: horizontal grid, no frame, round ticks on the vertical axis."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(_QUIET)
@@ -99,7 +126,7 @@ def style(axes: Axes) -> None:
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=n_ticks, steps=[1, 2, 2.5, 5, 10]))
     for axis in (axes.xaxis, axes.yaxis):
         axis.get_offset_text().set(size=_LABEL_POINTS, color=_QUIET)
 
@@ -117,7 +144,7 @@ def label_line_ends(
     """
     low, high = axes.get_ylim()
     axes.set_ylim(low, high)
-    points = _PANEL * 72
+    points = PANEL * 72
     gap = 2.9 * _LABEL_POINTS / points * (high - low)
     end = axes.get_xlim()[1]
     placed = _spread(np.asarray(heights, dtype=np.float64), gap, low, high)
@@ -131,7 +158,9 @@ def label_line_ends(
             size=_LABEL_POINTS,
             va="center",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.7, "shrinkA": 0, "shrinkB": 0},
+            arrowprops=dict(
+                arrowstyle="-", color=colour, lw=0.7, shrinkA=0, shrinkB=0, relpos=(0, 0.5)
+            ),
             parse_math=False,
         )
 
@@ -152,6 +181,17 @@ def legend(axes: Axes, handles: Sequence[Artist], texts: Sequence[str]) -> None:
     )
     for text in box.get_texts():
         text.set_parse_math(False)
+
+
+def shortened(name: str, width: int = 26) -> str:
+    """Cut a name that has no room beside the axes."""
+    return name if len(name) <= width else f"{name[: width - 1]}…"
+
+
+def percent_tick(fraction: float, _: float = 0.0) -> str:
+    """Write a tick of an axis of fractions: ``"2.5%"``."""
+    # Adding zero turns a negative zero into a plain one.
+    return f"{100 * fraction + 0.0:.4g}%"
 
 
 def currency(amount: float) -> str:

@@ -1,44 +1,43 @@
-"""The skeleton of a page: one file that needs nothing else."""
+"""Pages from templates: one file each that needs nothing else."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib.resources import files
+import math
+from functools import cache
+from typing import TYPE_CHECKING
 
-from finai_rl.report.formats import escaped
+from finai_rl.report import formats
 
-# The policy lets the page run its own script and nothing else, and ask no server for anything.
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src \
-'sha256-{digest}'; style-src 'unsafe-inline'">
-<title>{title}</title>
-<style>
-{style}</style>
-</head>
-<body>
-{body}<script>{script}</script>
-</body>
-</html>
-"""
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
-def document(title: str, body: str) -> str:
-    """Make a whole page, with style and script, of the HTML of its sections."""
-    script = _file("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return _PAGE.format(
-        digest=digest,
-        title=escaped(title),
-        style=_file("page.css"),
-        body=body,
-        script=script,
+def document(template: str, title: str, **values: object) -> str:
+    """Return a whole page, in which every text is escaped.
+
+    Args:
+        template: Name of a file in ``templates/`` that extends ``document.html``.
+        title: Of the page.
+        values: What else the template names.
+    """
+    return _environment().get_template(template).render(title=title, **values)
+
+
+@cache
+def _environment() -> Environment:
+    # A training imports this module and makes no page.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from finai_rl.report.svg import inline_svg
+
+    environment = Environment(
+        loader=PackageLoader("finai_rl.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
     )
-
-
-def _file(name: str) -> str:
-    return files("finai_rl.report").joinpath(name).read_text(encoding="utf-8")
+    written = (formats.number, formats.share, formats.ends, formats.day, formats.plural)
+    environment.filters.update({how.__name__: how for how in written}, svg=inline_svg)
+    environment.tests["finite"] = math.isfinite
+    return environment

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from typing import Literal
 
@@ -62,11 +61,6 @@ def ends(low: float, high: float, unit: Unit) -> str:
 def day(date: np.datetime64) -> str:
     """Write a date: ``"2021-03-31"``."""
     return str(np.datetime_as_string(date, unit="D"))
-
-
-def escaped(text: str) -> str:
-    """Make a text safe inside HTML and its attributes."""
-    return html.escape(text)
 
 
 def plural(count: int, noun: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import trim_mean
 
+from finai_rl.statistics.benchmark import EQUAL_WEIGHT
 from finai_rl.statistics.bootstrap import Interval
 from finai_rl.statistics.comparable_runs import (
     AGENT,
@@ -28,7 +29,8 @@ from finai_rl.statistics.seeds import (
 from finai_rl.type_aliases import FloatArray
 
 RESAMPLES = 2_000
-EQUAL_WEIGHT = "equal weight"
+BASELINE_NAME = EQUAL_WEIGHT.replace("_", " ")
+"""What leaderboards call equal weight."""
 _NEGLIGIBLE = 1e-12
 
 
@@ -124,11 +126,11 @@ class Leaderboard:
         order = [(standing.sharpe.estimate, standing.name) for standing in self.standings]
         place = sum(estimate >= self.baseline for estimate, _ in order)
         names = [name for _, name in order]
-        return [*names[:place], EQUAL_WEIGHT, *names[place:]]
+        return [*names[:place], BASELINE_NAME, *names[place:]]
 
     def difference(self, one: str, other: str) -> Interval:
         """Return the Sharpe ratio of one less that of another, either of them an agent."""
-        if other == EQUAL_WEIGHT:
+        if other == BASELINE_NAME:
             return next(s.over_baseline for s in self.standings if s.name == one)
         if (one, other) in self.differences:
             return self.differences[one, other]
@@ -160,8 +162,8 @@ def leaderboard(
         ValueError: If nothing can be compared, the agents have no block in common, or one of
             them is called "equal weight".
     """
-    if EQUAL_WEIGHT in runs:
-        raise ValueError(f"an agent cannot be called {EQUAL_WEIGHT!r}")
+    if BASELINE_NAME in runs:
+        raise ValueError(f"an agent cannot be called {BASELINE_NAME!r}")
     found = comparable_runs(
         runs, lambda returns: sharpe_ratio(returns, periods_per_year, risk_free)
     )
@@ -249,7 +251,7 @@ class _Board:
         return judge_returns(
             self._mean[name],
             self._baseline[name],
-            EQUAL_WEIGHT,
+            BASELINE_NAME,
             self._n_counted,
             periods_per_year=self._yearly[0],
             ruined=self._n_ruined(name) > 0,

@@ -97,12 +97,6 @@ def probability_of_improvement(scores: FloatArray, baseline: FloatArray) -> floa
     return float((pairs.mean() + 1) / 2)
 
 
-def performance_profile(scores: FloatArray, thresholds: FloatArray) -> FloatArray:
-    """Share of all runs (seeds times folds) that score above each threshold, as (k,)."""
-    runs = _checked(scores).ravel()
-    return np.asarray((runs[None, :] > np.asarray(thresholds)[:, None]).mean(axis=1))
-
-
 def _resample(folds: FloatArray, n_resamples: int, rng: np.random.Generator) -> FloatArray:
     """(n_resamples, n_seeds * n_folds) scores."""
     n_seeds, n_folds = folds.shape

@@ -173,21 +173,6 @@ def min_track_record_length(
     return 1 + variance * (float(ndtri(confidence)) / edge) ** 2
 
 
-def min_backtest_length(n_trials: float, target: float = 1.0) -> float:
-    """Least length of a backtest at which the best of n skill-less trials stays below a target.
-
-    ``(expected_maximum_normal(n) / target)^2`` (Bailey, Borwein, Lopez de Prado and Zhu 2014,
-    "Pseudo-Mathematics and Financial Charlatanism"), in the periods of the target: years for an
-    annual Sharpe ratio, days for a daily one.
-
-    Raises:
-        ValueError: If there is less than one trial or the target is not positive.
-    """
-    if not target > 0:
-        raise ValueError(f"the target Sharpe ratio must be positive, got {target}")
-    return (expected_maximum_normal(n_trials) / target) ** 2
-
-
 def _error_variance(estimate: SharpeEstimate) -> float:
     sharpe = estimate.sharpe
     return 1 - estimate.skewness * sharpe + (estimate.kurtosis - 1) / 4 * sharpe**2

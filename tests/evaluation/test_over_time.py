@@ -9,7 +9,6 @@ from finai_rl.evaluation.metrics import annual_turnover
 from finai_rl.evaluation.over_time import drawdown_periods, monthly_returns, rolling_sharpe_ratio
 from finai_rl.evaluation.regimes import regime_breakdown
 from finai_rl.evaluation.run_statistics import cost_scenarios, holdings_table, statistics_of
-from finai_rl.report.run.band import band_of_backtests
 from finai_rl.statistics.returns import max_drawdown, sharpe_ratio, total_return
 from tests.evaluation.accounts import sold_short, traded
 
@@ -152,25 +151,3 @@ def test_holdings_add_up_and_largest_come_first():
     assert list(table.columns[-2:]) == ["4 other stocks", "cash"]
     means = table.iloc[:, :8].mean().to_numpy()
     assert (np.diff(means) <= 1e-12).all()
-
-
-def test_random_agents_and_where_the_agent_stands():
-    result = traded(80, 3, seed=0)
-    draws = [replace(traded(80, 3, seed=0), name=f"draw {k}") for k in range(3)]
-    band = band_of_backtests(result, draws)
-    assert band.percentile == 0.5, "ties count half"
-    np.testing.assert_allclose(band.quantiles, np.tile(result.account_value, (5, 1)))
-    band = band_of_backtests(result, [traded(80, 3, seed=0, cost=0.01), *draws])
-    assert band.percentile == pytest.approx(5 / 8)
-    assert (np.diff(band.quantiles, axis=0) >= 0).all()
-    with pytest.raises(ValueError, match="no random agents"):
-        band_of_backtests(result, [])
-    with pytest.raises(ValueError, match="does not cover"):
-        band_of_backtests(result, [draws[0].head(50)])
-
-
-def test_a_ruined_random_agent_stays_ruined():
-    close = [10.0, 12.0, 25.0, 10.0]
-    ruined, result = sold_short(close, shares=100), sold_short(close, shares=0)
-    band = band_of_backtests(result, [ruined])
-    assert (band.quantiles[:, -1] == ruined.account_value[-1]).all()

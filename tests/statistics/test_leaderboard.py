@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finai_rl.report.leaderboard.wording import excludes_zero, sentences
-from finai_rl.statistics.leaderboard import EQUAL_WEIGHT, leaderboard
+from finai_rl.statistics.leaderboard import BASELINE_NAME, leaderboard
 from tests.statistics.boards import N_DAYS, fold_name, trained, trainings
 
 
@@ -188,7 +188,7 @@ def test_refusals():
     with pytest.raises(ValueError, match=r"no agent has one seed on all.*\[0, 1\] lack some"):
         leaderboard({"a": [trained(0, 0), trained(1, 1)]})
     with pytest.raises(ValueError, match="cannot be called"):
-        leaderboard({EQUAL_WEIGHT: trainings()})
+        leaderboard({BASELINE_NAME: trainings()})
     with pytest.raises(ValueError, match=r"no run can be compared.*not finite"):
         leaderboard({"a": [changed(trained(0, 0), agent=np.inf)]})
 

@@ -7,7 +7,6 @@ from hypothesis.extra.numpy import arrays
 from finai_rl.statistics.seeds import (
     aggregate,
     interquartile_mean,
-    performance_profile,
     probability_of_improvement,
     stratified_bootstrap_interval,
 )
@@ -70,17 +69,8 @@ def test_improvements_of_two_agents_add_up(x, y):
 
 
 @given(scores)
-def test_averages_and_profile_stay_in_range(values):
+def test_averages_stay_in_range(values):
     assert values.min() - 1e-9 <= interquartile_mean(values) <= values.max() + 1e-9
-    thresholds = np.linspace(-11, 11, 7)
-    profile = performance_profile(values, thresholds)
-    assert profile[0] == 1
-    assert profile[-1] == 0
-    assert (np.diff(profile) <= 0).all()
-
-
-def test_performance_profile_counts_what_is_above():
-    np.testing.assert_allclose(performance_profile(X, np.array([0.1, 0.4, 0.8])), [1, 0.6, 0])
 
 
 def test_refuses():

@@ -11,7 +11,6 @@ from finai_rl.statistics.sharpe_inference import (
     deflated_sharpe_ratio,
     expected_maximum_normal,
     expected_maximum_sharpe,
-    min_backtest_length,
     min_track_record_length,
     probabilistic_sharpe_ratio,
 )
@@ -78,11 +77,6 @@ def test_min_track_record_length_in_years(periods, years):
     estimate = SharpeEstimate(2 / math.sqrt(periods), 10)
     length = min_track_record_length(estimate, 1 / math.sqrt(periods))
     assert length / periods == exactly(years)
-
-
-@pytest.mark.parametrize(("n", "years"), [(7, 1.923143), (45, 4.998087), (100, 6.403951)])
-def test_min_backtest_length_in_years(n, years):
-    assert min_backtest_length(n) == pytest.approx(years, abs=5e-7)
 
 
 def test_known_series():
@@ -161,7 +155,5 @@ def test_no_record_is_long_enough_for_a_ratio_below_its_benchmark():
 def test_refuses_what_makes_no_sense():
     with pytest.raises(ValueError, match="confidence must be between"):
         min_track_record_length(PAPER, confidence=0.3)
-    with pytest.raises(ValueError, match="target Sharpe ratio must be positive"):
-        min_backtest_length(10, 0.0)
     with pytest.raises(ValueError, match="is negative"):
         expected_maximum_sharpe(10, -1.0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from finai_rl.report.leaderboard import wording as words
 from finai_rl.report.leaderboard.page import leaderboard_html
-from finai_rl.statistics.leaderboard import EQUAL_WEIGHT, Leaderboard
+from finai_rl.statistics.leaderboard import BASELINE_NAME, Leaderboard
 
 _WIDE = 180
 _PARTS = (range(1, 5), range(5, 9), range(9, 13))
@@ -83,19 +83,19 @@ def _standings(board: Leaderboard) -> list[dict[str, object]]:
         }
         for standing in board.standings
     }
-    found[EQUAL_WEIGHT] = {
-        "agent": EQUAL_WEIGHT,
+    found[BASELINE_NAME] = {
+        "agent": BASELINE_NAME,
         "n_folds": len(board.folds),
         "sharpe_iqm": board.baseline,
         "total_return": board.baseline_return,
     }
     # An agent comes first even where equal weight is better: its row has all columns.
-    return [found[name] for name in sorted(board.names, key=lambda name: name == EQUAL_WEIGHT)]
+    return [found[name] for name in sorted(board.names, key=lambda name: name == BASELINE_NAME)]
 
 
 def _differences(board: Leaderboard) -> list[dict[str, object]]:
     pairs = dict(board.differences)
-    pairs |= {(s.name, EQUAL_WEIGHT): s.over_baseline for s in board.standings}
+    pairs |= {(s.name, BASELINE_NAME): s.over_baseline for s in board.standings}
     return [
         {
             "agent": one,

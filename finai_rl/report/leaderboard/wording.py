@@ -7,7 +7,7 @@ import math
 
 from finai_rl.report.formats import UNDEFINED, interval, number, plural, share
 from finai_rl.statistics.bootstrap import Interval
-from finai_rl.statistics.leaderboard import EQUAL_WEIGHT, Leaderboard, Standing
+from finai_rl.statistics.leaderboard import BASELINE_NAME, Leaderboard, Standing
 from finai_rl.statistics.run_verdict import RULE
 
 _FEW = 3
@@ -96,10 +96,10 @@ def sentences(board: Leaderboard) -> list[str]:
     """
     n_seeds = {standing.name: len(standing.seeds) for standing in board.standings}
     found = []
-    agents = [name for name in board.names if name != EQUAL_WEIGHT]
+    agents = [name for name in board.names if name != BASELINE_NAME]
     pairs = itertools.combinations(agents, 2) if len(agents) <= _FEW else itertools.pairwise(agents)
     for pair in dict.fromkeys([*pairs, *itertools.pairwise(board.names)]):
-        one, other = reversed(pair) if pair[0] == EQUAL_WEIGHT else pair
+        one, other = reversed(pair) if pair[0] == BASELINE_NAME else pair
         one_seed = 1 in (n_seeds[one], n_seeds.get(other))
         found.append(_sentence(one, other, board.difference(one, other), one_seed))
     found += [

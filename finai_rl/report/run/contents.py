@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from finai_rl.evaluation.random_band import RandomBand
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.evaluation.run_statistics import CostScenario, RunStatistics
-from finai_rl.report.run.band import Band
 from finai_rl.statistics.run_verdict import RunVerdict
 from finai_rl.statistics.seeds import interquartile_mean, stratified_bootstrap_interval
 from finai_rl.type_aliases import FloatArray
@@ -138,7 +138,7 @@ class EvaluationReport:
     statistics: RunStatistics | None = None
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     benchmark_name: str = ""
-    random: Band | None = None
+    random: RandomBand | None = None
     index: FloatArray | None = None
     index_name: str = "index"
     cost_scenarios: Sequence[CostScenario] = ()
@@ -159,10 +159,8 @@ class EvaluationReport:
                 raise ValueError(f"{name!r} does not cover the days of {self.result.name!r}")
         if self.index is not None and self.index.shape != (n_days,):
             raise ValueError(f"the index has {len(self.index)} values for {n_days} days")
-        if self.random is not None and self.random.quantiles.shape[1] != n_days:
-            raise ValueError(
-                f"the random agents have {self.random.quantiles.shape[1]} days, not {n_days}"
-            )
+        if self.random is not None and len(self.random.dates) != n_days:
+            raise ValueError(f"the random agents have {len(self.random.dates)} days, not {n_days}")
 
     @property
     def shown_baselines(self) -> dict[str, BacktestResult]:

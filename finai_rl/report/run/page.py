@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
 from finai_rl.report.document import document
-from finai_rl.report.run import performance, trading, trust
+from finai_rl.report.run import tables
 from finai_rl.report.run.contents import EvaluationReport
-
-_SECTIONS = (
-    trust.verdict,
-    performance.account_value,
-    performance.key_numbers,
-    performance.drawdowns,
-    performance.monthly,
-    performance.rolling_sharpe,
-    trading.holdings,
-    trading.trading,
-    trading.regimes,
-    trust.seeds,
-    trust.luck,
-    trust.data,
-    trust.run,
-)
+from finai_rl.report.run.terms import METRICS, TERMS, label, terms, unit
+from finai_rl.report.run.trading_figures import ROUNDING
+from finai_rl.statistics.search_verdict import cautious
 
 
-def html_page(report: EvaluationReport) -> str:
-    """Return the page; sections whose part of the report is missing are left out."""
-    return document(report.title, "".join(section(report) for section in _SECTIONS))
+def html_page(report: EvaluationReport, figures: Mapping[str, Figure]) -> str:
+    """Return the page; sections whose part of the report is missing are left out.
+
+    Args:
+        report: What to show.
+        figures: `finai_rl.report.run.figures.figures` of the report.
+    """
+    metrics = tables.shown_metrics(report)
+    meanings = {label(name): METRICS[name][2] for name in metrics}
+    if report.statistics and report.statistics.intervals:
+        meanings["95 % interval"] = TERMS["95 % interval"]
+    return document(
+        "run.html",
+        report.title,
+        report=report,
+        result=report.result,
+        found=report.statistics,
+        figures=figures,
+        metrics=metrics,
+        meanings=meanings,
+        sells_short=bool((report.result.weights[:, :-1] < -ROUNDING).any()),
+        key_numbers=tables.key_numbers(report),
+        drawdowns=tables.drawdowns(report),
+        months=tables.months(report),
+        costs=tables.costs(report),
+        regimes=tables.regimes(report),
+        seeds=tables.seeds(report),
+        luck=tables.luck(report),
+        years_needed=tables.years_needed,
+        cautious=cautious,
+        terms=terms,
+        label=label,
+        unit=unit,
+    )

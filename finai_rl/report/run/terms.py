@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from finai_rl.report.formats import Unit
 
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
 METRICS: dict[str, tuple[str, Unit, str]] = {
     "total_return": ("Total return", "percent", "Gain over all days, after costs."),
     "cagr": (
@@ -133,6 +135,11 @@ TERMS: dict[str, str] = {
     ),
 }
 """Terms that are no metric, with one line each."""
+
+
+def terms(*names: str) -> dict[str, str]:
+    """Return what terms mean, by their name, in the order asked for."""
+    return {name: TERMS[name] for name in names}
 
 
 def label(name: str) -> str:
