@@ -25,15 +25,6 @@ EXEMPT = {
 """Public classes whose example would be longer than their use."""
 
 PENDING = {
-    "finai_rl/data/cache": ("LoadLog", "SplitCache"),
-    "finai_rl/data/market.py": ("DataSource", "FileVersion", "MarketData"),
-    "finai_rl/data/preparation": ("Prepared", "RawPrices"),
-    "finai_rl/data/sentiment/columns.py": ("SentimentColumns", "SimulatedSentiment"),
-    "finai_rl/data/sentiment/items.py": ("ScoreItems",),
-    "finai_rl/data/tables": ("Change", "Faults", "Lines", "Repair", "Table"),
-    "finai_rl/data/versions": ("DvcOutput", "GitRepository"),
-    "finai_rl/evaluation/result_cache.py": ("BacktestCache",),
-    "finai_rl/leakage/information.py": ("Association",),
     "finai_rl/report": (
         "Band",
         "Cell",
@@ -41,14 +32,9 @@ PENDING = {
         "DataFacts",
         "EvaluationReport",
         "Line",
-        "LogitBars",
-        "Marks",
-        "ParameterAxis",
         "RunFacts",
-        "SearchRecord",
         "SeedScores",
     ),
-    "finai_rl/statistics/bootstrap.py": ("Interval",),
 }
 """Public classes that have no example yet, by their place."""
 
