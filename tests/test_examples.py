@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
+import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -59,6 +60,9 @@ def test_the_examples_of_a_module_run(
         pytest.importorskip("elegantrl")
     module = importlib.import_module(name)
     monkeypatch.chdir(tmp_path)
+    # Inside a git hook, `git init` would change the repository of the hook.
+    for variable in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(variable)
     finished = doctest.testmod(module)
     assert finished.attempted
     assert not finished.failed
