@@ -24,6 +24,14 @@ class FileVersion:
         dirty: Whether the commit does not have these bytes: the file was changed since, or the
             pointer to it not committed.
         tracked_by: ``dvc`` or ``git``, whichever holds the content.
+
+    Example:
+        >>> from tempfile import NamedTemporaryFile
+        >>> from finai_rl.data.versions.versioning import file_version
+        >>> with NamedTemporaryFile() as file:  # Empty, and tracked by neither DVC nor git.
+        ...     version = file_version(file.name)
+        >>> version.sha256[:12], version.tracked_by
+        ('e3b0c44298fc', None)
     """
 
     sha256: str
@@ -46,6 +54,12 @@ class DataSource:
         simulated: Names of columns that were simulated rather than observed.
         version: What DVC and git call the file, where there is one.
         repaired: How many rows, cells or tickers were filled or dropped, by what was done.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> source = synthetic_market(n_days=20, n_stocks=2).source
+        >>> source.name, source.path, "close" in source.simulated
+        ('synthetic-noise', None, True)
     """
 
     name: str
@@ -80,6 +94,14 @@ class MarketData:
     Raises:
         DataError: If shapes disagree, dates do not increase, or a value is missing,
             infinite or (for prices, volumes and index levels) not positive.
+
+    Example:
+        >>> days = np.arange("2024-01-02", "2024-01-05", dtype="datetime64[D]")
+        >>> close = np.array([[185.6, 172.1], [184.3, 171.4], [181.9, 172.6]])
+        >>> source = DataSource("prices", sha256="ab12")
+        >>> market = MarketData(days, ("AAPL", "JPM"), close, np.zeros((3, 1, 2)), ("rsi",), source)
+        >>> market.slice_days(0, 2)
+        MarketData(prices: 2 stocks, 2 days, 2024-01-02 to 2024-01-03)
     """
 
     dates: DateArray

@@ -41,6 +41,14 @@ class Association:
         p_value: Two-sided, Student's t with the 1.5 n / (lags + 1) degrees of freedom of a
             Bartlett-weighted variance (Priestley, 1981): with as many as days, short noise would
             be found significant too often.
+
+    Example:
+        >>> returns = np.random.default_rng(0).normal(0.0, 0.01, (250, 5))
+        >>> close = 100.0 * np.exp(returns.cumsum(axis=0))
+        >>> later = np.roll(returns, -1, axis=0)  # A column that knows the next return.
+        >>> found = max(associations("later", later, close, 1), key=lambda each: each.coefficient)
+        >>> found.form, found.across, found.horizon, round(found.coefficient, 2)
+        ('level', 'stocks', 1, 1.0)
     """
 
     column: str

@@ -45,6 +45,17 @@ class DiskCache(Generic[Value]):
         load: Makes the value of these files again, bit by bit. It may map them into memory: what a
             process has mapped stays whole when the entry is removed.
         kept: How many entries stay: those used last.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> def save(entry, value):
+        ...     _ = (entry / "value.txt").write_text(value)
+        >>> def load(entry):
+        ...     return (entry / "value.txt").read_text()
+        >>> with TemporaryDirectory() as folder:
+        ...     cache = DiskCache(folder, save, load, kept=9)
+        ...     [cache.get({"seed": 0}, make) for make in (lambda: "first", lambda: "second")]
+        ['first', 'first']
     """
 
     def __init__(

@@ -52,6 +52,18 @@ class SplitCache:
     Args:
         folder: Where the splits are; made when the first is written.
         kept: How many stay: those used last.
+
+    Example:
+        >>> from tempfile import NamedTemporaryFile, TemporaryDirectory
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.data.split import split_by_fraction
+        >>> split = split_by_fraction(synthetic_market(n_days=20, n_stocks=2))
+        >>> with NamedTemporaryFile(suffix=".csv") as file, TemporaryDirectory() as folder:
+        ...     settings = {"data": {"_target_": "my_source.load", "path": file.name}}
+        ...     cache = SplitCache(Path(folder))
+        ...     parsed, opened = (cache.get(settings, lambda: split) for _ in range(2))
+        >>> parsed is split, opened is split, opened.train
+        (True, False, MarketData(synthetic-noise: 2 stocks, 14 days, 2010-01-04 to 2010-01-21))
     """
 
     def __init__(self, folder: Path, kept: int = KEPT) -> None:

@@ -30,6 +30,15 @@ class Prepared:
         features: Names of the columns that are a ticker's features.
         changes: What was adjusted, dropped, filled and joined, in order.
         caveats: What a reader of any result on this panel has to know.
+
+    Example:
+        >>> dates = pd.bdate_range("2024-01-01", periods=10)
+        >>> rows = pd.DataFrame({"date": dates, "tic": "AAPL"})
+        >>> rows = rows.reindex(columns=COLUMNS, fill_value=185.6)
+        >>> prices = RawPrices(rows, "raw.csv", sha256="ab12", changes=())
+        >>> prepared = prepare_panel(prices, indicators=["close_5_sma"], turbulence=None)
+        >>> prepared.features, len(prepared.rows), prepared.changes[0].what
+        (('close_5_sma',), 5, 'the first 5 dates')
     """
 
     rows: pd.DataFrame

@@ -39,6 +39,16 @@ class RawPrices:
         path: The file they came from.
         sha256: Of the file's bytes.
         changes: What was done to them.
+
+    Example:
+        >>> from tempfile import NamedTemporaryFile
+        >>> rows = pd.DataFrame({"date": ["2024-01-02", "2024-01-03"], "tic": "AAPL"})
+        >>> rows = rows.assign(**dict.fromkeys(PRICES, 185.6), volume=[1000, 0])
+        >>> with NamedTemporaryFile(suffix=".csv") as file:
+        ...     rows.to_csv(file.name, index=False)
+        ...     prices = load_raw_prices(file.name, adjust="auto", on_missing="error")
+        >>> prices.rows["volume"].tolist(), prices.changes[0].what
+        ([1000.0, 1.0], 'volume of 1 row')
     """
 
     rows: pd.DataFrame

@@ -59,6 +59,12 @@ class SentimentColumns:
 
     Raises:
         InputError: If a value is none of these; the message names its key.
+
+    Example:
+        >>> settings = SentimentColumns(risk_column="llm_risk")
+        >>> columns = settings.chosen(["close", "llm_risk", "llm_sentiment"])
+        >>> settings.neutral_values(columns)
+        {'llm_sentiment': 0.0, 'llm_risk': 3.0}
     """
 
     columns: Sequence[str] | None = None
@@ -131,6 +137,14 @@ class SimulatedSentiment:
 
     Raises:
         InputError: If a value is none of these; the message names its key.
+
+    Example:
+        >>> settings_of(SimulatedSentiment, {"noise": 0.5})
+        SimulatedSentiment(source='simulated', noise=0.5, seed=0, lag=0)
+        >>> SimulatedSentiment(noise=-1.0)
+        Traceback (most recent call last):
+            ...
+        finai_rl.errors.InputError: data.sentiment.noise must be at least 0, got -1.0
     """
 
     source: str | None = "simulated"

@@ -42,6 +42,15 @@ class ScoreItems:
         scores: By name beside the prices: (n_items,) float64, NaN where an item has none.
         sha256: Hash of the file's bytes.
         notes: What was counted, one sentence each.
+
+    Example:
+        >>> from tempfile import NamedTemporaryFile
+        >>> news = {"tic": ["AAPL"], "published_at": ["2024-01-02T09:30:00-05:00"], "score": [0.4]}
+        >>> with NamedTemporaryFile(suffix=".csv") as file:
+        ...     pd.DataFrame(news).to_csv(file.name, index=False)
+        ...     items, problems = read_items(ScoreSettings(path=file.name))
+        >>> str(items.known[0]), items.scores, problems
+        ('2024-01-02T14:30:00.000000', {'sentiment': array([0.4])}, [])
     """
 
     tickers: pd.Series

@@ -51,6 +51,14 @@ class Lines:
         header: The names of the first line, as they stand there.
         numbers: The line on which each record begins, the header being line 1.
         notes: What a reader has to know, one sentence each.
+
+    Example:
+        >>> from tempfile import NamedTemporaryFile
+        >>> with NamedTemporaryFile(suffix=".csv") as file:
+        ...     pd.DataFrame({"tic": ["AAPL", "JPM"], "close": 1.0}).to_csv(file.name, index=False)
+        ...     lines = scan(Path(file.name))
+        >>> lines.header, list(lines.numbers)
+        (['tic', 'close'], [2, 3])
     """
 
     header: list[str]

@@ -31,6 +31,11 @@ class Change:
         what: What it was done to.
         count: How many rows, dates or tickers ``what`` speaks of.
         why: The reason.
+
+    Example:
+        >>> change = Change("dropped", "1 of 30 tickers", count=1, why="its rows are missing")
+        >>> print(change)
+        dropped 1 of 30 tickers: its rows are missing
     """
 
     step: str
@@ -50,6 +55,13 @@ class Completed:
         rows: Long-format rows, every ticker on every date.
         changes: What was done to them; nothing where nothing was missing.
         counts: How many of what was dropped or filled, by name.
+
+    Example:
+        >>> rows = pd.DataFrame({"tic": ["AAPL", "JPM", "AAPL"], "close": [185.6, 172.1, 184.3]})
+        >>> rows["date"] = pd.to_datetime(["2024-01-02", "2024-01-02", "2024-01-03"])
+        >>> completed = complete("prices.csv", rows, ["close"], rule="forward_fill", key="data")
+        >>> completed.rows["close"].tolist(), completed.counts
+        ([185.6, 172.1, 184.3, 172.1], {'filled_rows': 1, 'filled_cells': 0})
     """
 
     rows: pd.DataFrame

@@ -36,6 +36,14 @@ class Table:
         rows: As :func:`read_table` returns them.
         renamed: What each renamed column was called, to what it is called now.
         notes: What a reader has to know, one sentence each.
+
+    Example:
+        >>> from tempfile import NamedTemporaryFile
+        >>> with NamedTemporaryFile(suffix=".csv") as file:
+        ...     pd.DataFrame({"Ticker": ["AAPL"], "Close": [185.6]}).to_csv(file.name, index=False)
+        ...     table = open_table(Path(file.name))
+        >>> table.renamed, list(table.rows.columns)
+        ({'Ticker': 'tic', 'Close': 'close'}, ['tic', 'close'])
     """
 
     rows: pd.DataFrame

@@ -29,6 +29,18 @@ class DvcOutput:
             in the local cache.
         exact: Whether the md5 is that of the bytes. DVC before 3.0 hashed text with its line ends
             made those of Unix.
+
+    Example:
+        >>> import subprocess
+        >>> from tempfile import TemporaryDirectory
+        >>> pointer = {"outs": [{"md5": "ab12", "hash": "md5", "path": "prices.csv"}]}
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = subprocess.run(["git", "init", "--quiet", folder], check=True)
+        ...     _ = Path(folder, "prices.csv.dvc").write_text(yaml.safe_dump(pointer))
+        ...     repository = GitRepository.around(Path(folder))
+        ...     output = dvc_output(repository, repository.root / "prices.csv", commit=None)
+        >>> output.pointer.name, output.md5, output.exact
+        ('prices.csv.dvc', 'ab12', True)
     """
 
     pointer: Path

@@ -15,6 +15,15 @@ class GitRepository:
     Attributes:
         root: Its top folder, with symbolic links resolved.
         timeout: Seconds after which a question counts as one that git cannot answer.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = subprocess.run(["git", "init", "--quiet", folder], check=True)
+        ...     Path(folder, "prices.csv").touch()
+        ...     repository = GitRepository.around(Path(folder))
+        ...     [file.name for file in repository.files(None)], repository.commit("HEAD")
+        (['prices.csv'], None)
     """
 
     root: Path

@@ -23,6 +23,11 @@ class LogitBars:
         width: Width of each bar.
         counts: (n_bars,) splits in each bar.
         caveats: What a reader has to know of splits that are not where they belong, if anything.
+
+    Example:
+        >>> bars = logit_bars(np.array([-0.7, 0.0, 0.4, 0.4, 1.1]))
+        >>> bars.share_text(overfitted=True), bars.share_text(overfitted=False)
+        ('2 splits (40.0%)', '3 splits (60.0%)')
     """
 
     left: FloatArray

@@ -31,6 +31,12 @@ class ParameterAxis:
         high: Largest, likewise; the number of choices minus one for choices.
         log: Whether it is searched on a log scale.
         integer: Whether it takes whole numbers only.
+
+    Example:
+        >>> axis = ParameterAxis("agent.learning_rate", None, low=1e-4, high=1e-2, log=True)
+        >>> places, texts = axis.ticks()
+        >>> np.round(places, 2).tolist(), texts
+        ([0.0, 0.5, 1.0], ['0.0001', '0.001', '0.01'])
     """
 
     name: str

@@ -26,6 +26,14 @@ class SearchRecord:
         objective: What the objective is called.
         maximize: Whether larger values are better.
         title: What the search is called.
+
+    Example:
+        >>> import optuna
+        >>> study = optuna.create_study(direction="maximize")
+        >>> study.optimize(lambda trial: 0.5 * trial.number, n_trials=3)
+        >>> record = SearchRecord.of(study.trials, "sharpe_ratio", "maximize", title="a search")
+        >>> record.best.number, record.limits
+        (2, (0.0, 1.0))
     """
 
     trials: tuple[FrozenTrial, ...]
