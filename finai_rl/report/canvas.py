@@ -201,7 +201,12 @@ def currency(amount: float) -> str:
 
 
 class CurrencyFormatter(Formatter):
-    """Writes all ticks of an axis in one unit (k, M, B) with just enough decimals."""
+    """Writes all ticks of an axis in one unit (k, M, B) with just enough decimals.
+
+    Example:
+        >>> CurrencyFormatter().format_ticks([0, 500_000, 1_000_000])
+        ['0.0M', '0.5M', '1.0M']
+    """
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         """Return the text of one amount by itself."""

@@ -14,6 +14,10 @@ class Cell:
         text: As it is read.
         kind: Classes of the style sheet.
         style: Its own style.
+
+    Example:
+        >>> Cell("-3.2 %", "bad").text
+        '-3.2 %'
     """
 
     text: str
@@ -29,6 +33,11 @@ class Table:
         heads: Of the columns.
         rows: Their first cells name them.
         kind: Classes of the style sheet.
+
+    Example:
+        >>> table = Table(["account", "return"], [["agent", Cell("12 %", "good")]])
+        >>> [row[0] for row in table.rows]
+        ['agent']
     """
 
     heads: Sequence[Cell | str]

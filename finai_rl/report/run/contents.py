@@ -29,6 +29,12 @@ class SeedScores:
         iqm: Interquartile mean of all runs; NaN if unknown.
         low: Lower end of its 95 % interval, NaN if unknown.
         high: Upper end.
+
+    Example:
+        >>> import pandas as pd
+        >>> runs = pd.DataFrame({"seed": [0, 1], "fold": [0, 0], "sharpe_ratio": [0.5, 1.5]})
+        >>> seed_scores(runs).iqm
+        1.0
     """
 
     table: pd.DataFrame
@@ -75,6 +81,10 @@ class DataFacts:
         sha256: Of the file, if there is one.
         caveats: What flatters or hurts the result, such as survivors; one sentence each.
         repairs: What was mended before trading; one sentence each.
+
+    Example:
+        >>> DataFacts("my prices", caveats=["These stocks are survivors."]).source
+        'my prices'
     """
 
     source: str = ""
@@ -92,6 +102,10 @@ class RunFacts:
         command: As it was typed.
         config: The whole configuration, as text.
         versions: By name of the package.
+
+    Example:
+        >>> RunFacts("0123", "python -m finai_rl.train agent=a2c").command
+        'python -m finai_rl.train agent=a2c'
     """
 
     run_id: str = ""
@@ -128,6 +142,17 @@ class EvaluationReport:
     Raises:
         ValueError: If a baseline, the index or the random agents cover other days, or a
             baseline has the agent's name.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> from finai_rl.evaluation.backtest import backtest
+        >>> from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
+        >>> market = synthetic_market(n_days=20, n_stocks=2)
+        >>> buyer = ConstantAction(np.ones(2))
+        >>> account = backtest(buyer, StockTradingVecEnv(market, record=True), market, "buyer")
+        >>> len(EvaluationReport("A buyer", account).result.dates)
+        20
     """
 
     title: str
