@@ -56,7 +56,7 @@ def check(cfg: DictConfig, schema: type = schemas.Train) -> DictConfig:
 
 
 def _typed(prefix: str, node: dict[str, Any], schema: type) -> Iterator[str]:
-    """Give a node's values their schema's types, in place; yield what is wrong with them."""
+    """Convert a node's values to their schema's types, in place; yield what is wrong with them."""
     types = typing.get_type_hints(schema)
     metadata = {field.name: field.metadata for field in dataclasses.fields(schema)}
     typed = OmegaConf.structured(schema)

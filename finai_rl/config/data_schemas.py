@@ -1,6 +1,6 @@
 """Names and types of the settings of data sources and splits.
 
-Values live in ``conf/`` only. A test holds each schema against the signature it stands for.
+Values live in ``conf/`` only. A test compares each schema with the signature it stands for.
 """
 
 from __future__ import annotations

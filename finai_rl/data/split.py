@@ -201,7 +201,7 @@ def _blocks(
 
 
 def sealed_block(data: MarketData, start: int, end: int | None = None) -> SealedBlock | None:
-    """Say where the test block from day ``start`` to before day ``end`` lies; None for no day."""
+    """Return the dates of the test block from day ``start`` to before ``end``; None for no day."""
     end = data.n_days if end is None else end
     if start >= end:
         return None

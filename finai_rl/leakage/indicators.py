@@ -1,4 +1,4 @@
-"""Columns that carry an indicator's name, held against the indicator computed from the prices."""
+"""Columns that carry an indicator's name, compared with the indicator computed from the prices."""
 
 from __future__ import annotations
 

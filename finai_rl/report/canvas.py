@@ -119,7 +119,7 @@ def headed_figure(
 
 
 def style(axes: Axes, n_ticks: int = 7) -> None:
-    """Give axes the quiet look: horizontal grid, no frame, round ticks on the vertical axis."""
+    """Style axes quietly: horizontal grid, no frame, round ticks on the vertical axis."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(_QUIET)
     axes.tick_params(labelsize=_LABEL_POINTS, colors=_QUIET, length=3)

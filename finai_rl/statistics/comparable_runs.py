@@ -163,7 +163,7 @@ def _fault(returns: pd.DataFrame) -> str:
 def _align(
     tables: Mapping[str, dict[Place, _Account]], left_out: list[str]
 ) -> dict[str, tuple[str, ...]]:
-    """Give all accounts of a fold the same days, and return these; take out what has others."""
+    """Align all accounts of a fold to the same days, and return these; drop what has others."""
     days: dict[str, tuple[str, ...]] = {}
     for fold in sorted({fold for table in tables.values() for fold, _ in table}):
         places = [(n, place) for n, table in tables.items() for place in table if place[0] == fold]

@@ -59,7 +59,7 @@ def _value_column(table: pd.DataFrame, where: str, name: str) -> str:
 def join_market_series(
     rows: pd.DataFrame, series: pd.Series, where: str
 ) -> tuple[pd.DataFrame, list[Change]]:
-    """Give each date the series' value of that date or, where it has none, its last earlier one.
+    """Join to each date the series' value of that date, else its last earlier one.
 
     A daily value counts as known at its day's close. So rows within a day (a panel with times)
     take the value of an earlier day.

@@ -192,7 +192,7 @@ def settings_of(
 
 
 def names_sentiment(column: str) -> bool:
-    """Say whether a column is sentiment by its name."""
+    """Return whether a column is sentiment by its name."""
     return "sentiment" in column.lower()
 
 
@@ -230,7 +230,7 @@ def lagged(scores: FloatArray, lag: int, neutral: Sequence[float]) -> FloatArray
 
 
 def lag_note(lag: int, n_stocks: int) -> tuple[str, ...]:
-    """Say in one sentence what a lag did to a file's sentiment; nothing for no lag."""
+    """Return in one sentence what a lag did to a file's sentiment; nothing for no lag."""
     if lag == 0:
         return ()
     return (

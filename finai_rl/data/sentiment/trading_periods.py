@@ -91,7 +91,7 @@ def decision_times(
 
 
 def are_intraday(dates: pd.Series) -> bool:
-    """Say whether any bar carries a time of day."""
+    """Return whether any bar carries a time of day."""
     return bool((dates.dropna() != dates.dropna().dt.normalize()).any())
 
 

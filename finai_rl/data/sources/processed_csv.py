@@ -211,7 +211,7 @@ def _checked(
 
 
 def _ticker_by_ticker(rows: pd.DataFrame) -> bool:
-    """Say whether the rows are blocks of one ticker each, sorted by date within."""
+    """Return whether the rows are blocks of one ticker each, sorted by date within."""
     starts = rows["tic"] != rows["tic"].shift()
     ordered = bool((rows["date"].diff()[~starts] > pd.Timedelta(0)).all())
     return ordered and int(starts.sum()) == rows["tic"].nunique()

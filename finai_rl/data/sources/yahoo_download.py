@@ -52,7 +52,7 @@ class Request:
 
 
 def download(request: Request) -> pd.DataFrame:
-    """Ask Yahoo for adjusted prices.
+    """Download adjusted prices from Yahoo.
 
     Returns:
         Rows with date (ISO text; of intraday prices the time at the exchange, or UTC where there
@@ -114,7 +114,7 @@ def _history(yfinance: Any, ticker: str, request: Request) -> pd.DataFrame:
 
 
 def _absence(ticker: str, error: Exception) -> str:
-    """Say why Yahoo has no prices of one ticker; nothing if the error is about something else."""
+    """Return why Yahoo has no prices of one ticker; empty if the error is about something else."""
     if type(error).__name__ in MISSING:
         return str(error).removeprefix(f"${ticker}: ")
     # yfinance looks for a company profile where there is no chart.

@@ -81,7 +81,7 @@ def complete(
     volume: str | None = None,
     listed: int = LISTED,
 ) -> Completed:
-    """Give every ticker a row on every date and a value in every cell, or refuse.
+    """Complete a table: every ticker on every date, a value in every cell; or refuse it.
 
     ``drop_ticker`` drops every ticker that lacks a row on some date, or a cell of its own.
 
@@ -187,7 +187,7 @@ def _filled(
 
 
 def _runs(absent: pd.Series, volume: str | None) -> str:
-    """Say how long rows were invented in a row, and for which tickers up to the end."""
+    """Return how long rows were invented in a row, and for which tickers up to the end."""
     tickers = absent.index.unique("tic")
     stale = longest = np.zeros(len(tickers), dtype=np.int64)
     for row in absent.to_numpy().reshape(-1, len(tickers)):

@@ -88,7 +88,7 @@ def read_dates(dates: pd.Series) -> tuple[pd.Series, list[str], list[str]]:
 
 
 def order_problems(parsed: pd.Series, dates: pd.Series) -> list[str]:
-    """Say which rows lie before the row above them, if any.
+    """Report which rows lie before the row above them, if any.
 
     Args:
         parsed: (n_rows,) parsed dates.
@@ -216,7 +216,7 @@ def _alike(tickers: set[str]) -> str:
 
 
 def count(mask: pd.Series) -> str:
-    """Say how many rows a mask marks."""
+    """Return how many rows a mask marks, as text."""
     n = int(mask.sum())
     return f"{n} row{'' if n == 1 else 's'}"
 
@@ -233,7 +233,7 @@ def examples(mask: pd.Series, values: pd.Series) -> str:
 
 
 def place(rows: pd.Series | pd.DataFrame, position: int) -> str:
-    """Say where in its file a row stands, e.g. ``line 7``."""
+    """Return where in its file a row stands, e.g. ``line 7``."""
     if rows.index.name in ("line", "row"):
         return f"{rows.index.name} {rows.index[position]}"
     return f"line {position + 2}"

@@ -53,15 +53,15 @@ class GitRepository:
         return preferred if preferred in tags else next(iter(tags), None)
 
     def is_shallow(self) -> bool:
-        """Say whether older commits were left out when this was cloned."""
+        """Return whether older commits were left out when this was cloned."""
         return _text(self._ask("rev-parse", "--is-shallow-repository")) == "true"
 
     def tracks(self, file: Path) -> bool:
-        """Say whether git itself holds a file's content."""
+        """Return whether git itself holds a file's content."""
         return bool(self._ask("ls-files", "-z", "--", str(file)))
 
     def is_changed(self, *files: Path) -> bool | None:
-        """Say whether any tracked file, or any at all where none is named, is not as committed."""
+        """Return whether any of the files, or of all where none is named, is not as committed."""
         changes = self._ask("status", "--porcelain", "--", *map(str, files))
         return None if changes is None else bool(changes)
 

@@ -68,7 +68,7 @@ NOTES = {
 
 
 def span(board: Leaderboard) -> str:
-    """Say what was compared on which days."""
+    """Return what was compared on which days."""
     return (
         f"{plural(len(board.standings), 'agent')}, {plural(len(board.folds), 'fold')}, "
         f"{plural(board.n_days, 'daily return')}: {'; '.join(board.folds)}"
@@ -84,12 +84,12 @@ def rows(board: Leaderboard) -> dict[str, list[str]]:
 
 
 def excludes_zero(found: Interval) -> bool:
-    """Say whether 0 is outside an interval; not, where it has no ends."""
+    """Return whether 0 is outside an interval; False where it has no ends."""
     return found.low > 0 or found.high < 0
 
 
 def sentences(board: Leaderboard) -> list[str]:
-    """Say of each pair of neighbours whether the difference means something.
+    """Return a sentence on each pair of neighbours: whether the difference means something.
 
     Agents with only equal weight between them are neighbours too; of three agents at most, every
     two are.

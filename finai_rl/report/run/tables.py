@@ -76,7 +76,7 @@ def months(report: EvaluationReport) -> Table:
 
 
 def costs(report: EvaluationReport) -> Table:
-    """Say what the result would be at other costs."""
+    """Return the result at other costs."""
     found = report.statistics
     rows = [
         [
@@ -125,7 +125,7 @@ def seeds(report: EvaluationReport) -> Table:
 
 
 def luck(report: EvaluationReport) -> Table:
-    """Say how much of the Sharpe ratio may be luck."""
+    """Return how much of the Sharpe ratio may be luck."""
     found = report.verdict
     if found is None:
         return Table([], [])

@@ -156,7 +156,7 @@ def number_texts(numbers: Sequence[float]) -> list[str]:
 
 
 def _aligned(texts: Sequence[str]) -> list[str]:
-    """Give plain numbers as many decimals as the one with most has."""
+    """Format plain numbers with as many decimals as the one with most has."""
     if any("e" in text for text in texts):
         return list(texts)
     decimals = [len(text.partition(".")[2]) for text in texts]
