@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from optuna.trial import FrozenTrial
 from plotly.offline import get_plotlyjs
 
+from finai_rl.report.document import document
 from finai_rl.report.search import wording
 from finai_rl.report.search.figures import history_figure, importances_figure, overfitting_figure
 from finai_rl.report.search.importances import parameter_importances
@@ -20,14 +20,6 @@ from finai_rl.report.search.trials_table import trials_table
 from finai_rl.type_aliases import FloatArray
 
 _CONFIG = {"responsive": True, "displayModeBar": False}
-_PAGES = Environment(
-    loader=PackageLoader("finai_rl.report", "search"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=StrictUndefined,
-)
-_PAGES.filters |= {"shortened": wording.shortened, "value_text": wording.value_text}
 
 
 def save_search_page(
@@ -61,8 +53,11 @@ def save_search_page(
     shares = parameter_importances(record)
     drawable = record.completed and record.parameters
     columns, rows = trials_table(record.trials, objective, user_attrs)
-    text = _PAGES.get_template("search.html.jinja").render(
+    text = document(
+        "search.html",
+        record.title,
         record=record,
+        wording=wording,
         plotly=get_plotlyjs(),
         verdict=verdict,
         counts=wording.counts_text(record),
