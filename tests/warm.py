@@ -101,6 +101,11 @@ class WarmProcess:
         known = {"cwd": str(cwd), "streams": str(streams), "environment": environment}
         return Fork(self, streams, self.ask(command=command, **known), command)
 
+    def close(self) -> None:
+        """End the process, which takes the end of its input for a request to."""
+        self.process.communicate()
+        self.folder.cleanup()
+
     def run(
         self, cwd: Path, module: str, *arguments: str, **environment: str
     ) -> subprocess.CompletedProcess[str]:
@@ -115,7 +120,7 @@ class WarmProcess:
 
 @functools.cache
 def warm_process() -> WarmProcess:
-    """Return the one such process of this test session; it ends when its input is closed."""
+    """Return the one such process of this test session."""
     return WarmProcess()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,14 @@ from tests.warm import WarmProcess, warm_process
 def warm() -> WarmProcess:
     """A process that has imported everything."""
     return warm_process()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_left() -> Iterator[None]:
+    """End that process, where one was started."""
+    yield
+    if warm_process.cache_info().currsize:
+        warm_process().close()
 
 
 @pytest.fixture
