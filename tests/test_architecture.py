@@ -79,6 +79,6 @@ def test_every_room_has_quick_tests(request: pytest.FixtureRequest) -> None:
     whole = {item.path for item in collected}
     tests = ROOT / "tests"
     for folder in (tests / "e2e", *(tests / room.relative_to(PACKAGE) for room in ROOMS)):
-        files = {*folder.glob("test_*.py"), *folder.parent.glob(f"test_{folder.name}*.py")}
+        files = {*folder.rglob("test_*.py"), *folder.parent.glob(f"test_{folder.name}*.py")}
         assert files, f"no tests in {folder}"
         assert files & quick or not files <= whole, f"only slow tests in {folder}"

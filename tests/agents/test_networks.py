@@ -59,6 +59,7 @@ def values(agent: Any, observations: np.ndarray, actions: np.ndarray) -> list[to
         return list(agent.policy.critic(rows, taken))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["per_stock", "attention"])
 @pytest.mark.parametrize("agent", SHARED)
 @pytest.mark.parametrize(("env", "window"), [("stock_trading", 1), ("portfolio", 3)])

@@ -81,6 +81,7 @@ ENVIRONMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ENVIRONMENTS))
 def test_environments_and_agents_do_not_tell_the_difference(name: str, tmp_path: Path) -> None:
     changes = (f"env={name}", "env.sentiment=true", "env.turbulence_threshold=45")

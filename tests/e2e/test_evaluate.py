@@ -106,6 +106,7 @@ def test_the_sealed_block_is_closed_to_choices(trained: Path) -> None:
         assert "Traceback" not in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -9,6 +9,8 @@ import pytest
 from tests.conftest import Command
 from tests.e2e.test_train import QUICK, only_run, run_folder
 
+pytestmark = pytest.mark.slow
+
 OWN_AGENT = """
 from stable_baselines3 import PPO
 

@@ -96,6 +96,7 @@ def test_a_prepared_file_loads_with_every_column_that_it_has(
     ]
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes(
     command: Command, forked: Command, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from tests.conftest import Command
 from tests.e2e.test_train import QUICK, only_run
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("store")
 def test_a_run_that_fails_says_why(forked: Command, tmp_path: Path) -> None:
     done = forked("finai_rl.train", *QUICK, "agent=a2c", "agent.learning_rate=1e30", expect=1)
@@ -23,6 +24,7 @@ def test_a_run_that_fails_says_why(forked: Command, tmp_path: Path) -> None:
     assert "Traceback" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_that_is_interrupted_is_killed(
     sent: signal.Signals, status: int, tmp_path: Path

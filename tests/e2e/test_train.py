@@ -78,6 +78,7 @@ def assert_it_trained_and_was_backtested(folder: Path, agent: str) -> None:
     assert np.isfinite(progress[losses].iloc[-1]).all()
 
 
+@pytest.mark.slow
 def test_one_run_holds_everything(command: Command, tmp_path: Path) -> None:
     done = command(
         "finai_rl.train",
@@ -163,6 +164,7 @@ def assert_served_actions_equal_the_agents(cwd: Path, folder: Path) -> None:
     np.testing.assert_array_equal(np.load(served), actions)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", ["ppo", "sac"])
 def test_equal_runs_give_equal_models_bit_for_bit(
     agent: str, forked: Command, command: Command, tmp_path: Path
@@ -202,12 +204,12 @@ def test_a_processed_csv_trains_with_a_risk_threshold(forked: Command, tmp_path:
     assert "validation_index/sharpe_ratio" not in run.data.metrics
 
 
-def test_the_default_path_of_a_processed_csv(forked: Command, tmp_path: Path) -> None:
+def test_the_default_path_of_a_processed_csv(command: Command, tmp_path: Path) -> None:
     (tmp_path / "data" / "processed").mkdir(parents=True)
     write_processed_csv(
         tmp_path / "data" / "processed" / "processed_data_with_features.csv", n_days=60
     )
-    forked("finai_rl.train", "debug=fast", "data=processed_csv", "tracking=none")
+    command("finai_rl.train", "debug=fast", "data=processed_csv", "tracking=none")
 
 
 @pytest.mark.slow
@@ -227,6 +229,7 @@ def test_the_tutorials_file_trains(forked: Command, tmp_path: Path) -> None:
     assert only_run(tmp_path).info.status == "FINISHED"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_episodes", "rounds"), [(5, 2), (16, 4)])
 def test_training_for_a_number_of_episodes(
     n_episodes: int, rounds: int, forked: Command, tmp_path: Path
@@ -241,6 +244,7 @@ def test_training_for_a_number_of_episodes(
     assert progress["train/n_updates"].iloc[-1] == 10 * steps / 32
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("store")
 def test_an_undefined_objective_keeps_the_run(forked: Command, tmp_path: Path) -> None:
     cash = ["env.turbulence_threshold=0", "objective=profit_factor"]
@@ -252,6 +256,7 @@ def test_an_undefined_objective_keeps_the_run(forked: Command, tmp_path: Path) -
     assert run.data.metrics["validation/total_return"] == 0
 
 
+@pytest.mark.slow
 def test_a_run_never_writes_over_another(forked: Command, tmp_path: Path) -> None:
     again = [*tiny("a2c"), "tracking=none", f"hydra.run.dir={tmp_path / 'one'}"]
     forked("finai_rl.train", *again)
@@ -261,6 +266,7 @@ def test_a_run_never_writes_over_another(forked: Command, tmp_path: Path) -> Non
     assert (tmp_path / "one" / "model.zip").read_bytes() == model
 
 
+@pytest.mark.slow
 def test_model_dir_holds_the_last_model_alone(forked: Command, tmp_path: Path) -> None:
     kept = f"model_dir={tmp_path / 'kept'}"
     forked("finai_rl.train", *tiny("a2c"), "tracking=none", kept)
@@ -271,6 +277,7 @@ def test_model_dir_holds_the_last_model_alone(forked: Command, tmp_path: Path) -
     assert {file.name for file in (tmp_path / "kept").iterdir()} == {"model.pth"}
 
 
+@pytest.mark.slow
 def test_finrls_exact_environment_trains(forked: Command) -> None:
     forked(
         "finai_rl.train",
@@ -281,6 +288,7 @@ def test_finrls_exact_environment_trains(forked: Command) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", ["ppo", "sac"])
 def test_target_weights_train_and_are_backtested(
     agent: str, forked: Command, tmp_path: Path
@@ -321,6 +329,7 @@ def test_shorts_at_the_next_open_with_impact_and_modulated_sentiment(
     np.testing.assert_allclose(fills.iloc[:-1], opens.iloc[: len(fills) - 1])
 
 
+@pytest.mark.slow
 def test_finrls_own_class_trains_in_processes_and_is_backtested(
     command: Command, tmp_path: Path
 ) -> None:
@@ -354,6 +363,7 @@ def test_a_grid_multirun_gives_each_job_a_run(command: Command, tmp_path: Path) 
     assert len(objectives) == 4
 
 
+@pytest.mark.slow
 def test_a_missing_elegantrl_names_the_command_that_installs_it(
     command: Command, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ def reports(folder: Path) -> list[Path]:
     return sorted(folder.rglob("verify.json"))
 
 
+@pytest.mark.slow
 def test_a_clean_file_and_a_leaking_one(command: Command, forked: Command, tmp_path: Path) -> None:
     table = rows(n_days=150)
     table.to_csv(tmp_path / "clean.csv", index=False)

@@ -219,6 +219,7 @@ def test_the_direction_decides_what_is_worse(tmp_path: Path) -> None:
     assert told(address, MEDIAN, [9.0] * 3) == 2
 
 
+@pytest.mark.slow
 def test_successive_halving_prunes_all_but_the_best_of_a_rung(address: StudyAddress) -> None:
     values = [float(value) for value in (5, 1, 2, 9, 0)]
     stopped = [told(address, HALVING, [value] * 4) for value in values]

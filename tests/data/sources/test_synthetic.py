@@ -251,6 +251,7 @@ def test_days_are_business_days_from_the_start_on() -> None:
     assert data.day_names[-1] == "2022-01-11"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("market", [StockTradingVecEnv, PortfolioVecEnv])
 @pytest.mark.parametrize("n_stocks", [1, 3])
 def test_every_fill_and_cost_finds_its_column(market: Any, n_stocks: int) -> None:

@@ -55,6 +55,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return checkout
 
 
+@pytest.mark.slow
 @needs_dvc
 @pytest.mark.parametrize("name", ["my data/features.csv", "tree/below/other.csv"])
 def test_a_revision_is_what_dvc_gets(name: str, history, cache, tmp_path) -> None:
