@@ -109,6 +109,7 @@ def test_state_dependent_exploration_is_refused(data: MarketData) -> None:
         built(cfg, data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["lstm", "gru"])
 @pytest.mark.parametrize("agent", ["ppo", "sac", "recurrent_ppo", "tqc", "trpo"])
 def test_windows_train_and_are_backtested(

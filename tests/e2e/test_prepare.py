@@ -64,6 +64,7 @@ def test_prepare_then_train_with_the_command_it_names(
     forked(module, *arguments, *quick)
 
 
+@pytest.mark.slow
 def test_a_prepared_file_loads_with_every_column_that_it_has(
     forked: Command, tmp_path: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_download_that_was_kept_trains_without_a_network(forked: Command, tmp_
     assert "survivors" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -57,12 +57,12 @@ def test_a_wrong_setting(
     assert not list(tmp_path.rglob("progress.csv"))
 
 
-def test_a_bad_file(forked: Command, tmp_path: Path) -> None:
+def test_a_bad_file(command: Command, tmp_path: Path) -> None:
     file = write_processed_csv(tmp_path / "mine.csv", n_days=30)
     rows = pd.read_csv(file, index_col=0)
     rows.iloc[7, rows.columns.get_loc("close")] = 0.0
     rows.iloc[[i for i in range(len(rows)) if i != 4]].to_csv(file)
-    done = forked("finai_rl.train", "data=processed_csv", "data.path=mine.csv", expect=1)
+    done = command("finai_rl.train", "data=processed_csv", "data.path=mine.csv", expect=1)
     assert "mine.csv cannot be used as it is" in done.stderr
     assert "column close: 1 row not positive: line 8 (0.0)" in done.stderr
     assert "lacks 'BBB'" in done.stderr

@@ -187,6 +187,7 @@ def test_equal_runs_give_equal_models_bit_for_bit(
         assert first == second, file
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("store")
 def test_a_processed_csv_trains_with_a_risk_threshold(forked: Command, tmp_path: Path) -> None:
     write_processed_csv(tmp_path / "mine.csv", n_days=80)
@@ -298,6 +299,7 @@ def test_target_weights_train_and_are_backtested(
     assert (trades.to_numpy() % 1 != 0).any()
 
 
+@pytest.mark.slow
 def test_shorts_at_the_next_open_with_impact_and_modulated_sentiment(
     forked: Command, tmp_path: Path
 ) -> None:

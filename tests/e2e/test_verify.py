@@ -38,6 +38,7 @@ def test_a_clean_file_and_a_leaking_one(command: Command, forked: Command, tmp_p
     assert not list(tmp_path.rglob("mlflow.db"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -74,6 +74,7 @@ def test_real_files_pass(name: str, overrides: list[str]) -> None:
     assert {one.verdict for one in found} <= {Verdict.PASSED, Verdict.NOTE}
 
 
+@pytest.mark.slow
 def test_the_sample_passes() -> None:
     found = verified(
         "data.tickers=[AAPL,GE,JPM,KO,XOM]", "data.start=2015-01-01", "env.sentiment=true", "days=1"

@@ -249,6 +249,7 @@ def test_what_an_earlier_attempt_reported_stands(storage: str) -> None:
         assert study.get_trials()[number].intermediate_values == {1: 1.5, 2: 1.5, 3: 0.5}
 
 
+@pytest.mark.slow
 def test_trials_of_one_process_do_not_use_up_a_servers_connections(new_database: Any) -> None:
     address = created(StudyAddress(new_database(), "search"))
     number = add_trial(address)

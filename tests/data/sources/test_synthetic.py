@@ -147,6 +147,7 @@ def test_a_result_says_that_its_market_is_generated(kind: str) -> None:
     assert set(source.simulated) == set(ARRAYS) - {"dates"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_stocks", [1, 2, 5])
 @pytest.mark.parametrize(
     ("kind", "sharpe_ratio"),

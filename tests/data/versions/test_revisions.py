@@ -71,6 +71,7 @@ def test_a_revision_is_what_dvc_gets(name: str, history, cache, tmp_path) -> Non
     assert (history.root / "my data/features.csv").read_text() == "neither added nor committed"
 
 
+@pytest.mark.slow
 @needs_dvc
 def test_a_fetched_revision_is_kept(history, cache, monkeypatch) -> None:
     file = history.root / "my data" / "features.csv"
