@@ -37,8 +37,9 @@ def arrays():
             frame = frame.f_back
     # What waits to be collected is not held, and it tracks only what holds arrays.
     gc.collect()
+    held = gc.get_referents(*gc.get_objects(), *variables)
     found = {}
-    for item in gc.get_referents(*gc.get_objects(), *variables):
+    for item in [item for item in held if issubclass(type(item), np.ndarray)]:
         while issubclass(type(item), np.ndarray) and id(item) not in found:
             found[id(item)] = item
             item = item.base

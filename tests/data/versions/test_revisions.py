@@ -86,6 +86,7 @@ def test_a_fetched_revision_is_kept(history, cache, monkeypatch) -> None:
     assert sha256_of(fetch_revision(file, "v1", cache)[0]) == version.sha256
 
 
+@pytest.mark.slow
 @needs_dvc
 def test_a_panel_of_a_revision_leads_back_to_it(history, cache, monkeypatch) -> None:
     monkeypatch.chdir(history.root)
