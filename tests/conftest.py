@@ -15,6 +15,8 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
+COLLECTED = pytest.StashKey[tuple[pytest.Item, ...]]()
+"""All tests that were found, those that are left out of this session included."""
 
 
 @pytest.fixture
@@ -38,6 +40,12 @@ def command(tmp_path: Path) -> Command:
         return done
 
     return run
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what was found, before any of it is left out."""
+    config.stash[COLLECTED] = tuple(items)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,4 +1,4 @@
-"""The rooms of docs/architecture.md: which may import which, and how large they may grow."""
+"""The rooms of docs/architecture.md: which may import which, how large they are, their tests."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import COLLECTED
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "finai_rl"
+ROOMS = {file.parent for file in PACKAGE.rglob("__init__.py")} - {PACKAGE}
 LINTER = Path(sys.executable).with_name("lint-imports")
 
 
@@ -67,3 +70,15 @@ def test_files_and_folders_stay_small() -> None:
         assert len(list(folder.glob("*.py"))) <= 18, folder
     for file in PACKAGE.rglob("*.py"):
         assert len(file.read_text().splitlines()) <= 400, file
+
+
+def test_every_room_has_quick_tests(request: pytest.FixtureRequest) -> None:
+    """Where all of a room was collected; of any other, only that it has tests."""
+    collected = request.config.stash[COLLECTED]
+    quick = {item.path for item in collected if item.get_closest_marker("slow") is None}
+    whole = {item.path for item in collected}
+    tests = ROOT / "tests"
+    for folder in (tests / "e2e", *(tests / room.relative_to(PACKAGE) for room in ROOMS)):
+        files = {*folder.rglob("test_*.py"), *folder.parent.glob(f"test_{folder.name}*.py")}
+        assert files, f"no tests in {folder}"
+        assert files & quick or not files <= whole, f"only slow tests in {folder}"

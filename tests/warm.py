@@ -1,39 +1,81 @@
 """Commands run as forks of one process that has imported what they import.
 
-Tables of wrong input ask for many commands, and nearly all of the time of each would be imports.
-What a fork runs is the module as ``__main__``, with arguments, folder and streams of its own.
+Imports take longer than all else that a short training does. What a fork runs is the module as
+``__main__``, with arguments, folder, environment and streams of its own, and it ends as any
+interpreter does. What is seen of it is what ``subprocess.Popen`` would show.
 """
 
 from __future__ import annotations
 
+import functools
+import gc
 import json
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
+
+import numpy as np
+
+from tests.markets import generated_market
 
 IMPORTED = (
-    "finai_rl.experiment.environments",
-    "finai_rl.config.command",
-    "finai_rl.experiment.training",
-    "finai_rl.experiment.recording",
+    "finai_rl.experiment.agent",
+    "finai_rl.experiment.evaluation",
     "finai_rl.sweep.session",
     "finai_rl.tracking.mlflow_tracker",
+    "mlflow.pyfunc",
     "mlflow.store.tracking.sqlalchemy_store",
+    "optuna",
+    "plotly.graph_objects",
     "sb3_contrib",
+    "skfolio.datasets",
+    "torch._dynamo",
 )
+POLL = 0.02
+
+
+class Fork:
+    """A command that was started, and its process."""
+
+    def __init__(self, server: WarmProcess, streams: Path, pid: int, arguments: list[str]) -> None:
+        self.server = server
+        self.streams = streams
+        self.pid = pid
+        self.arguments = arguments
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit status, if it has ended."""
+        if self.returncode is None:
+            self.returncode = self.server.ask(pid=self.pid)
+        return self.returncode
+
+    def communicate(self, timeout: float = 300) -> tuple[str, str]:
+        """Wait for its end and return what it has written."""
+        deadline = time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(self.arguments, timeout)
+            time.sleep(POLL)
+        return (self.streams / "stdout").read_text(), (self.streams / "stderr").read_text()
+
+    def send_signal(self, sent: signal.Signals) -> None:
+        """Send a signal to the process alone, not to its group."""
+        if self.poll() is None:
+            os.kill(self.pid, sent)
 
 
 class WarmProcess:
-    """A process that has imported everything and runs one command at a time."""
+    """A process that has imported everything and starts commands."""
 
     def __init__(self) -> None:
+        self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         environment = {name: value for name, value in os.environ.items() if "HYDRA" not in name}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.warm"],
@@ -44,60 +86,84 @@ class WarmProcess:
             text=True,
         )
 
-    def run(self, cwd: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run ``python -m <module> <arguments>`` in a folder."""
-        with tempfile.TemporaryDirectory() as streams:
-            request = {"cwd": str(cwd), "streams": streams, "command": [module, *arguments]}
-            assert self.process.stdin is not None
-            assert self.process.stdout is not None
-            self.process.stdin.write(json.dumps(request) + "\n")
-            self.process.stdin.flush()
-            status = int(self.process.stdout.readline())
-            texts = [Path(streams, name).read_text() for name in ("stdout", "stderr")]
-        return subprocess.CompletedProcess([module, *arguments], status, *texts)
+    def ask(self, **request: Any) -> Any:
+        """Send the process one request and return its answer."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def start(self, cwd: Path, module: str, *arguments: str, **environment: str) -> Fork:
+        """Start ``python -m <module> <arguments>`` in a folder, in a process group of its own."""
+        streams = Path(tempfile.mkdtemp(dir=self.folder.name))
+        command = [module, *arguments]
+        known = {"cwd": str(cwd), "streams": str(streams), "environment": environment}
+        return Fork(self, streams, self.ask(command=command, **known), command)
+
+    def close(self) -> None:
+        """End the process, which takes the end of its input for a request to."""
+        self.process.communicate()
+        self.folder.cleanup()
+
+    def run(
+        self, cwd: Path, module: str, *arguments: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m <module> <arguments>`` in a folder to its end."""
+        fork = self.start(cwd, module, *arguments, **environment)
+        try:
+            streams = fork.communicate()
+        finally:
+            fork.send_signal(signal.SIGKILL)
+        return subprocess.CompletedProcess(fork.arguments, fork.poll() or 0, *streams)
 
 
-@contextmanager
-def warm_process() -> Iterator[WarmProcess]:
-    """Keep such a process for as long as the context is open."""
-    warm = WarmProcess()
-    try:
-        yield warm
-    finally:
-        warm.process.kill()
-        warm.process.communicate()
+@functools.cache
+def warm_process() -> WarmProcess:
+    """Return the one such process of this test session."""
+    return WarmProcess()
 
 
 def serve() -> None:
-    """Run a command for each line of JSON on standard input, and answer with its exit status."""
+    """Start a command, or return the exit status of one, for each line on standard input."""
     for name in IMPORTED:
         __import__(name)
+    _load_kernels()
+    # Objects that are never collected are not written to either, and so stay shared with forks.
+    gc.collect()
+    gc.freeze()
     for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            _run(**json.loads(line))
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        request = json.loads(line)
+        if "pid" in request:
+            pid, status = os.waitpid(request["pid"], os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if pid else None
+        else:
+            answer = os.fork()
+            if answer == 0:
+                _run(**request)
+        print(json.dumps(answer), flush=True)
 
 
-def _run(cwd: str, streams: str, command: list[str]) -> NoReturn:
+def _load_kernels() -> None:
+    """Step through a market once, for which compiled code is loaded from disk."""
+    from finai_rl.envs.stock_trading import StockTradingVecEnv
+
+    env = StockTradingVecEnv(generated_market(n_days=5), n_envs=1)
+    env.reset()
+    env.step(np.zeros((1, 4)))
+
+
+def _run(cwd: str, streams: str, command: list[str], environment: dict[str, str]) -> NoReturn:
+    os.setsid()
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(Path(streams, name), os.O_WRONLY | os.O_CREAT), number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.environ.update(environment)
     os.chdir(cwd)
     sys.path[0] = cwd
     sys.argv = command
-    status = 0
-    try:
-        runpy.run_module(command[0], run_name="__main__", alter_sys=True)
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        traceback.print_exc()
-        status = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+    sys.exit()
 
 
 if __name__ == "__main__":

@@ -263,6 +263,7 @@ def test_another_release_of_elegantrl_is_refused(monkeypatch: pytest.MonkeyPatch
         new("ElegantRLPPO")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "steps", "settings"),
     [

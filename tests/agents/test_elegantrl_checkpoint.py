@@ -62,6 +62,7 @@ def test_the_file_is_plain(name: str, tmp_path: Path) -> None:
     assert set(content["parameters"]) >= {"act", "cri", "act_optimizer", "cri_optimizer"}
 
 
+@pytest.mark.slow
 @AGENTS
 def test_predicting_needs_no_elegantrl(name: str, tmp_path: Path) -> None:
     agent = new(name).learn(128)

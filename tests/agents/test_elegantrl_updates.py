@@ -125,6 +125,7 @@ def _whole_batch(name: str, size: int) -> dict[str, int]:
     return {"batch_size": size} if name == "ElegantRLPPO" else {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OFF_POLICY)
 def test_q_values_look_beyond_a_time_limit_alone(name: str) -> None:
     reached = {}

@@ -59,6 +59,7 @@ def values(agent: Any, observations: np.ndarray, actions: np.ndarray) -> list[to
         return list(agent.policy.critic(rows, taken))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["per_stock", "attention"])
 @pytest.mark.parametrize("agent", SHARED)
 @pytest.mark.parametrize(("env", "window"), [("stock_trading", 1), ("portfolio", 3)])
@@ -108,6 +109,7 @@ def test_state_dependent_exploration_is_refused(data: MarketData) -> None:
         built(cfg, data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["lstm", "gru"])
 @pytest.mark.parametrize("agent", ["ppo", "sac", "recurrent_ppo", "tqc", "trpo"])
 def test_windows_train_and_are_backtested(

@@ -14,6 +14,7 @@ from finai_rl.config.command import CONFIG_DIR
 from tests.config.composition import SCHEMAS, composed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", sorted(CONFIG_DIR.rglob("*.yaml")), ids=lambda file: file.stem)
 def test_every_yaml_opens_with_a_command_that_runs_it(file: Path) -> None:
     head = file.read_text().splitlines()[:2]

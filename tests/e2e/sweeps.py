@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -26,6 +24,10 @@ from optuna.trial import FrozenTrial
 from finai_rl.sweep.context import StudyAddress
 from finai_rl.sweep.study import opened
 from tests.markets import write_processed_csv
+from tests.stores import write_empty_store
+from tests.warm import Fork, warm_process
+
+Process = subprocess.Popen[str] | Fork
 
 QUICK = (
     "data=processed_csv",
@@ -45,29 +47,25 @@ def workplace(folder: Path, n_days: int = 160, *, databases: bool = True) -> Pat
     (folder / "outputs").mkdir(parents=True, exist_ok=True)
     write_processed_csv(folder / "my.csv", n_days=n_days)
     if databases:
-        (folder / "outputs" / "mlflow.db").write_bytes(_empty_mlflow_database())
+        write_empty_store(folder / "outputs" / "mlflow.db")
     return folder
 
 
-@functools.cache
-def _empty_mlflow_database() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "mlflow.db")
-        MlflowClient(f"sqlite:///{file}").search_experiments()
-        return file.read_bytes()
+def start(cwd: Path, *arguments: str, typed: bool = False) -> Process:
+    """Start ``python -m finai_rl.train -m <arguments>`` in a process group of its own.
 
-
-def start(cwd: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start ``python -m finai_rl.train -m <arguments>`` in a process group of its own."""
-    environment = {name: value for name, value in os.environ.items() if "HYDRA" not in name}
+    It is a fork of a process that has imported everything, unless it is to be run as it is typed.
+    """
     # The folder is on the path, so that workers find agents written to it.
-    environment["PYTHONPATH"] = os.pathsep.join(
-        [str(cwd), *filter(None, [os.environ.get("PYTHONPATH")])]
-    )
+    searched = os.pathsep.join([str(cwd), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = ("finai_rl.train", "-m", *arguments)
+    if not typed:
+        return warm_process().start(cwd, *command, PYTHONPATH=searched)
+    environment = {name: value for name, value in os.environ.items() if "HYDRA" not in name}
     return subprocess.Popen(
-        [sys.executable, "-m", "finai_rl.train", "-m", *arguments],
+        [sys.executable, "-m", *command],
         cwd=cwd,
-        env=environment,
+        env=environment | {"PYTHONPATH": searched},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -88,25 +86,24 @@ class Ended:
         return self.stdout + self.stderr
 
 
-def ended(process: subprocess.Popen[str], expect: int | None = 0, timeout: float = 300) -> Ended:
+def ended(process: Process, expect: int | None = 0, timeout: float = 300) -> Ended:
     """Wait for a command; nothing of its process group is left afterwards."""
     try:
         stdout, stderr = process.communicate(timeout=timeout)
     finally:
         kill_group(process)
+    assert process.returncode is not None
     done = Ended(process.returncode, stdout, stderr)
     assert expect is None or done.status == expect, done.output
     return done
 
 
-def sweep(cwd: Path, *arguments: str, expect: int = 0) -> Ended:
+def sweep(cwd: Path, *arguments: str, expect: int = 0, typed: bool = False) -> Ended:
     """Run a sweep to its end."""
-    return ended(start(cwd, *arguments), expect)
+    return ended(start(cwd, *arguments, typed=typed), expect)
 
 
-def stop_when(
-    process: subprocess.Popen[str], reached: Callable[[], bool], sent: signal.Signals
-) -> Ended:
+def stop_when(process: Process, reached: Callable[[], bool], sent: signal.Signals) -> Ended:
     """Send a command a signal as soon as something is true."""
     try:
         deadline = time.monotonic() + 200
@@ -121,7 +118,7 @@ def stop_when(
     return ended(process, expect=None)
 
 
-def kill_group(process: subprocess.Popen[str]) -> None:
+def kill_group(process: Process) -> None:
     """Leave nothing of a command behind, workers included."""
     try:
         os.killpg(process.pid, signal.SIGKILL)

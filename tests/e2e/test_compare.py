@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from finai_rl.statistics.leaderboard import EQUAL_WEIGHT
-from tests.warm import WarmProcess
+from tests.stores import write_empty_store
+from tests.warm import WarmProcess, warm_process
 
 pytestmark = pytest.mark.slow
 
@@ -27,30 +28,29 @@ TRAIN = [
 ]
 
 
-def run(cwd: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False
-    )
-
-
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory, warm: WarmProcess) -> Path:
     """A folder with two seeds of an agent of either library."""
     folder = tmp_path_factory.mktemp("trained")
-    done = run(folder, "finai_rl.train", "-m", *TRAIN)
+    write_empty_store(folder / "outputs" / "mlflow.db")
+    done = warm.run(folder, "finai_rl.train", "-m", *TRAIN)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 
 def compared(folder: Path, name: str, *arguments: str) -> pd.DataFrame:
-    done = run(folder, "finai_rl.compare", *arguments, f"hydra.run.dir={folder / name}")
+    done = warm_process().run(
+        folder, "finai_rl.compare", *arguments, f"hydra.run.dir={folder / name}"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return pd.read_csv(folder / name / "leaderboard.csv", index_col="agent")
 
 
 def test_both_libraries_in_one_table(trained: Path) -> None:
-    done = run(trained, "finai_rl.compare", "experiment_name=finai_rl", "by=[agent]")
+    command = [sys.executable, "-m", "finai_rl.compare", "experiment_name=finai_rl", "by=[agent]"]
+    done = subprocess.run(
+        command, cwd=trained, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     files = [Path(line) for line in done.stdout.splitlines() if line.startswith("/")]
     names = ["leaderboard.html", "leaderboard.csv", "differences.csv"]

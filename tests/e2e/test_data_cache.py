@@ -81,6 +81,7 @@ ENVIRONMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(ENVIRONMENTS))
 def test_environments_and_agents_do_not_tell_the_difference(name: str, tmp_path: Path) -> None:
     changes = (f"env={name}", "env.sentiment=true", "env.turbulence_threshold=45")
@@ -128,7 +129,7 @@ def trained(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_the_command_gives_the_same_run_parsed_or_opened(command: Command, tmp_path: Path) -> None:
+def test_the_command_gives_the_same_run_parsed_or_opened(forked: Command, tmp_path: Path) -> None:
     workplace(tmp_path)
     rows = pd.read_csv(tmp_path / "my.csv", index_col=0)
     rows.iloc[3, rows.columns.get_loc("sentiment")] = np.nan
@@ -136,7 +137,7 @@ def test_the_command_gives_the_same_run_parsed_or_opened(command: Command, tmp_p
     settings = ("agent=a2c", "env.sentiment=true", *QUICK[:-2])
     runs = []
     for number, switch in enumerate(["data.cache=false", "data.cache=true", "data.cache=true"]):
-        done = command("finai_rl.train", *settings, switch)
+        done = forked("finai_rl.train", *settings, switch)
         runs.append((done.stdout + done.stderr, trained(tmp_path)))
         for folder in tmp_path.glob("outputs/20*"):
             folder.rename(tmp_path / f"done-{number}")
@@ -161,7 +162,7 @@ def test_the_command_gives_the_same_run_parsed_or_opened(command: Command, tmp_p
     inputs = [{item.dataset.digest for item in run.inputs.dataset_inputs} for run in found]
     assert inputs[0] == inputs[1] == inputs[2]
     # The sealed block is opened from the file, on purpose.
-    done = command("finai_rl.evaluate", f"run_id={found[0].info.run_id}", "block=test")
+    done = forked("finai_rl.evaluate", f"run_id={found[0].info.run_id}", "block=test")
     assert "Report:" in done.stdout
 
 

@@ -40,8 +40,9 @@ def project(tmp_path: Path) -> Checkout:
 
 @needs_dvc
 @pytest.mark.slow
-def test_a_run_of_a_revision_leads_back_to_its_bytes(project: Checkout, command: Command) -> None:
-    command(*TRAIN, "data.rev=v1", "data.risk=vix")
+@pytest.mark.usefixtures("store")
+def test_a_run_of_a_revision_leads_back_to_its_bytes(project: Checkout, forked: Command) -> None:
+    forked(*TRAIN, "data.rev=v1", "data.risk=vix")
     run = only_run(project.root)
     tags = run.data.tags
     commit = project.git("rev-parse", "v1")
@@ -57,33 +58,34 @@ def test_a_run_of_a_revision_leads_back_to_its_bytes(project: Checkout, command:
     # Later: the tag has moved, and what was fetched is gone.
     shutil.rmtree(project.root / "outputs" / "cache")
     project.git("tag", "--force", "v1", "v2")
-    command("finai_rl.evaluate", f"run_id={run.info.run_id}", "random_agents=0", "baselines=[]")
+    forked("finai_rl.evaluate", f"run_id={run.info.run_id}", "random_agents=0", "baselines=[]")
 
 
 @needs_dvc
 @pytest.mark.slow
-def test_the_way_back_that_an_evaluation_names(project: Checkout, command: Command) -> None:
+@pytest.mark.usefixtures("store")
+def test_the_way_back_that_an_evaluation_names(project: Checkout, forked: Command) -> None:
     project.dvc("pull", "-q", "--force")
-    command(*TRAIN)
+    forked(*TRAIN)
     run = only_run(project.root)
     tags = run.data.tags
     assert (tags["data.tag"], tags["data.dirty"]) == ("v2", "false")
     file = project.root / "data" / "features.csv"
     write_processed_csv(file, 70)
     evaluate = ("finai_rl.evaluate", f"run_id={run.info.run_id}", "random_agents=0", "baselines=[]")
-    told = command(*evaluate, expect=1).stderr
+    told = forked(*evaluate, expect=1).stderr
     assert f"data.rev={tags['data.rev']}" in told
     tool, *arguments = shlex.split(told.partition("`")[2].partition("`")[0])
     assert tool == "dvc"
     project.dvc(*arguments)
     assert sha256_of(file) == tags["data.sha256"]
-    command(*evaluate)
+    forked(*evaluate)
 
 
 @needs_dvc
 @pytest.mark.slow
-def test_a_run_refuses_other_bytes_before_it_starts(project: Checkout, command: Command) -> None:
-    done = command(*TRAIN, f"data.sha256={'ab' * 32}", expect=1)
+def test_a_run_refuses_other_bytes_before_it_starts(project: Checkout, forked: Command) -> None:
+    done = forked(*TRAIN, f"data.sha256={'ab' * 32}", expect=1)
     assert sha256_of(project.root / "data" / "features.csv") in done.stderr
     assert "ab" * 32 in done.stderr
     assert "Traceback" not in done.stderr

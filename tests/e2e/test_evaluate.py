@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,8 @@ import pytest
 from mlflow.entities import Run
 
 from finai_rl.sweep.context import VARIABLE
-from tests.warm import WarmProcess
+from tests.stores import write_empty_store
+from tests.warm import WarmProcess, warm_process
 
 TINY = (
     "debug=fast",
@@ -26,25 +26,27 @@ QUICK = ("random_agents=20", "baselines=[cash,inverse_volatility]", "cost_multip
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory, warm: WarmProcess) -> Path:
     """A folder in which one agent was trained, tracked and registered."""
     folder = tmp_path_factory.mktemp("trained")
-    command = [sys.executable, "-m", "finai_rl.train", "agent=a2c", *TINY]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=300)
+    write_empty_store(folder / "outputs" / "mlflow.db")
+    done = warm.run(folder, "finai_rl.train", "agent=a2c", *TINY)
+    assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
 
 def evaluate(folder: Path, *arguments: str, expect: int = 0, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "finai_rl.evaluate", *arguments],
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = warm_process().run(folder, "finai_rl.evaluate", *arguments, **environment)
     assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def evaluate_as_typed(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "finai_rl.evaluate", *arguments]
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
@@ -57,7 +59,7 @@ def the_run(folder: Path) -> Run:
 @pytest.mark.slow
 def test_validation_is_what_training_reported(trained: Path) -> None:
     run = the_run(trained)
-    told = evaluate(trained, f"run_id={run.info.run_id}", *QUICK)
+    told = evaluate_as_typed(trained, f"run_id={run.info.run_id}", *QUICK)
     assert "evidence" in told
     assert "report.html" in told
     again = the_run(trained)
@@ -104,6 +106,7 @@ def test_the_sealed_block_is_closed_to_choices(trained: Path) -> None:
         assert "Traceback" not in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -9,6 +9,8 @@ import pytest
 from tests.conftest import Command
 from tests.e2e.test_train import QUICK, only_run, run_folder
 
+pytestmark = pytest.mark.slow
+
 OWN_AGENT = """
 from stable_baselines3 import PPO
 
@@ -35,10 +37,11 @@ class MyExtractor(BaseFeaturesExtractor):
 """
 
 
-def test_an_agent_of_the_user(command: Command, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("store")
+def test_an_agent_of_the_user(forked: Command, tmp_path: Path) -> None:
     (tmp_path / "my_agents.py").write_text(OWN_AGENT)
     own = ["agent._target_=my_agents.MyAgent", "trusted_packages=[my_agents]"]
-    command("finai_rl.train", *QUICK, *own)
+    forked("finai_rl.train", *QUICK, *own)
     run = only_run(tmp_path)
     assert run.data.metrics["train/mine"] == 1
     assert run.data.tags["agent.class"] == "my_agents.MyAgent"
@@ -62,13 +65,13 @@ def test_an_agent_of_the_user(command: Command, tmp_path: Path) -> None:
     ],
 )
 def test_a_network_of_the_user(
-    arguments: list[str], stocks: int | None, command: Command, tmp_path: Path
+    arguments: list[str], stocks: int | None, forked: Command, tmp_path: Path
 ) -> None:
     (tmp_path / "my_networks.py").write_text(OWN_NETWORK)
     trusted = "trusted_packages=[my_networks]"
-    done = command("finai_rl.train", *QUICK, "agent=a2c", *arguments, trusted, "tracking=none")
+    done = forked("finai_rl.train", *QUICK, "agent=a2c", *arguments, trusted, "tracking=none")
     assert f"my extractor of {stocks} stocks" in done.stdout
-    refused = command("finai_rl.train", *QUICK, "agent=a2c", *arguments, expect=1)
+    refused = forked("finai_rl.train", *QUICK, "agent=a2c", *arguments, expect=1)
     assert "my_networks.MyExtractor is not in a package" in refused.stderr
 
 
@@ -81,7 +84,7 @@ def test_a_network_of_the_user(
     ],
 )
 def test_networks_on_the_command_line(
-    arguments: list[str], command: Command, tmp_path: Path
+    arguments: list[str], forked: Command, tmp_path: Path
 ) -> None:
-    command("finai_rl.train", *QUICK, *arguments, "tracking=none")
+    forked("finai_rl.train", *QUICK, *arguments, "tracking=none")
     assert (run_folder(tmp_path) / "backtest" / "trades.csv").stat().st_size > 0

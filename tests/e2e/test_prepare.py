@@ -31,7 +31,9 @@ def sha256(file: Path) -> str:
 
 
 @pytest.mark.slow
-def test_prepare_then_train_with_the_command_it_names(command: Command, tmp_path: Path) -> None:
+def test_prepare_then_train_with_the_command_it_names(
+    command: Command, forked: Command, tmp_path: Path
+) -> None:
     raw = raw_panel(400, 3)
     raw.to_csv(tmp_path / "prices.csv", index=False)
     vix = raw.groupby("date", as_index=False)["close"].mean()
@@ -59,18 +61,19 @@ def test_prepare_then_train_with_the_command_it_names(command: Command, tmp_path
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("Next: "))
     _, _, module, *arguments = shlex.split(line.removeprefix("Next: "))
     quick = ["total_timesteps=200", "agent=a2c", "tracking=none", "env.turbulence_threshold=50"]
-    command(module, *arguments, *quick)
+    forked(module, *arguments, *quick)
 
 
+@pytest.mark.slow
 def test_a_prepared_file_loads_with_every_column_that_it_has(
-    command: Command, tmp_path: Path
+    forked: Command, tmp_path: Path
 ) -> None:
     """T1 has no row on the 61st and 62nd date, and T2 a row without trade on the 71st."""
     raw = raw_panel(90, 3)
     raw.loc[212, "volume"] = 0
     raw.drop(index=[181, 184]).to_csv(tmp_path / "prices.csv", index=False)
     settings = ["raw.on_missing=forward_fill", "indicators=[macd,rsi_14]", "turbulence=20"]
-    done = command("finai_rl.prepare", "raw.path=prices.csv", *settings)
+    done = forked("finai_rl.prepare", "raw.path=prices.csv", *settings)
     data = load_processed_csv(
         str(tmp_path / OUTPUT),
         indicators=["high", "low", "macd", "rsi_14"],
@@ -94,13 +97,16 @@ def test_a_prepared_file_loads_with_every_column_that_it_has(
     ]
 
 
-def test_the_same_input_gives_the_same_bytes(command: Command, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_the_same_input_gives_the_same_bytes(
+    command: Command, forked: Command, tmp_path: Path
+) -> None:
     raw_panel(90, 2).to_csv(tmp_path / "prices.csv", index=False)
     settings = ["raw.path=prices.csv", "turbulence=null", "indicators=[macd,rsi_14]"]
     for name in ("one.csv", "one.parquet"):
         hashes = set()
-        for overwrite in ("false", "true"):
-            command("finai_rl.prepare", *settings, f"output={name}", f"overwrite={overwrite}")
+        for overwrite, run in (("false", forked), ("true", command)):
+            run("finai_rl.prepare", *settings, f"output={name}", f"overwrite={overwrite}")
             hashes.add(sha256(tmp_path / name))
             assert manifest_of(tmp_path / name)["output"]["sha256"] in hashes
         assert len(hashes) == 1
@@ -108,9 +114,7 @@ def test_the_same_input_gives_the_same_bytes(command: Command, tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_a_download_that_was_kept_trains_without_a_network(
-    command: Command, tmp_path: Path
-) -> None:
+def test_a_download_that_was_kept_trains_without_a_network(forked: Command, tmp_path: Path) -> None:
     pytest.importorskip("yfinance")
     days = pd.bdate_range("2015-01-02", "2018-12-28")
     charts = {name: chart(days, seed=seed) for seed, name in enumerate(["AAPL", "JPM"])}
@@ -122,11 +126,12 @@ def test_a_download_that_was_kept_trains_without_a_network(
         *(f"data.{name}={asked[name]}" for name in ("start", "end")),
     ]
     quick = ["total_timesteps=200", "agent=a2c", "tracking=none"]
-    done = command("finai_rl.train", "data=yahoo", *words, *quick)
+    done = forked("finai_rl.train", "data=yahoo", *words, *quick)
     assert "no network is needed" in done.stdout
     assert "survivors" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -142,11 +147,11 @@ def test_a_download_that_was_kept_trains_without_a_network(
     ],
 )
 def test_what_cannot_be_used(
-    arguments: list[str], said: str, command: Command, tmp_path: Path
+    arguments: list[str], said: str, forked: Command, tmp_path: Path
 ) -> None:
     raw_panel(70, 2).to_csv(tmp_path / "prices.csv", index=False)
     (tmp_path / "there.csv").write_text("mine")
-    done = command("finai_rl.prepare", *arguments, expect=1)
+    done = forked("finai_rl.prepare", *arguments, expect=1)
     assert said in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     assert (tmp_path / "there.csv").read_text() == "mine"

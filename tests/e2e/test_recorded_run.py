@@ -24,12 +24,10 @@ RECORDED = Path(__file__).with_name("recorded_run")
 
 
 @pytest.fixture
-def run_id(tmp_path: Path) -> str:
+def run_id(store: str, tmp_path: Path) -> str:
     """The run in a store of its own, as its tracker left it."""
-    uri = f"sqlite:///{tmp_path}/outputs/mlflow.db"
-    (tmp_path / "outputs").mkdir()
-    mlflow.set_tracking_uri(uri)
-    client = MlflowClient(uri)
+    mlflow.set_tracking_uri(store)
+    client = MlflowClient(store)
     experiment = client.create_experiment("finai_rl", f"file://{tmp_path}/artifacts")
     run_id = str(client.create_run(experiment, run_name="recorded").info.run_id)
     client.log_artifact(run_id, str(RECORDED / "config.yaml"), "config")
@@ -41,6 +39,7 @@ def run_id(tmp_path: Path) -> str:
     return run_id
 
 
+@pytest.mark.slow
 def test_a_recorded_run_is_evaluated_to_the_same_numbers(
     run_id: str, warm: WarmProcess, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ from tests.markets import write_processed_csv
 from tests.warm import WarmProcess
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

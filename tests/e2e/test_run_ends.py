@@ -14,14 +14,17 @@ from tests.conftest import Command
 from tests.e2e.test_train import QUICK, only_run
 
 
-def test_a_run_that_fails_says_why(command: Command, tmp_path: Path) -> None:
-    done = command("finai_rl.train", *QUICK, "agent=a2c", "agent.learning_rate=1e30", expect=1)
+@pytest.mark.slow
+@pytest.mark.usefixtures("store")
+def test_a_run_that_fails_says_why(forked: Command, tmp_path: Path) -> None:
+    done = forked("finai_rl.train", *QUICK, "agent=a2c", "agent.learning_rate=1e30", expect=1)
     run = only_run(tmp_path)
     assert run.info.status == "FAILED"
     assert "ValueError" in run.data.tags["failure"]
     assert "Traceback" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_that_is_interrupted_is_killed(
     sent: signal.Signals, status: int, tmp_path: Path

@@ -35,7 +35,7 @@ SUMMARY = {"search.html", "trials.csv", "best.json"}
 def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Left, Ended]:
     """A search of three trials."""
     cwd = workplace(tmp_path_factory.mktemp("search") / "here")
-    done = sweep(cwd, *SEARCH, "hydra.sweeper.n_trials=3")
+    done = sweep(cwd, *SEARCH, "hydra.sweeper.n_trials=3", typed=True)
     # What it left, as it was then: the search goes on in this folder.
     copy = Left(Path(shutil.copytree(cwd, cwd.with_name("then"))))
     return copy, done
@@ -154,7 +154,7 @@ def without(found: dict[str, Any], names: set[str]) -> dict[str, Any]:
 def parallel(tmp_path_factory: pytest.TempPathFactory) -> Left:
     """A search by two workers, in a folder in which there is no database yet."""
     cwd = workplace(tmp_path_factory.mktemp("parallel"), databases=False)
-    sweep(cwd, *RANDOM, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    sweep(cwd, *RANDOM, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", typed=True)
     return Left(cwd)
 
 

@@ -38,11 +38,11 @@ def only_run(cwd: Path) -> Run:
 
 @pytest.mark.slow
 def test_every_agent_trains_saves_and_backtests(
-    command: Command, tmp_path: Path, subtests: pytest.Subtests
+    forked: Command, tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
     # One after the other in one process, which is how a sweep runs them, and the quicker way.
     agents = ",".join(AGENTS)
-    done = command("finai_rl.train", "-m", *QUICK, f"agent={agents}", "tracking=none", expect=None)
+    done = forked("finai_rl.train", "-m", *QUICK, f"agent={agents}", "tracking=none", expect=None)
     (multirun,) = (tmp_path / "outputs").glob("multirun/*/*")
     for number, agent in enumerate(AGENTS):
         with subtests.test(agent=agent):
@@ -51,7 +51,7 @@ def test_every_agent_trains_saves_and_backtests(
     assert not (tmp_path / "outputs" / "mlflow.db").exists()
     # What ran before in the same process, of either library, makes no difference.
     alone = tmp_path / "alone"
-    command("finai_rl.train", *tiny(AGENTS[-1]), "tracking=none", f"hydra.run.dir={alone}")
+    forked("finai_rl.train", *tiny(AGENTS[-1]), "tracking=none", f"hydra.run.dir={alone}")
     for file in ("backtest/account_value.csv", "vec_normalize.pkl"):
         assert (multirun / str(len(AGENTS) - 1) / file).read_bytes() == (alone / file).read_bytes()
 
@@ -78,6 +78,7 @@ def assert_it_trained_and_was_backtested(folder: Path, agent: str) -> None:
     assert np.isfinite(progress[losses].iloc[-1]).all()
 
 
+@pytest.mark.slow
 def test_one_run_holds_everything(command: Command, tmp_path: Path) -> None:
     done = command(
         "finai_rl.train",
@@ -163,16 +164,17 @@ def assert_served_actions_equal_the_agents(cwd: Path, folder: Path) -> None:
     np.testing.assert_array_equal(np.load(served), actions)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", ["ppo", "sac"])
 def test_equal_runs_give_equal_models_bit_for_bit(
-    agent: str, command: Command, tmp_path: Path
+    agent: str, forked: Command, command: Command, tmp_path: Path
 ) -> None:
     from stable_baselines3.common.save_util import load_from_zip_file
 
-    for name in ("first", "second", "other"):
-        seed = "seed=1" if name == "other" else "seed=0"
+    # Forks have the same hashes of strings and the same addresses; a new process has others.
+    for name, run, seed in (("first", forked, 0), ("second", command, 0), ("other", forked, 1)):
         folder = f"hydra.run.dir={tmp_path / name}"
-        command("finai_rl.train", *tiny(agent), "tracking=none", seed, folder)
+        run("finai_rl.train", *tiny(agent), "tracking=none", f"seed={seed}", folder)
     weights = {
         name: load_from_zip_file(tmp_path / name / "model.zip")[1]["policy"]
         for name in ("first", "second", "other")
@@ -185,9 +187,11 @@ def test_equal_runs_give_equal_models_bit_for_bit(
         assert first == second, file
 
 
-def test_a_processed_csv_trains_with_a_risk_threshold(command: Command, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.usefixtures("store")
+def test_a_processed_csv_trains_with_a_risk_threshold(forked: Command, tmp_path: Path) -> None:
     write_processed_csv(tmp_path / "mine.csv", n_days=80)
-    command(
+    forked(
         "finai_rl.train",
         "debug=fast",
         "data=processed_csv",
@@ -210,11 +214,12 @@ def test_the_default_path_of_a_processed_csv(command: Command, tmp_path: Path) -
 
 
 @pytest.mark.slow
-def test_the_tutorials_file_trains(command: Command, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("store")
+def test_the_tutorials_file_trains(forked: Command, tmp_path: Path) -> None:
     file = REAL_DATA / "dow29_2020_2021.csv"
     if not file.is_file():
         pytest.skip(f"{file.name} is not here")
-    command(
+    forked(
         "finai_rl.train",
         "debug=fast",
         "data=processed_csv",
@@ -225,13 +230,14 @@ def test_the_tutorials_file_trains(command: Command, tmp_path: Path) -> None:
     assert only_run(tmp_path).info.status == "FINISHED"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_episodes", "rounds"), [(5, 2), (16, 4)])
 def test_training_for_a_number_of_episodes(
-    n_episodes: int, rounds: int, command: Command, tmp_path: Path
+    n_episodes: int, rounds: int, forked: Command, tmp_path: Path
 ) -> None:
     rollout = ["agent.n_steps=8", "agent.batch_size=32"]
     episodes = ["env.n_envs=4", "env.episode_days=11", f"total_episodes={n_episodes}"]
-    command("finai_rl.train", *QUICK, "agent=ppo", *rollout, *episodes, "tracking=none")
+    forked("finai_rl.train", *QUICK, "agent=ppo", *rollout, *episodes, "tracking=none")
     progress = pd.read_csv(run_folder(tmp_path) / "progress.csv")
     # SB3 finishes, and learns from, the rollout in which the last episode ends.
     steps = -(-rounds * 10 // 8) * 8 * 4
@@ -239,9 +245,11 @@ def test_training_for_a_number_of_episodes(
     assert progress["train/n_updates"].iloc[-1] == 10 * steps / 32
 
 
-def test_an_undefined_objective_keeps_the_run(command: Command, tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.usefixtures("store")
+def test_an_undefined_objective_keeps_the_run(forked: Command, tmp_path: Path) -> None:
     cash = ["env.turbulence_threshold=0", "objective=profit_factor"]
-    done = command("finai_rl.train", *tiny("a2c"), *cash, expect=1)
+    done = forked("finai_rl.train", *tiny("a2c"), *cash, expect=1)
     assert "objective 'profit_factor' is undefined" in done.stderr
     assert "Traceback" not in done.stderr
     run = only_run(tmp_path)
@@ -249,27 +257,30 @@ def test_an_undefined_objective_keeps_the_run(command: Command, tmp_path: Path) 
     assert run.data.metrics["validation/total_return"] == 0
 
 
-def test_a_run_never_writes_over_another(command: Command, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_run_never_writes_over_another(forked: Command, tmp_path: Path) -> None:
     again = [*tiny("a2c"), "tracking=none", f"hydra.run.dir={tmp_path / 'one'}"]
-    command("finai_rl.train", *again)
+    forked("finai_rl.train", *again)
     model = (tmp_path / "one" / "model.zip").read_bytes()
-    done = command("finai_rl.train", *again, "seed=1", expect=1)
+    done = forked("finai_rl.train", *again, "seed=1", expect=1)
     assert "belongs to another run" in done.stderr
     assert (tmp_path / "one" / "model.zip").read_bytes() == model
 
 
-def test_model_dir_holds_the_last_model_alone(command: Command, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_model_dir_holds_the_last_model_alone(forked: Command, tmp_path: Path) -> None:
     kept = f"model_dir={tmp_path / 'kept'}"
-    command("finai_rl.train", *tiny("a2c"), "tracking=none", kept)
+    forked("finai_rl.train", *tiny("a2c"), "tracking=none", kept)
     assert (tmp_path / "kept" / "vec_normalize.pkl").is_file()
-    command("finai_rl.train", *tiny("a2c"), "tracking=none", kept, "env.normalize=no")
+    forked("finai_rl.train", *tiny("a2c"), "tracking=none", kept, "env.normalize=no")
     assert {file.name for file in (tmp_path / "kept").iterdir()} == {"model.zip"}
-    command("finai_rl.train", *tiny("erl_a2c"), "tracking=none", kept, "env.normalize=no")
+    forked("finai_rl.train", *tiny("erl_a2c"), "tracking=none", kept, "env.normalize=no")
     assert {file.name for file in (tmp_path / "kept").iterdir()} == {"model.pth"}
 
 
-def test_finrls_exact_environment_trains(command: Command) -> None:
-    command(
+@pytest.mark.slow
+def test_finrls_exact_environment_trains(forked: Command) -> None:
+    forked(
         "finai_rl.train",
         "experiment=finrl_tutorial",
         "data.start=2015-01-01",
@@ -278,23 +289,25 @@ def test_finrls_exact_environment_trains(command: Command) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent", ["ppo", "sac"])
 def test_target_weights_train_and_are_backtested(
-    agent: str, command: Command, tmp_path: Path
+    agent: str, forked: Command, tmp_path: Path
 ) -> None:
-    command("finai_rl.train", *tiny(agent), "env=portfolio", "tracking=none")
+    forked("finai_rl.train", *tiny(agent), "env=portfolio", "tracking=none")
     trades = pd.read_csv(run_folder(tmp_path) / "backtest" / "trades.csv", index_col=0)
     assert (trades.to_numpy() % 1 != 0).any()
 
 
+@pytest.mark.slow
 def test_shorts_at_the_next_open_with_impact_and_modulated_sentiment(
-    command: Command, tmp_path: Path
+    forked: Command, tmp_path: Path
 ) -> None:
     write_processed_csv(tmp_path / "my.csv", n_days=400)
     rows = pd.read_csv(tmp_path / "my.csv", index_col=0)
     rows["llm_sentiment"] = np.random.default_rng(0).integers(0, 6, len(rows))
     rows.to_csv(tmp_path / "my.csv")
-    command(
+    forked(
         "finai_rl.train",
         "debug=fast",
         "data=processed_csv",
@@ -318,6 +331,7 @@ def test_shorts_at_the_next_open_with_impact_and_modulated_sentiment(
     np.testing.assert_allclose(fills.iloc[:-1], opens.iloc[: len(fills) - 1])
 
 
+@pytest.mark.slow
 def test_finrls_own_class_trains_in_processes_and_is_backtested(
     command: Command, tmp_path: Path
 ) -> None:
@@ -351,6 +365,7 @@ def test_a_grid_multirun_gives_each_job_a_run(command: Command, tmp_path: Path) 
     assert len(objectives) == 4
 
 
+@pytest.mark.slow
 def test_a_missing_elegantrl_names_the_command_that_installs_it(
     command: Command, tmp_path: Path
 ) -> None:

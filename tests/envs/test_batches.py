@@ -38,6 +38,7 @@ def assert_equal(one: list[NDArray[Any]], other: list[NDArray[Any]]) -> None:
         assert left.tobytes() == right.tobytes()
 
 
+@pytest.mark.slow
 @some
 @given(st.one_of(*(cases(market, n_envs=5) for market in MARKETS)), st.integers(0, 2**31))
 def test_a_seed_and_any_number_of_threads_repeat_the_episodes(case: Case, seed: int) -> None:
@@ -55,6 +56,7 @@ def test_a_seed_and_any_number_of_threads_repeat_the_episodes(case: Case, seed: 
     assert_equal(once, episodes(reseeded, actions))
 
 
+@pytest.mark.slow
 @some
 @given(st.one_of(*(cases(market, n_envs=4) for market in MARKETS)))
 def test_a_batch_is_its_environments_one_by_one(case: Case) -> None:
@@ -90,6 +92,7 @@ def seen_and_done(case: Case) -> tuple[NDArray[Any], NDArray[Any], dict[str, NDA
     return np.stack(seen), np.array(rewards), env.episode_info(0)["ledger"]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(*(cases(market) for market in MARKETS)), st.data())
 def test_the_future_moves_nothing_of_the_past(case: Case, data: st.DataObject) -> None:

@@ -140,6 +140,7 @@ def compare(case: Case) -> Counter[str]:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("market", MARKETS)
 def test_every_step_is_the_oracles(market: type[MarketVecEnv]) -> None:
     seen: Counter[str] = Counter()
@@ -154,6 +155,7 @@ def test_every_step_is_the_oracles(market: type[MarketVecEnv]) -> None:
     assert seen["close calls"] < 0.02 * seen["steps"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("market", MARKETS)
 def test_margin_calls_and_ruins_are_the_oracles(market: type[MarketVecEnv]) -> None:
     seen: Counter[str] = Counter()

@@ -110,6 +110,7 @@ def episodes(draw: st.DrawFn) -> tuple[MarketData, np.ndarray, dict[str, Any]]:
     return data, actions, chosen
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(episodes())
 def test_parity_on_generated_markets(

@@ -163,6 +163,7 @@ def test_any_change_of_data_terms_or_settings_is_computed_anew(
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_every_module_that_may_change_a_result_is_hashed() -> None:
     done = subprocess.run(
         [sys.executable, "-c", EVERY_BASELINE],

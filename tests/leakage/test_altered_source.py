@@ -60,6 +60,7 @@ def own_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OwnSource:
     return findings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("feature", "reach"),
     [

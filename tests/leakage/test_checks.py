@@ -57,6 +57,7 @@ def test_a_planted_column_is_named(name: str, tmp_path: Path) -> None:
     assert any(finding.check.startswith(check) for finding in named)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "overrides"),
     [
@@ -73,6 +74,7 @@ def test_real_files_pass(name: str, overrides: list[str]) -> None:
     assert {one.verdict for one in found} <= {Verdict.PASSED, Verdict.NOTE}
 
 
+@pytest.mark.slow
 def test_the_sample_passes() -> None:
     found = verified(
         "data.tickers=[AAPL,GE,JPM,KO,XOM]", "data.start=2015-01-01", "env.sentiment=true", "days=1"
@@ -80,6 +82,7 @@ def test_the_sample_passes() -> None:
     assert {one.verdict for one in found} == {Verdict.PASSED}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["noise", "momentum", "sentiment", "regimes"])
 def test_a_planted_signal_is_suspicious_but_no_leak(kind: str) -> None:
     found = verified(

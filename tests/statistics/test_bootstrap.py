@@ -111,6 +111,7 @@ def test_estimates_are_the_metrics_and_a_seed_repeats():
     assert found != return_intervals(returns, 252, 0.02, seed=1, n_resamples=200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rho", [0.0, 0.3])
 def test_intervals_of_a_sharpe_ratio_cover_the_truth(rho):
     rng, truth, n_samples = np.random.default_rng(1), 0.05, 200

@@ -28,7 +28,7 @@ def address(tmp_path: Path) -> StudyAddress:
     return created(StudyAddress(studies.absolute(f"sqlite:///{tmp_path}/optuna.db"), "search"))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty database."""
     if request.param == "sqlite":

@@ -129,6 +129,7 @@ def _tensors(node: Any, prefix: str = "") -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("agent_name", list(AGENTS))
 def test_training_with_looks_learns_the_same_bit_for_bit(agent_name: str) -> None:
     plain, _ = trained(agent_name, 0)

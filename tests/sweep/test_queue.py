@@ -116,6 +116,7 @@ def work(number: int, storage: str, folder: Path, n_trials: int) -> None:
             complete(trials, job)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_processes", [4])
 def test_processes_share_out_a_fresh_study(storage: str, tmp_path: Path, n_processes: int) -> None:
     in_processes(n_processes, work, storage, tmp_path / "search", 13)
@@ -207,6 +208,7 @@ def test_a_trial_whose_process_died_while_it_was_given_out_is_run(
     assert len(keys_of(job.overrides)) >= 3
 
 
+@pytest.mark.slow
 def test_trials_that_were_given_back_come_first(address: StudyAddress, tmp_path: Path) -> None:
     killed = Killed()
     trials = queue(address, tmp_path, n_trials=4, on_killed=killed.append)
@@ -255,6 +257,7 @@ def test_files_of_an_earlier_search_in_the_same_folder_are_gone(
     assert Outcome.load(job.folder) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [TPE, {**TPE, "multivariate": True}, RANDOM, CMAES, GRID])
 def test_a_search_that_was_interrupted_has_the_trials_of_one_that_was_not(
     tmp_path: Path, sampler: dict[str, Any]
@@ -297,6 +300,7 @@ def test_another_seed_is_another_search(tmp_path: Path) -> None:
     assert first("d", 0, own) == first("e", 1, own)
 
 
+@pytest.mark.slow
 def test_a_grid_has_every_point_once(address: StudyAddress, tmp_path: Path) -> None:
     jobs: list[Job] = []
     while batch := queue(address, tmp_path, 50, GRID, POINTS).take(5):

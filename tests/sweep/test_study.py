@@ -219,6 +219,7 @@ def test_the_direction_decides_what_is_worse(tmp_path: Path) -> None:
     assert told(address, MEDIAN, [9.0] * 3) == 2
 
 
+@pytest.mark.slow
 def test_successive_halving_prunes_all_but_the_best_of_a_rung(address: StudyAddress) -> None:
     values = [float(value) for value in (5, 1, 2, 9, 0)]
     stopped = [told(address, HALVING, [value] * 4) for value in values]
@@ -248,6 +249,7 @@ def test_what_an_earlier_attempt_reported_stands(storage: str) -> None:
         assert study.get_trials()[number].intermediate_values == {1: 1.5, 2: 1.5, 3: 0.5}
 
 
+@pytest.mark.slow
 def test_trials_of_one_process_do_not_use_up_a_servers_connections(new_database: Any) -> None:
     address = created(StudyAddress(new_database(), "search"))
     number = add_trial(address)

@@ -17,12 +17,13 @@ import pytest
 
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.tracking import MLflowTracker
+from tests.stores import write_empty_store
 
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Tracking URI of a database: one for all tests, as creating it takes two seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+    """Tracking URI of a database, one for all tests."""
+    return write_empty_store(tmp_path_factory.mktemp("store") / "mlflow.db")
 
 
 @pytest.fixture

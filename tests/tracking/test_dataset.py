@@ -35,6 +35,7 @@ def test_an_open_is_no_volume() -> None:
     assert panel_digest(swapped) != panel_digest(data)
 
 
+@pytest.mark.slow
 def test_each_setting_of_sentiment_has_a_digest_of_its_own(tmp_path: Path) -> None:
     file = str(write_processed_csv(tmp_path / "features.csv"))
     settings: list[Any] = [None, {}, {"lag": 1}, {"lag": 2}]

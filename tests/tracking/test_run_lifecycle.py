@@ -32,6 +32,7 @@ def interrupted_run(store: str, experiment: str, number: signal.Signals) -> tupl
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "reason", "exit_code"),
     [(signal.SIGTERM, "SIGTERM", 143), (signal.SIGINT, "KeyboardInterrupt", -signal.SIGINT)],
@@ -49,6 +50,7 @@ def test_an_interrupted_process_closes_its_run(
     assert run.data.metrics == {"a": 1.0}
 
 
+@pytest.mark.slow
 def test_the_next_run_closes_the_run_of_a_process_that_was_killed(
     open_tracker, client, store, experiment, caplog
 ) -> None:

@@ -319,6 +319,7 @@ def test_processes_that_start_at_once_get_the_same(file: Path, tmp_path: Path) -
     )
 
 
+@pytest.mark.slow
 def test_opening_brings_nothing_into_the_process(tmp_path: Path) -> None:
     code = """
         import resource, sys

@@ -74,6 +74,7 @@ def own_features(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"volatility_5": volatility, "range": frame["high"] / frame["low"]})
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(day=st.integers(8, 78), seed=st.integers(0, 2**16), gap=st.booleans())
 def test_no_value_moves_when_the_future_does(day: int, seed: int, gap: bool) -> None:

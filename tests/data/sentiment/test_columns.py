@@ -188,6 +188,7 @@ def test_a_score_that_is_no_number_is_refused_with_its_line(tmp_path: Path) -> N
         load_processed_csv(str(file), sentiment=SentimentColumns(risk_column="llm_risk"))
 
 
+@pytest.mark.slow
 def test_the_simulated_sentiment_takes_a_lag() -> None:
     whole = load_sp500(indicators=[], sentiment={"noise": 0.5})
     late = load_sp500(indicators=[], sentiment={"noise": 0.5, "lag": 3})

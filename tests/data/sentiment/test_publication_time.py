@@ -156,6 +156,7 @@ def clock_of(options: dict[str, Any]) -> tuple[time, str]:
     return time.fromisoformat(clock), zone
 
 
+@pytest.mark.slow
 @property_test
 @given(world=worlds())
 def test_cells_are_those_of_a_loop_over_items_and_cells(tmp_path: Path, world: Any) -> None:
@@ -168,6 +169,7 @@ def test_cells_are_those_of_a_loop_over_items_and_cells(tmp_path: Path, world: A
     np.testing.assert_allclose(joined(tmp_path, rows, items, options), expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 @property_test
 @given(world=worlds(), data=st.data())
 def test_what_is_known_at_a_decision_or_later_moves_nothing_up_to_it(

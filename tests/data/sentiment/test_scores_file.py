@@ -67,6 +67,7 @@ def test_what_the_csv_module_writes_is_read_back(rows: list[tuple[str, ...]]) ->
     assert frame.index.name == "line"
 
 
+@pytest.mark.slow
 @given(rows=ITEMS, data=st.data())
 @settings(deadline=None, max_examples=600)
 def test_damage_in_one_item_costs_no_other(
@@ -90,6 +91,7 @@ def test_damage_in_one_item_costs_no_other(
     assert len(rows) <= len(found) <= len(rows) + 1
 
 
+@pytest.mark.slow
 def test_a_large_file_is_known_by_its_lines() -> None:
     """Blocks of a megabyte end inside of headlines, some after a quote within an unquoted one."""
     rows = [

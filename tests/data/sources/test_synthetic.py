@@ -147,6 +147,7 @@ def test_a_result_says_that_its_market_is_generated(kind: str) -> None:
     assert set(source.simulated) == set(ARRAYS) - {"dates"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_stocks", [1, 2, 5])
 @pytest.mark.parametrize(
     ("kind", "sharpe_ratio"),
@@ -251,6 +252,7 @@ def test_days_are_business_days_from_the_start_on() -> None:
     assert data.day_names[-1] == "2022-01-11"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("market", [StockTradingVecEnv, PortfolioVecEnv])
 @pytest.mark.parametrize("n_stocks", [1, 3])
 def test_every_fill_and_cost_finds_its_column(market: Any, n_stocks: int) -> None:

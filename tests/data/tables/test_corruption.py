@@ -150,6 +150,7 @@ def shown(outcomes: Outcomes) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_refused_by_name_or_loaded_whole() -> None:
     outcomes = survey(400)
     print(shown(outcomes))

@@ -55,6 +55,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return checkout
 
 
+@pytest.mark.slow
 @needs_dvc
 @pytest.mark.parametrize("name", ["my data/features.csv", "tree/below/other.csv"])
 def test_a_revision_is_what_dvc_gets(name: str, history, cache, tmp_path) -> None:
@@ -70,6 +71,7 @@ def test_a_revision_is_what_dvc_gets(name: str, history, cache, tmp_path) -> Non
     assert (history.root / "my data/features.csv").read_text() == "neither added nor committed"
 
 
+@pytest.mark.slow
 @needs_dvc
 def test_a_fetched_revision_is_kept(history, cache, monkeypatch) -> None:
     file = history.root / "my data" / "features.csv"
@@ -84,6 +86,7 @@ def test_a_fetched_revision_is_kept(history, cache, monkeypatch) -> None:
     assert sha256_of(fetch_revision(file, "v1", cache)[0]) == version.sha256
 
 
+@pytest.mark.slow
 @needs_dvc
 def test_a_panel_of_a_revision_leads_back_to_it(history, cache, monkeypatch) -> None:
     monkeypatch.chdir(history.root)

@@ -49,6 +49,7 @@ def books(episode: Episode) -> dict[str, np.ndarray]:
     return ledger
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(episodes())
 def test_no_cash_and_no_share_appears_from_nowhere(episode: Episode) -> None:

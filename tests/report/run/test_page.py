@@ -342,6 +342,7 @@ def accounts():
     return st.one_of(short, long)
 
 
+@pytest.mark.slow
 @given(result=accounts(), window=st.integers(2, 40), counted=st.integers(1, 50))
 @settings(max_examples=25, deadline=None)
 def test_any_account_has_a_page(result, window, counted):

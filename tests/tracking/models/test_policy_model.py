@@ -93,6 +93,7 @@ def predict_elsewhere(store: str, uri: str, observations: np.ndarray, folder: Pa
     return np.load(files[1]), output.stdout.strip(), output.stderr
 
 
+@pytest.mark.slow
 def test_a_registered_policy_predicts_the_same_in_a_fresh_process(
     open_tracker, client, store, tmp_path, observations, experiment
 ) -> None:
@@ -296,6 +297,7 @@ def test_mlflow_models_predict_gives_the_runs_actions(open_tracker, store, tmp_p
     np.testing.assert_array_equal(np.float32(answer["predictions"]), expected)
 
 
+@pytest.mark.slow
 def test_our_networks_travel_with_the_model(open_tracker, store, tmp_path) -> None:
     import mlflow
 
@@ -321,6 +323,7 @@ def test_our_networks_travel_with_the_model(open_tracker, store, tmp_path) -> No
     assert "finai" not in needs
 
 
+@pytest.mark.slow
 def test_code_of_the_user_travels_with_the_model(
     open_tracker, store, tmp_path, observations, monkeypatch
 ) -> None:
