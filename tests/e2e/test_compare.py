@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finai_rl.statistics.leaderboard import EQUAL_WEIGHT
+from finai_rl.statistics.leaderboard import BASELINE_NAME
 from tests.stores import write_empty_store
 from tests.warm import WarmProcess, warm_process
 
@@ -56,10 +56,10 @@ def test_both_libraries_in_one_table(trained: Path) -> None:
     names = ["leaderboard.html", "leaderboard.csv", "differences.csv"]
     assert [file.name for file in files] == names
     assert all(file.stat().st_size for file in files)
-    for words in ("a2c", "erl_a2c", EQUAL_WEIGHT, "2 (2 x 1)", "which includes 0"):
+    for words in ("a2c", "erl_a2c", BASELINE_NAME, "2 (2 x 1)", "which includes 0"):
         assert words in done.stdout, words
     table = pd.read_csv(files[1], index_col="agent")
-    assert set(table.index) == {"a2c", "erl_a2c", EQUAL_WEIGHT}
+    assert set(table.index) == {"a2c", "erl_a2c", BASELINE_NAME}
     mlflow.set_tracking_uri(f"sqlite:///{trained}/outputs/mlflow.db")
     runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
     for agent in ("a2c", "erl_a2c"):
@@ -72,12 +72,12 @@ def test_both_libraries_in_one_table(trained: Path) -> None:
     equal = next(run for run in runs if run.data.metrics).data.metrics[
         "validation_equal_weight/sharpe_ratio"
     ]
-    assert table.loc[EQUAL_WEIGHT, "sharpe_iqm"] == pytest.approx(equal)
+    assert table.loc[BASELINE_NAME, "sharpe_iqm"] == pytest.approx(equal)
 
 
 def test_a_filter_and_another_name(trained: Path) -> None:
     table = compared(trained, "filtered", "filter=\"tags.seed = '1'\"", "by=[agent,env]")
-    assert set(table.index) == {"a2c stock_trading", "erl_a2c stock_trading", EQUAL_WEIGHT}
+    assert set(table.index) == {"a2c stock_trading", "erl_a2c stock_trading", BASELINE_NAME}
     assert table["n_seeds"].dropna().eq(1).all()
     assert table["sharpe_low"].isna().all()
 
@@ -90,7 +90,7 @@ def test_only_what_is_below_a_parent(trained: Path) -> None:
     for run_ in client.search_runs([experiment.experiment_id], "tags.agent = 'erl_a2c'"):
         client.set_tag(run_.info.run_id, "mlflow.parentRunId", parent)
     table = compared(trained, "below", f"parent={parent}")
-    assert set(table.index) == {"erl_a2c", EQUAL_WEIGHT}
+    assert set(table.index) == {"erl_a2c", BASELINE_NAME}
 
 
 @pytest.mark.parametrize(
