@@ -6,7 +6,7 @@ Metadata is a mapping, so that a field can say more of itself: ``at_least(0) | {
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,25 +55,6 @@ def one_of(*known: str | bool) -> dict[str, Any]:
     """Bound values to a few, which messages name as YAML writes them."""
     names = [name if isinstance(name, str) else str(name).lower() for name in known]
     return {BOUNDS: [Bound(lambda value: value in known, f"be {' or '.join(names)}")]}
-
-
-def bound_problems(key: str, value: Any, bounds: Iterable[Bound]) -> Iterator[str]:
-    """Yield what is out of bounds in a value, or in any item of a list or mapping.
-
-    Args:
-        key: Where the value stands in the config, for messages.
-        value: Plain; None is within all bounds, since a field's type says whether it may be.
-        bounds: Of the field.
-    """
-    if isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from bound_problems(f"{key}.{name}", item, bounds)
-    elif isinstance(value, list):
-        for place, item in enumerate(value):
-            yield from bound_problems(f"{key}[{place}]", item, bounds)
-    elif value is not None:
-        broken = [bound for bound in bounds if not bound.holds(value)]
-        yield from (f"{key}: must {bound.wording}, got {value!r}" for bound in broken)
 
 
 def _of_numbers(holds: Callable[[float], bool], wording: str) -> Bound:

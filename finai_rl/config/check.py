@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from finai_rl.config import schemas
-from finai_rl.config.bounds import BOUNDS, bound_problems
+from finai_rl.config.bounds import BOUNDS, Bound
 from finai_rl.config.build import plain, suggestion, target_problems
 from finai_rl.errors import ConfigError
 
@@ -113,3 +113,22 @@ def nested_schema(hint: Any) -> type | None:
 def _described(error: OmegaConfBaseException) -> str:
     message = str(error.msg or error).split("\n")[0]
     return f"{error.full_key}: {message}" if error.full_key else message
+
+
+def bound_problems(key: str, value: Any, bounds: Iterable[Bound]) -> Iterator[str]:
+    """Yield what is out of bounds in a value, or in any item of a list or mapping.
+
+    Args:
+        key: Where the value stands in the config, for messages.
+        value: Plain; None is within all bounds, since a field's type says whether it may be.
+        bounds: Of the field.
+    """
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from bound_problems(f"{key}.{name}", item, bounds)
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from bound_problems(f"{key}[{place}]", item, bounds)
+    elif value is not None:
+        broken = [bound for bound in bounds if not bound.holds(value)]
+        yield from (f"{key}: must {bound.wording}, got {value!r}" for bound in broken)

@@ -10,9 +10,8 @@ from omegaconf import DictConfig
 
 from finai_rl.config.build import build, plain
 from finai_rl.config.env_schemas import EPISODE, WRAPPER, baseline_rules, settings_with
-from finai_rl.envs.wrappers.normalization import frozen, normalized
+from finai_rl.envs.wrappers.observations import frozen, normalized, windowed
 from finai_rl.envs.wrappers.segments import SegmentedVecEnv, environments_per_segment
-from finai_rl.envs.wrappers.windows import windowed
 from finai_rl.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 
 from finai_rl.data.market import MarketData
 from finai_rl.envs.settings import per_stock
-from finai_rl.envs.wrappers.normalization import frozen
+from finai_rl.envs.wrappers.observations import frozen
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.backtest import BacktestResult, backtest
 from finai_rl.evaluation.metrics import break_even_cost, metrics, return_metrics

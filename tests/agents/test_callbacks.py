@@ -18,7 +18,7 @@ from finai_rl.agents.callbacks import (
 )
 from finai_rl.agents.noise import gaussian_action_noise
 from finai_rl.envs.stock_trading import StockTradingVecEnv
-from finai_rl.envs.wrappers.normalization import normalized
+from finai_rl.envs.wrappers.observations import normalized
 from tests.markets import generated_market
 
 

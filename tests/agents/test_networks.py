@@ -15,7 +15,7 @@ from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.data.market import MarketData
 from finai_rl.envs.stock_trading import StockTradingVecEnv
-from finai_rl.envs.wrappers.windows import windowed
+from finai_rl.envs.wrappers.observations import windowed
 from finai_rl.errors import ConfigError, InputError
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.experiment.agent import new_agent

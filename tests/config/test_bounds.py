@@ -7,15 +7,8 @@ from typing import Any
 
 import pytest
 
-from finai_rl.config.bounds import (
-    BOUNDS,
-    above,
-    annual_rate,
-    at_least,
-    between,
-    bound_problems,
-    one_of,
-)
+from finai_rl.config.bounds import BOUNDS, above, annual_rate, at_least, between, one_of
+from finai_rl.config.check import bound_problems
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from finai_rl.config.env_schemas import COST, EPISODE, WRAPPER, baseline_rules, 
 from finai_rl.envs.portfolio import PortfolioVecEnv
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.envs.terms import terms_of_trade
-from finai_rl.envs.wrappers.normalization import normalized
+from finai_rl.envs.wrappers.observations import normalized
 from tests.config.composition import composed
 from tests.markets import generated_market
 

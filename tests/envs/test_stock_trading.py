@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 import finai_rl.envs  # noqa: F401 - registers the environment
 from finai_rl.data.market import MarketData
 from finai_rl.envs.stock_trading import StockTradingVecEnv
-from finai_rl.envs.wrappers.normalization import frozen, normalized
+from finai_rl.envs.wrappers.observations import frozen, normalized
 from tests.markets import generated_market
 
 

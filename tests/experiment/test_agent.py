@@ -9,7 +9,7 @@ from stable_baselines3.common.vec_env import VecMonitor
 
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.envs.stock_trading import StockTradingVecEnv
-from finai_rl.envs.wrappers.normalization import frozen, normalized
+from finai_rl.envs.wrappers.observations import frozen, normalized
 from finai_rl.evaluation.backtest import backtest
 
 N_STOCKS = 10

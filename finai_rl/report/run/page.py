@@ -19,7 +19,7 @@ def html_page(report: EvaluationReport, figures: Mapping[str, Figure]) -> str:
 
     Args:
         report: What to show.
-        figures: `finai_rl.report.run.figures.figures` of the report.
+        figures: `finai_rl.report.run.files.figures` of the report.
     """
     metrics = tables.shown_metrics(report)
     meanings = {label(name): METRICS[name][2] for name in metrics}

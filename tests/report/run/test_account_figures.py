@@ -16,7 +16,7 @@ from finai_rl.report.run.account_figures import (
     rolling_sharpe_figure,
 )
 from finai_rl.report.run.contents import DataFacts, EvaluationReport
-from finai_rl.report.run.figures import figures
+from finai_rl.report.run.files import figures
 from finai_rl.report.run.trading_figures import holdings_figure
 from finai_rl.statistics.returns import sharpe_ratio
 from tests.evaluation.accounts import sold_short, traded

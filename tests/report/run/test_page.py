@@ -15,8 +15,7 @@ from finai_rl.evaluation.run_statistics import CostScenario, statistics_of
 from finai_rl.evaluation.verdict import judge_run
 from finai_rl.report.formats import ends, number
 from finai_rl.report.run.contents import DataFacts, EvaluationReport, RunFacts, seed_scores
-from finai_rl.report.run.figures import figures
-from finai_rl.report.run.files import save_page
+from finai_rl.report.run.files import figures, save_page
 from finai_rl.report.run.page import html_page
 from finai_rl.report.run.terms import METRICS
 from tests.evaluation.accounts import sold_short, traded

@@ -1,10 +1,12 @@
-"""Running normalization of observations and rewards: learned in training, frozen afterwards."""
+"""What an agent sees of a market: windows of days, and observations normalized as in training."""
 
 from __future__ import annotations
 
 import copy
 
-from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecNormalize
+
+from finai_rl.errors import InputError
 
 
 def normalized(
@@ -47,3 +49,19 @@ def frozen(env: VecEnv, trained: VecEnv) -> VecEnv:
     )
     wrapped.obs_rms = copy.deepcopy(trained.obs_rms)
     return wrapped
+
+
+def windowed(env: VecEnv, window: int) -> VecEnv:
+    """Wrap an environment in SB3's ``VecFrameStack``, or leave it as it is.
+
+    Args:
+        env: The environment, with (n_observations,) observations.
+        window: Days in an observation, oldest first: (window * n_observations,). Days before an
+            episode's first are zeros.
+
+    Raises:
+        InputError: If there would be no day in it.
+    """
+    if window < 1:
+        raise InputError(f"env.window: must be at least 1, got {window}")
+    return VecFrameStack(env, window) if window > 1 else env
