@@ -242,3 +242,11 @@ MOVED_TARGETS = {
     "finai_rl.data.synthetic.synthetic_market": "finai_rl.data.synthetic_market",
 }
 """What recorded configs call targets that have another name now."""
+
+
+def first_name(value: str) -> str:
+    """Return the name that a target had first, or any other text as it is.
+
+    Runs and searches are compared by it: one that was recorded before a move is still the same.
+    """
+    return next((old for old, new in MOVED_TARGETS.items() if new == value), value)

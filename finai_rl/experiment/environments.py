@@ -53,6 +53,11 @@ class Environments:
         self.window = int(self._wrappers.pop("window", 1))
         self.evaluation_settings = settings | self._evaluation_changes()
 
+    @property
+    def starts_alike(self) -> bool:
+        """Whether a seeded environment starts anew as if it were new; another's may not."""
+        return str(self._settings["_target_"]).startswith(f"{__package__.partition('.')[0]}.")
+
     def training(self, *blocks: MarketData) -> VecEnv:
         """Build the environment to learn in: monitored, seeded, and in its config's wrappers.
 
@@ -77,7 +82,9 @@ class Environments:
         Raises:
             ConfigError: If a setting is unknown or refused.
         """
-        env = windowed(self._market(self.evaluation_settings, block), self.window)
+        changed = set(self.cfg.evaluation.env) - set(settings_with(EPISODE))
+        key = "evaluation.env" if changed else "env"
+        env = windowed(self._market(self.evaluation_settings, block, key), self.window)
         return env if trained is None else frozen(env, trained)
 
     def baseline(
@@ -142,9 +149,9 @@ class Environments:
         env.seed(self.cfg.seed)
         return env
 
-    def _market(self, settings: dict[str, Any], block: MarketData) -> VecEnv:
+    def _market(self, settings: dict[str, Any], block: MarketData, key: str = "env") -> VecEnv:
         from stable_baselines3.common.vec_env import VecMonitor
 
-        env = VecMonitor(build(settings, "env", block))
+        env = VecMonitor(build(settings, key, block))
         env.seed(self.cfg.seed)
         return env

@@ -168,8 +168,11 @@ class Holdout:
 
     def run(self, agent: BaseAlgorithm, trained: VecEnv | None, name: str) -> BacktestResult:
         """Backtest an agent and write nothing; arguments and errors are those of `backtest`."""
-        self._env.seed(self._cfg.seed)
-        env = self._env if trained is None else frozen(self._env, trained)
+        env = self._env
+        if not self._environments.starts_alike:
+            env = self._environments.evaluation(self._data)
+        env.seed(self._cfg.seed)
+        env = env if trained is None else frozen(env, trained)
         result = backtest(agent, env, self._data, name)
         self._check_days(result)
         return result

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from omegaconf import DictConfig
 
 from finai_rl.config.build import plain
+from finai_rl.config.schemas import first_name
 from finai_rl.sweep.space import SearchSpace
 from finai_rl.tracking.params import flatten
 
@@ -43,7 +44,7 @@ def settings_of(cfg: DictConfig, space: SearchSpace, direction: str, sha256: str
     # A choice of a group brings settings with it that vary as it does.
     groups = {key.partition(".")[0] for key in varied if "." not in key}
     settings = {
-        key: value
+        key: first_name(value)
         for key, value in flatten(plain(cfg)).items()
         if not key.startswith(IRRELEVANT)
         and not any(key == name or key.startswith(f"{name}.") for name in varied)

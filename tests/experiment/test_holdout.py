@@ -12,6 +12,7 @@ import pytest
 from omegaconf import DictConfig
 
 from finai_rl.data.market import MarketData
+from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.experiment.agent import new_agent
@@ -63,6 +64,7 @@ def test_the_report_measures_the_agent_over_every_day(tmp_path: Path) -> None:
         ("evaluation.env.episode_days=20", "covers its whole block"),
         ("evaluation.periods_per_year=1638", "set evaluation.periods_per_year=365"),
         ("+evaluation.env.hmx=1", "no such setting"),
+        ("+evaluation.env.hmax=-5", "evaluation.env: hmax must be at least 1"),
     ],
 )
 def test_what_cannot_be_backtested_is_refused_before_training(override: str, said: str) -> None:
@@ -89,6 +91,34 @@ def test_a_backtest_leaves_nothing_behind_for_the_next(tmp_path: Path) -> None:
     for other in (again, fresh):
         np.testing.assert_array_equal(other.account_value, first.account_value)
         np.testing.assert_array_equal(other.trades, first.trades)
+
+
+class Sticky(StockTradingVecEnv):
+    """A user's environment with noise that its seed does not reach."""
+
+    def __init__(self, data: MarketData, **settings: Any) -> None:
+        super().__init__(data, **settings)
+        self.noise = np.random.default_rng(0)
+
+    def observe(self) -> Any:
+        return super().observe() + self.noise.normal(0, 1, (1, 1)).astype(np.float32)
+
+
+class FollowsTheFirst:
+    """Trades as its observation says, noise included."""
+
+    def predict(self, observation: Any, state: Any, **_: Any) -> tuple[np.ndarray, None]:
+        return np.tanh(observation[:, :3] - observation[:, :3].mean() % 1), None
+
+
+def test_an_environment_of_ones_own_is_made_anew_for_each_backtest() -> None:
+    cfg = composed("env.n_envs=1")
+    cfg.env._target_ = "tests.experiment.test_holdout.Sticky"
+    holdout = Holdout(Environments(cfg), MARKET)
+    holdout.check()
+    agent: Any = FollowsTheFirst()
+    first, again = (holdout.run(agent, None, "agent") for _ in range(2))
+    np.testing.assert_array_equal(first.account_value, again.account_value)
 
 
 def test_the_baseline_pays_what_the_evaluation_says() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from finai_rl.config.check import check
+from finai_rl.config.schemas import MOVED_TARGETS
 from finai_rl.sweep.fingerprint import differences, settings_of, short_hash
 from finai_rl.sweep.space import SearchSpace
 from tests.config.composition import composed
@@ -109,3 +110,12 @@ def test_differences_can_be_read() -> None:
         "d: not set then, 5 now",
     ]
     assert differences(then, then) == []
+
+
+def test_a_search_keeps_its_name_when_a_target_gets_another(plain: dict[str, str]) -> None:
+    recorded = {new: old for old, new in MOVED_TARGETS.items()}
+    for data in ("sp500", "synthetic", "processed_csv", "yahoo"):
+        known = settings("agent=ppo", f"data={data}")
+        target = composed(f"data={data}").data._target_
+        assert known["data._target_"] == recorded[target]
+    assert plain["data._target_"] in MOVED_TARGETS

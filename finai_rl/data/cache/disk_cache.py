@@ -83,9 +83,12 @@ class DiskCache(Generic[Value]):
 
     def find(self, key: Mapping[str, Any]) -> Value | None:
         """Return the value that is kept for a key; None where there is none, or not as it was."""
-        if self._folder is None or not (entry := self.entry(key)).is_dir():
+        if self._folder is None:
             return None
+        entry = self.entry(key)
         try:
+            if not entry.is_dir():
+                return None
             value = self._opened(entry, key)
         except _BROKEN as error:
             log.warning("%s is replaced: %s", entry, error)
@@ -117,7 +120,9 @@ class DiskCache(Generic[Value]):
             return False
         finally:
             shutil.rmtree(part, ignore_errors=True)
-        self._forget(self._folder)
+        # Another process may have removed the folder by now, or it may not be listed.
+        with contextlib.suppress(OSError):
+            self._forget(self._folder)
         return True
 
     def entry(self, key: Mapping[str, Any]) -> Path:
@@ -153,7 +158,9 @@ class DiskCache(Generic[Value]):
     def _forget(self, folder: Path) -> None:
         """Remove the entries used longest ago, and what killed processes have left."""
         used: dict[Path, float] = {}
-        for place in filter(Path.is_dir, folder.iterdir()):
+        for place in folder.iterdir():
+            if place.suffix != _PART and not (place / RECORD).is_file():
+                continue  # Somebody else's.
             with contextlib.suppress(OSError):
                 used[place] = place.stat().st_mtime
         parts = [place for place in used if place.suffix == _PART]

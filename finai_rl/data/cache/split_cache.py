@@ -126,7 +126,9 @@ def _log_caveats(split: Split, data: Mapping[str, Any]) -> None:
         log.warning("%s: %s", data["path"], caveat)
     # A fact of the checkout, not of the data: a later commit may have the same content.
     if source.version is not None and source.version.dirty and data.get("rev") is None:
-        log.warning("%s: no commit has this content", data["path"])
+        log.warning(
+            "%s: no commit has this content; `dvc add` or commit it to keep it", data["path"]
+        )
 
 
 def _at_version(split: Split, version: FileVersion) -> Split:

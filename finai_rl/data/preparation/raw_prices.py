@@ -89,20 +89,20 @@ def load_raw_prices(path: str, *, adjust: str, on_missing: str, key: str = "raw"
         rows, adjusted = _adjusted(rows)
         changes += adjusted
     changes += _scale_notes(rows, str(file), refuse=adjust == "auto", key=key)
-    rows, untraded = _with_least_volume(rows[list(COLUMNS)])
-    own = [*PRICES, "volume"]
+    rows = rows[list(COLUMNS)]
     completed = complete(
-        *(str(file), rows, own),
+        *(str(file), rows, [*PRICES, "volume"]),
         rule=on_missing,
         key=key,
         open="open",
         volume="volume",
         listed=len(rows),
     )
-    changes += [*untraded, *completed.changes]
+    untraded, adjusted = _with_least_volume(completed.rows, rows)
+    changes += [*completed.changes, *adjusted]
     for change in changes:
         log.info("%s: %s", file, change)
-    rows = completed.rows.sort_values(["date", "tic"], ignore_index=True)
+    rows = untraded.sort_values(["date", "tic"], ignore_index=True)
     return RawPrices(rows, path, content_hash(file), tuple(changes))
 
 
@@ -187,14 +187,24 @@ def _scale_notes(rows: pd.DataFrame, where: str, *, refuse: bool, key: str) -> l
     return [Change("noted", count(outside), int(outside.sum()), counted)]
 
 
-def _with_least_volume(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Change]]:
-    idle = rows["volume"] == 0
-    if not idle.any():
-        return rows, []
-    who = rows["tic"] + " on " + rows["date"].astype(str)
-    why = (
-        f"0 in the file, {UNTRADED:g} here: nothing was traded, and a panel holds positive volumes "
-        f"only; {examples(idle, who)}"
-    )
-    changed = rows.assign(volume=rows["volume"].mask(idle, UNTRADED))
-    return changed, [Change("adjusted", f"volume of {count(idle)}", int(idle.sum()), why)]
+def _with_least_volume(rows: pd.DataFrame, raw: pd.DataFrame) -> tuple[pd.DataFrame, list[Change]]:
+    """Make the volume of rows without a trade 1 share, of tickers that have any volume at all."""
+    largest = raw.groupby("tic")["volume"].max()
+    silent = rows["tic"].isin(largest.index[~(largest > 0)])
+    idle = (rows["volume"] == 0) & ~silent
+    changes = []
+    if idle.any():
+        who = rows["tic"] + " on " + rows["date"].astype(str)
+        why = (
+            f"0 in the file, {UNTRADED:g} here: nothing was traded, and a panel holds positive "
+            f"volumes only; {examples(idle, who)}"
+        )
+        changes.append(Change("adjusted", f"volume of {count(idle)}", int(idle.sum()), why))
+    if silent.any():
+        names = sorted(rows.loc[silent, "tic"].unique())
+        why = (
+            f"the file has none for {', '.join(names)}: it stays 0, and cannot be used as a volume"
+        )
+        changes.append(Change("noted", "volume", len(names), why))
+    volume = rows["volume"].mask(idle, UNTRADED).mask(silent, 0.0)
+    return rows.assign(volume=volume), changes

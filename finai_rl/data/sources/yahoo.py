@@ -138,8 +138,10 @@ def _panel(
     def wide(name: str) -> FloatArray:
         return rows[name].to_numpy(dtype=np.float64).reshape(-1, len(tickers))
 
-    close = wide("close")
-    caveats = (*source.caveats, *prepared.caveats)
+    close, volume = wide("close"), wide("volume")
+    caveats = [*source.caveats, *prepared.caveats]
+    if silent := int((volume <= 0).any(axis=0).sum()):
+        caveats.append(f"Volume is left out: Yahoo has none for {silent} of the tickers.")
     for caveat in caveats:
         log.info("yahoo: %s", caveat)
     features = [wide(name) for name in prepared.features]
@@ -157,6 +159,6 @@ def _panel(
         benchmark=wide("benchmark")[:, 0].copy() if benchmark else None,
         benchmark_name=benchmark or "",
         open=wide("open"),
-        volume=wide("volume"),
-        source=DataSource(source.name, source.sha256, source.path, caveats),
+        volume=None if silent else volume,
+        source=DataSource(source.name, source.sha256, source.path, tuple(caveats)),
     )

@@ -90,13 +90,13 @@ def complete(
     date, else from the last date that has it. A missing open becomes the ticker's last close: an
     old open beside a newer close would be a price at which nobody could have traded, to be sold at
     a profit. The ``high`` and ``low`` of a row of which a price is missing reach as far as its
-    open and close. The volume of an invented row is 1 share. Sentiment of an invented row stays
-    empty: no news.
+    open and close. The volume of an invented row is 1 share, and so is one that is missing with no
+    earlier one to carry on. Sentiment of an invented row stays empty: no news.
 
     Args:
         where: The file, for messages.
         rows: Parsed ``date``, ``tic`` and float64 columns, no date and ticker twice. A row whose
-            own cells are all empty is a missing row.
+            own cells are all empty, but perhaps for a volume, is a missing row.
         own: Columns that each ticker has its own values of, ``close`` among them.
         shared: Columns that are the same for all tickers of a date.
         rule: One of :data:`RULES`.
@@ -112,7 +112,7 @@ def complete(
     whole = pd.MultiIndex.from_product([np.sort(rows[k].unique()) for k in _KEYS], names=_KEYS)
     wide = rows.set_index(_KEYS).reindex(whole)
     columns = [*own, *shared] if rule == "forward_fill" else [*own]
-    absent = wide[list(own)].isna().all(axis=1)
+    absent = wide[[name for name in own if name != volume]].isna().all(axis=1)
     cells = wide[columns].isna().sum(axis=1).where(~absent, 0)
     gaps = pd.DataFrame({"row": absent.astype(int), "cell": cells})
     gaps = gaps[gaps.any(axis=1)]
@@ -131,7 +131,7 @@ def complete(
     lines = pd.Series(rows.index, index=pd.MultiIndex.from_frame(rows[_KEYS])).reindex(whole)
     filled = _filled(wide, own, shared, open)
     if volume:
-        filled[volume] = filled[volume].mask(absent, UNTRADED)
+        filled[volume] = filled[volume].mask(absent, UNTRADED).fillna(UNTRADED)
     _refuse_starts(where, filled[columns], setting)
     places = lines.groupby(level="tic").ffill().astype(np.int64)
     n_rows, n_cells = gaps["row"].sum(), gaps["cell"].sum()

@@ -50,8 +50,8 @@ def note(figure: go.Figure, text: str) -> None:
 
 
 def plotly_text(text: str, width: int) -> str:
-    """Return a text of at most ``width`` characters, escaped: plotly reads a kind of HTML."""
-    return html.escape(shortened(text, width))
+    """Return a text of at most ``width`` characters, escaped: plotly reads HTML and TeX."""
+    return html.escape(shortened(text, width)).replace("$", "&#36;")
 
 
 def hover_text(record: SearchRecord, trial: FrozenTrial) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from finai_rl.config.schemas import first_name
 from finai_rl.tracking.tracker import COUNTED_TAG
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _trained(parameters: Mapping[str, str]) -> dict[str, str]:
     """Keep the parameters that say what was trained."""
     left_out = {*REPEATED, *NOT_WHAT_IS_TRAINED}
     return {
-        name: value
+        name: first_name(value)
         for name, value in parameters.items()
         if name not in left_out and not name.startswith(ABOUT_THE_RUN)
     }

@@ -145,3 +145,27 @@ def test_the_entries_used_last_stay(tmp_path: Path) -> None:
     assert file.is_file()
     assert not abandoned.exists()
     assert len(list(tmp_path.iterdir())) == 2 + 2
+
+
+def test_what_is_no_entry_stays(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "precious.txt").write_text("kept")
+    os.utime(mine, (0, 0))
+    cache = cache_in(tmp_path, kept=1)
+    for number in range(3):
+        cache.get(KEY | {"number": number}, lambda: FILES)
+    assert (mine / "precious.txt").read_text() == "kept"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_folder_that_is_gone_meanwhile_costs_no_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = cache_in(tmp_path / "gone")
+
+    def gone(folder: Path) -> None:
+        raise FileNotFoundError(folder)
+
+    monkeypatch.setattr(cache, "_forget", gone)
+    assert cache.get(KEY, lambda: FILES) == FILES

@@ -184,3 +184,37 @@ def test_every_dropped_ticker_is_named(tmp_path: Path) -> None:
     (change,) = found.changes
     assert change.what == "39 of 40 tickers"
     assert [f"'T{n}' lacks 1 row" in change.why for n in range(40)] == [False] + [True] * 39
+
+
+def test_a_padded_row_is_a_missing_row_whatever_its_volume(tmp_path: Path) -> None:
+    rows = raw_panel(20).astype({"volume": float})
+    late = rows.index[(rows["tic"] == "T1")][-5:]
+    rows.loc[late, PRICES] = np.nan
+    for volume in (0.0, 500.0):
+        rows.loc[late, "volume"] = volume
+        found = load(rows, tmp_path, on_missing="forward_fill")
+        (change,) = found.changes
+        assert (change.step, change.count) == ("filled", 5)
+        assert "the longest run of invented rows has 5 (T1)" in change.why
+        assert "tickers that end early keep their last price: 'T1'" in change.why
+        assert (found.rows.loc[found.rows["tic"] == "T1", "volume"].iloc[-5:] == 1).all()
+
+
+def test_a_volume_that_is_missing_at_the_start_is_one_share(tmp_path: Path) -> None:
+    rows = raw_panel(20).astype({"volume": float})
+    rows.loc[1, "volume"] = np.nan
+    found = load(rows, tmp_path, on_missing="forward_fill")
+    assert found.rows.loc[1, "volume"] == 1
+
+
+@pytest.mark.parametrize("volume", [0.0, np.nan])
+def test_a_ticker_without_any_volume_keeps_none(volume: float, tmp_path: Path) -> None:
+    rows = raw_panel(20).astype({"volume": float})
+    rows.loc[rows["tic"] == "T1", "volume"] = volume
+    found = load(rows, tmp_path, on_missing="forward_fill")
+    change = found.changes[-1]
+    assert (change.step, change.what, change.count) == ("noted", "volume", 1)
+    assert "none for T1" in change.why
+    traded = found.rows.set_index("tic")["volume"]
+    assert (traded["T1"] == 0).all()
+    assert (traded.drop("T1") > 0).all()

@@ -155,6 +155,14 @@ def test_a_ticker_that_starts_later(yahoo: Yahoo, tmp_path: Path) -> None:
     assert any("SHORT" in caveat for caveat in data.source.caveats)
 
 
+def test_tickers_without_any_volume_leave_it_out(yahoo: Yahoo, tmp_path: Path) -> None:
+    quotes = yahoo.charts["JPM"]["indicators"]["quote"][0]
+    quotes["volume"] = [0] * len(quotes["volume"])
+    data = load(tmp_path)
+    assert data.volume is None
+    assert any("Volume is left out" in said for said in data.source.caveats)
+
+
 def test_days_without_volume_are_told(yahoo: Yahoo, tmp_path: Path) -> None:
     yahoo.charts["JPM"]["indicators"]["quote"][0]["volume"][300] = 0
     data = load(tmp_path)

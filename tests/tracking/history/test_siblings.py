@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
+from finai_rl.config.schemas import MOVED_TARGETS
 from finai_rl.tracking.history.siblings import siblings
 
 BASE = {"agent.gamma": "0.99", "seed": "0", "agent.seed": "0", "split.fold": "0"}
@@ -44,3 +45,13 @@ def test_siblings_differ_by_seed_and_fold_alone(client: MlflowClient, experiment
     assert list(found["sharpe_ratio"]) == [1.0, 2.0, 3.0]
     run(client, place, "2021", 4.0, **{"split.fold": "1"})
     assert list(siblings(client, own)["sharpe_ratio"]) == [1.0, 2.0, 4.0]
+
+
+def test_a_run_recorded_before_a_target_was_renamed_is_a_sibling(
+    client: MlflowClient, experiment: str
+) -> None:
+    place = client.create_experiment(experiment)
+    old, new = next(iter(MOVED_TARGETS.items()))
+    run(client, place, "2020", 1.0, **{"data._target_": old})
+    own = run(client, place, "2020", 2.0, seed="1", **{"data._target_": new})
+    assert list(siblings(client, own)["seed"]) == [0, 1]
