@@ -80,7 +80,7 @@ def date_canvas(
 
 
 def headed_figure(
-    title: str, subtitle: str, caveats: Sequence[str], panel: float, width: float = _WIDTH
+    title: str, subtitle: str, caveats: Sequence[str], panel: float
 ) -> tuple[Figure, float]:
     """Make a figure without axes: its heading, its footnote and room between them.
 
@@ -89,21 +89,20 @@ def headed_figure(
         subtitle: How to read it.
         caveats: Sentences for the footnote; the figure grows with it.
         panel: Height of the room for axes, in inches.
-        width: Width of the figure, in inches.
 
     Returns:
         The figure, with an Agg canvas, and where the room begins, in inches from its lower edge
         (tick labels go below that).
     """
-    footnote = textwrap.wrap(" ".join(caveats), int(_FOOTNOTE_COLUMNS * width / _WIDTH))
+    footnote = textwrap.wrap(" ".join(caveats), _FOOTNOTE_COLUMNS)
     bottom = _BOTTOM + (_FOOTNOTE_LINE * len(footnote) + 0.15 if footnote else 0.0)
     height = _TOP + panel + bottom
     label = f"{title}. {subtitle}"
-    figure = Figure(figsize=(width, height), dpi=150, facecolor="white", label=label)
+    figure = Figure(figsize=(_WIDTH, height), dpi=150, facecolor="white", label=label)
     FigureCanvasAgg(figure)
     # Dollar signs and underscores in names and sentences are not mathematics.
     write: dict[str, Any] = {"ha": "left", "va": "top", "parse_math": False}
-    left = 0.2 / width
+    left = 0.2 / _WIDTH
     figure.text(left, 1 - 0.15 / height, title, size=13, weight="bold", color=_INK, **write)
     figure.text(left, 1 - 0.41 / height, subtitle, size=9, color=_QUIET, **write)
     figure.text(
