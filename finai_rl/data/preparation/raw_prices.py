@@ -99,7 +99,7 @@ def load_raw_prices(path: str, *, adjust: str, on_missing: str, key: str = "raw"
         listed=len(rows),
     )
     untraded, adjusted = _with_least_volume(completed.rows, rows)
-    changes += [*completed.changes, *adjusted]
+    changes += [*adjusted, *completed.changes]
     for change in changes:
         log.info("%s: %s", file, change)
     rows = untraded.sort_values(["date", "tic"], ignore_index=True)

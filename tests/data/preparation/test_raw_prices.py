@@ -212,7 +212,7 @@ def test_a_ticker_without_any_volume_keeps_none(volume: float, tmp_path: Path) -
     rows = raw_panel(20).astype({"volume": float})
     rows.loc[rows["tic"] == "T1", "volume"] = volume
     found = load(rows, tmp_path, on_missing="forward_fill")
-    change = found.changes[-1]
+    change = next(change for change in found.changes if change.step == "noted")
     assert (change.step, change.what, change.count) == ("noted", "volume", 1)
     assert "none for T1" in change.why
     traded = found.rows.set_index("tic")["volume"]
