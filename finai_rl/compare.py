@@ -6,6 +6,7 @@ python -m finai_rl.compare experiment_name=finai_rl by=[agent]
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,12 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from finai_rl.config.command import WithSeed, entry_point
-from finai_rl.config.schemas import Compare
+from finai_rl.config.command_schemas import Compare
 from finai_rl.errors import ConfigError
 
 if TYPE_CHECKING:
     from finai_rl.statistics.comparable_runs import TrainedRun
+    from finai_rl.statistics.leaderboard import Leaderboard
     from finai_rl.tracking.history.trainings import Training
 
 
@@ -27,7 +29,7 @@ def main(cfg: DictConfig, _: WithSeed) -> None:
     compare(cfg, Path(HydraConfig.get().runtime.output_dir))
 
 
-def compare(cfg: DictConfig, folder: Path) -> None:
+def compare(cfg: DictConfig, folder: Path) -> Leaderboard:
     """Rank the agents of an experiment and write the leaderboard.
 
     Args:
@@ -39,15 +41,20 @@ def compare(cfg: DictConfig, folder: Path) -> None:
     """
     from finai_rl.report.leaderboard.files import print_leaderboard, save_leaderboard
     from finai_rl.statistics.leaderboard import leaderboard
-    from finai_rl.tracking.history.trainings import finished_trainings, trials_counted
+    from finai_rl.tracking.history.trainings import trainings_of, trials_counted
+    from finai_rl.tracking.store_choice import log_store
 
-    found = finished_trainings(cfg.tracking.uri, cfg.experiment_name, cfg.filter, cfg.parent)
+    log_store(cfg.tracking, cfg.output_root, cfg.experiment_name)
+    trainings = trainings_of(cfg.tracking.uri, cfg.experiment_name, cfg.filter, cfg.parent)
+    found = trainings.finished
     if not found:
         asked = {"filter": cfg.filter, "parent": cfg.parent}
         asked_for = "".join(f", {key}={value}" for key, value in asked.items() if value)
+        others = "".join(f"; {line}" for line in trainings.left_out)
         raise ConfigError(
-            [f"experiment_name: no finished training of {cfg.experiment_name!r}{asked_for}"]
+            [f"experiment_name: no finished training of {cfg.experiment_name!r}{asked_for}{others}"]
         )
+    check_periods(found, cfg.periods_per_year)
     # Whatever else the experiment has tried is what these agents were picked from.
     before = max(trials_counted(cfg.tracking.uri, cfg.experiment_name) - len(found), 0)
     runs = by_agent(found, cfg.by)
@@ -55,9 +62,28 @@ def compare(cfg: DictConfig, folder: Path) -> None:
         board = leaderboard(runs, cfg.periods_per_year, cfg.risk_free, cfg.seed, before)
     except ValueError as error:
         raise ConfigError([f"filter: {error}"]) from error
+    board = replace(board, left_out=[*trainings.left_out, *board.left_out])
     print_leaderboard(board)
     for file in save_leaderboard(board, folder):
         print(file)
+    return board
+
+
+def check_periods(found: list[Training], periods_per_year: int) -> None:
+    """Refuse to annualize with a number of periods that no training was annualized with.
+
+    Raises:
+        ConfigError: Names the number that they were.
+    """
+    used = sorted({run.periods_per_year for run in found if run.periods_per_year is not None})
+    if used and periods_per_year not in used:
+        listed = " or ".join(map(str, used))
+        raise ConfigError(
+            [
+                f"periods_per_year: {periods_per_year}, but these runs were backtested with "
+                f"{listed}: set periods_per_year={used[0]}"
+            ]
+        )
 
 
 def by_agent(found: list[Training], by: list[str]) -> dict[str, list[TrainedRun]]:

@@ -1,6 +1,23 @@
 """Errors that are about a user's input rather than about our code, and what is no error at all."""
 
-from collections.abc import Iterable, Sequence
+import errno
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+WRITING = {
+    errno.ENOSPC: "the disk is full: make room",
+    errno.EDQUOT: "your share of the disk is used up: make room",
+    errno.EFBIG: "the file has reached the largest size that is allowed (ulimit -f)",
+    errno.EROFS: "the file system is read-only: write elsewhere",
+}
+"""Errors that only writing has."""
+PLACE = {
+    errno.EACCES: "you may not write there: change its rights, or write elsewhere",
+    errno.EPERM: "you may not write there: change its rights, or write elsewhere",
+    errno.ENOTDIR: "a part of its path is a file: write elsewhere",
+    errno.EEXIST: "it is a file: write elsewhere",
+}
+"""Errors of a folder that cannot be made; of a file that is read they say something else."""
 
 
 class InputError(ValueError):
@@ -8,6 +25,13 @@ class InputError(ValueError):
 
     The message alone has to be enough: it names the file or config key, the offending rows or
     values, and what would be right. Commands print it without a traceback.
+    """
+
+
+class Diverged(InputError):
+    """An agent whose losses, weights, actions or accounts are no numbers any more.
+
+    The message says where and which, and what to lower.
     """
 
 
@@ -39,3 +63,45 @@ class DataError(InputError):
         self.problems = list(problems)
         listed = "\n".join(f"  - {problem}" for problem in problems)
         super().__init__(f"{where} cannot be used as it is:\n{listed}")
+
+
+def disk_trouble(error: BaseException) -> str | None:
+    """Return what a disk that could not be written did, and what helps; None for other errors.
+
+    Args:
+        error: What was raised; what it was raised from counts, too.
+
+    Example:
+        >>> disk_trouble(OSError(errno.ENOSPC, "No space left on device", "model.zip"))
+        'model.zip cannot be written: the disk is full: make room'
+        >>> disk_trouble(OSError(errno.ENOENT, "No such file", "prices.csv")) is None
+        True
+    """
+    for one in _causes(error):
+        if isinstance(one, OSError) and one.errno in WRITING:
+            where = f"{one.filename} cannot be written" if one.filename else "A file was cut short"
+            return f"{where}: {WRITING[one.errno]}"
+    return None
+
+
+def saved_in(folder: Path) -> str:
+    """Return which files of a run are there, as the end of a message.
+
+    Args:
+        folder: The run folder.
+    """
+    try:
+        files = [file for file in folder.iterdir() if file.is_file() and file.stat().st_size]
+    except OSError:
+        files = []
+    names = sorted(file.name for file in files if not file.name.startswith("."))
+    return f"In {folder} there is: {', '.join(names) or 'nothing'}"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        yield one
+        one = one.__cause__ or one.__context__

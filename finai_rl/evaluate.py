@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from finai_rl.config.command import WithSeed, entry_point
-from finai_rl.config.schemas import Evaluate
+from finai_rl.config.command_schemas import Evaluate
 from finai_rl.errors import ConfigError
 from finai_rl.sweep.context import VARIABLE
 
@@ -25,21 +25,37 @@ if TYPE_CHECKING:
     from finai_rl.tracking.history.finished_run import FinishedRun
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation has found.
+
+    Attributes:
+        report: All that its page shows: the verdict, the account, metrics by name.
+        objective: The metric that the run names as its objective, on the block.
+        page: The HTML page.
+
+    Example:
+        >>> Evaluation(None, 0.4, Path("report.html")).objective
+        0.4
+    """
+
+    report: EvaluationReport
+    objective: float
+    page: Path
+
+
 @entry_point("evaluate", schema=Evaluate)
 def main(cfg: DictConfig, _: WithSeed) -> float:
     """Evaluate as the config says and return the objective."""
-    return evaluate(cfg, Path(HydraConfig.get().runtime.output_dir))
+    return evaluate(cfg, Path(HydraConfig.get().runtime.output_dir)).objective
 
 
-def evaluate(cfg: DictConfig, folder: Path) -> float:
+def evaluate(cfg: DictConfig, folder: Path) -> Evaluation:
     """Rebuild data, environment and agent from a run alone, backtest it, and add to the run.
 
     Args:
         cfg: A composed and checked config.
         folder: Where the report goes.
-
-    Returns:
-        The metric that the run names as its objective, on the block.
 
     Raises:
         InputError: If there is no such run, or it cannot be rebuilt from what is here.
@@ -48,17 +64,26 @@ def evaluate(cfg: DictConfig, folder: Path) -> float:
 
     from finai_rl.evaluation.metrics import objective
     from finai_rl.evaluation.result import save_tables
-    from finai_rl.experiment.evaluation import Assessment, Request
+    from finai_rl.experiment.backtests.evaluation import Assessment, Request
     from finai_rl.experiment.finished_run import block_of, config_of, facts_of
     from finai_rl.report.run.contents import seed_scores
     from finai_rl.report.run.files import save_page
     from finai_rl.tracking.history.finished_run import FinishedRun
+    from finai_rl.tracking.store_choice import log_store
 
+    log_store(cfg.tracking, cfg.output_root)
     run = FinishedRun(cfg.tracking.uri, cfg.run_id, cfg.model)
+    run.check()
     job = config_of(run)
     agent, normalization = run.policy()
     request = Request(
-        cfg.baselines, cfg.random_agents, cfg.cost_multipliers, cfg.output_root, cfg.seed
+        cfg.baselines,
+        cfg.random_agents,
+        cfg.cost_multipliers,
+        cfg.output_root,
+        cfg.seed,
+        cfg.permutations,
+        cfg.response_days,
     )
     block = block_of(job, run, cfg.block)
     assessment = Assessment(job, block, request)
@@ -69,7 +94,7 @@ def evaluate(cfg: DictConfig, folder: Path) -> float:
     files = [*save_page(report, folder), *save_tables(report.result, folder)]
     record(run, report, folder)
     print_verdict(report, files[0], run)
-    return objective(report.metrics[run.name], job.objective)
+    return Evaluation(report, objective(report.metrics[run.name], job.objective), files[0])
 
 
 def looks(run: FinishedRun, block: str) -> int:
@@ -88,9 +113,15 @@ def record(run: FinishedRun, report: EvaluationReport, folder: Path) -> None:
     assert report.verdict is not None
     place = f"evaluation_{report.block}"
     found = report.metrics[report.result.name]
+    if report.attainable is not None:
+        found = {**found, **report.attainable.values}
+    tags = {f"{place}.verdict": report.verdict.level, f"{place}.sentence": report.verdict.sentence}
+    if report.behaviour is not None:
+        tags[f"{place}.behaviour"] = report.behaviour.habits.sentence()
+        tags[f"{place}.bought_and_held"] = str(report.behaviour.habits.bought_and_held).lower()
     run.record(
         {f"{place}/{name}": value for name, value in found.items() if math.isfinite(value)},
-        {f"{place}.verdict": report.verdict.level, f"{place}.sentence": report.verdict.sentence},
+        tags,
         folder,
         place,
     )
@@ -119,8 +150,18 @@ def print_verdict(report: EvaluationReport, page: Path, run: FinishedRun) -> Non
             f"{len(report.random.sharpe_ratio)} agents that choose stocks at random and trade "
             "as much"
         )
+    if report.attainable is not None:
+        console.print(report.attainable.words)
+    if report.behaviour is not None:
+        console.print(report.behaviour.habits.sentence("The agent"))
+        for note in report.behaviour.notes:
+            console.print(f"Note: {note}")
+    for shortfall in report.shortfalls:
+        console.print(f"Note: {shortfall}")
     if report.verdict is not None:
         console.print(report.verdict.sentence)
+    for caveat in report.data.caveats if report.data else ():
+        console.print(f"Note: {caveat}")
     console.print(f"Report: {page}")
     console.print(f"Tracking page: {run.page}")
 

@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from finai_rl.config import schemas
+from finai_rl.config import command_schemas
 from finai_rl.config.build import build, plain
 from finai_rl.config.command import WithSeed, entry_point
 
 if TYPE_CHECKING:
     from finai_rl.data.preparation.panel import Prepared
+    from finai_rl.experiment.learning.first_training import FirstTraining
 
 
-@entry_point("prepare", schema=schemas.Prepare)
+@entry_point("prepare", schema=command_schemas.Prepare)
 def main(cfg: DictConfig, with_seed: WithSeed) -> None:
     """Read, complete and adjust raw prices, compute features, write, say what to type next."""
     from finai_rl.data.preparation.manifest import refuse_output, write_panel
@@ -38,10 +39,17 @@ def main(cfg: DictConfig, with_seed: WithSeed) -> None:
 
 def input_files(settings: dict[str, Any]) -> dict[str, str]:
     """Return every file that the config reads, by what it is read as."""
-    series = {f"market_series.{name}": path for name, path in settings["market_series"].items()}
+    series = {
+        f"market_series.{name}": path_of(told) for name, told in settings["market_series"].items()
+    }
     scores = settings["sentiment"]
     sentiment = {"sentiment.scores": scores["path"]} if scores else {}
     return {"raw": settings["raw"]["path"], **series, **sentiment}
+
+
+def path_of(told: Any) -> str:
+    """Return the file of a market series, which may be told with how it is written."""
+    return str(told["path"]) if isinstance(told, dict) and "path" in told else str(told)
 
 
 def prepared_from(settings: dict[str, Any]) -> Prepared:
@@ -49,14 +57,16 @@ def prepared_from(settings: dict[str, Any]) -> Prepared:
     from finai_rl.data.preparation.market_series import load_market_series
     from finai_rl.data.preparation.panel import prepare_panel
     from finai_rl.data.preparation.raw_prices import load_raw_prices
+    from finai_rl.data.tables.layout import Layout
 
-    node = settings["features"]
+    node, raw = settings["features"], dict(settings["raw"])
     series = settings["market_series"].items()
+    how = {name: raw.pop(name) for name in ("path", "adjust", "on_missing", "on_bad", "calendar")}
     return prepare_panel(
-        load_raw_prices(**settings["raw"]),
+        load_raw_prices(**how, layout=Layout(**raw)),
         indicators=settings["indicators"],
         turbulence=settings["turbulence"],
-        market_series=[(load_market_series(path, name), path) for name, path in series],
+        market_series=[(load_market_series(told, name), path_of(told)) for name, told in series],
         features=partial(build, node, "features") if node else None,
         sentiment=settings["sentiment"],
         warm_up=settings["warm_up"],
@@ -65,7 +75,8 @@ def prepared_from(settings: dict[str, Any]) -> Prepared:
 
 def print_summary(manifest: dict[str, Any], output: Path) -> None:
     """Print where things are, and the command that trains on them."""
-    from finai_rl.data.preparation.manifest import manifest_path
+    from finai_rl.data.versions.prepared_file import manifest_path
+    from finai_rl.experiment.learning.first_training import first_training
 
     said = manifest["output"]
     print(
@@ -75,18 +86,18 @@ def print_summary(manifest: dict[str, Any], output: Path) -> None:
     print(f"  sha256 {said['sha256']}")
     print(f"  features: {', '.join(said['features']) or 'none'}")
     print(f"  manifest: {manifest_path(output)}")
-    print(f"Next: {next_command(said, manifest['settings'])}")
+    print_next(first_training(manifest))
 
 
-def next_command(said: dict[str, Any], settings: dict[str, Any]) -> str:
-    """Return the command that trains on a prepared file."""
-    words = ["data=processed_csv", f"data.path={said['path']}"]
-    if settings["turbulence"]:
-        words.append("data.risk=turbulence")
-    elif "vix" in settings["market_series"]:
-        words.append("data.risk=vix")
-    words += ["env.sentiment=true"] if settings["sentiment"] else []
-    return "python -m finai_rl.train " + " ".join(map(shlex.quote, words))
+def print_next(training: FirstTraining) -> None:
+    """Print what a training on the file says before it starts, and the command that starts it."""
+    for said in (*training.caveats, *training.remarks):
+        print(f"Note: {said}")
+    if training.refusal is None:
+        command = shlex.join(["python", "-m", "finai_rl.train", *training.overrides])
+        print(f"Next: {command}")
+    else:
+        print(f"A training on it would be refused as it stands. {training.refusal}")
 
 
 if __name__ == "__main__":

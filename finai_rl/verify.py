@@ -10,7 +10,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from finai_rl.config import schemas
+from finai_rl.config import command_schemas
 from finai_rl.config.command import WithSeed, entry_point
 from finai_rl.errors import InputError
 
@@ -19,15 +19,18 @@ class LeakageFound(InputError):
     """What an agent sees of a day knows something of later days; the message names what."""
 
 
-@entry_point("verify", schema=schemas.Verify)
+@entry_point("verify", schema=command_schemas.Verify)
 def main(cfg: DictConfig, with_seed: WithSeed) -> None:
     """Check as the config says, print and write the findings, and refuse where there is a leak."""
+    from finai_rl.experiment.before_data import check_before_data
+    from finai_rl.experiment.learning.training import seed_everything
     from finai_rl.experiment.market import load_market
-    from finai_rl.experiment.training import seed_everything
     from finai_rl.leakage.checks import all_findings
     from finai_rl.leakage.finding import leaks
     from finai_rl.leakage.report import print_findings, save_findings
 
+    if cfg.gates:
+        check_before_data(cfg)
     folder = Path(HydraConfig.get().runtime.output_dir)
     seed_everything(cfg)
     market = load_market(cfg)

@@ -19,10 +19,10 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecNormalize
 
 from finai_rl.config.command import CONFIG_DIR
-from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import Environments
+from finai_rl.experiment.learning.agent import new_agent
+from finai_rl.experiment.learning.training import seed_everything
 from finai_rl.experiment.market import load_split
-from finai_rl.experiment.training import seed_everything
 
 N_EPISODES = 512
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,39 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+STORE_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID")
+for name in STORE_VARIABLES:
+    os.environ.pop(name, None)
+
+ASKS_LITTLE = (
+    "random_agents=0",
+    "baselines=[]",
+    "cost_multipliers=[]",
+    "permutations=0",
+    "response_days=0",
+)
+"""An evaluation that asks for the agent's own backtest alone."""
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 COLLECTED = pytest.StashKey[tuple[pytest.Item, ...]]()
 """All tests that were found, those that are left out of this session included."""
+
+
+@pytest.fixture(autouse=True)
+def _no_store_from_elsewhere() -> Iterator[None]:
+    """Let no test track where the one before has looked: MLflow writes it into the environment."""
+    yield
+    for name in STORE_VARIABLES:
+        os.environ.pop(name, None)
+
+
+def own_environment() -> dict[str, str]:
+    """Return the environment of a command: nothing of Hydra, and no store."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if "HYDRA" not in name and name not in STORE_VARIABLES
+    }
 
 
 @pytest.fixture
@@ -24,13 +54,16 @@ def command(tmp_path: Path) -> Command:
     """Run ``python -m <module> <arguments>`` in a folder of its own, as a user would."""
 
     def run(
-        module: str, *arguments: str, timeout: float = 240, expect: int | None = 0
+        module: str,
+        *arguments: str,
+        timeout: float = 240,
+        expect: int | None = 0,
+        **environment: str,
     ) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if "HYDRA" not in name}
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
             cwd=tmp_path,
-            env=environment,
+            env=own_environment() | environment,
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -22,6 +22,9 @@ EXEMPT = {
     "Trial": "needs a job of a running multirun",
     "StudyTrial": "needs a trial that another process has put into a database",
     "FinishedRun": "needs a tracking store with a finished run",
+    "Sender": "needs a tracking store with a run, and the run's journal",
+    "SystemMetrics": "needs psutil, and a tracker with an open run",
+    "PaperAccount": "needs a trained agent, its market and a folder",
 }
 """Public classes whose example would be longer than their use."""
 

@@ -20,13 +20,12 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-
+from tests.conftest import own_environment
 from tests.markets import generated_market
 
 IMPORTED = (
-    "finai_rl.experiment.agent",
-    "finai_rl.experiment.evaluation",
+    "finai_rl.experiment.learning.agent",
+    "finai_rl.experiment.backtests.evaluation",
     "finai_rl.sweep.session",
     "finai_rl.tracking.mlflow_tracker",
     "mlflow.pyfunc",
@@ -76,11 +75,10 @@ class WarmProcess:
 
     def __init__(self) -> None:
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        environment = {name: value for name, value in os.environ.items() if "HYDRA" not in name}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.warm"],
             cwd=Path(__file__).parents[1],
-            env=environment,
+            env=own_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -128,7 +126,7 @@ def serve() -> None:
     """Start a command, or return the exit status of one, for each line on standard input."""
     for name in IMPORTED:
         __import__(name)
-    _load_kernels()
+    _walk_the_lane()
     # Objects that are never collected are not written to either, and so stay shared with forks.
     gc.collect()
     gc.freeze()
@@ -144,13 +142,28 @@ def serve() -> None:
         print(json.dumps(answer), flush=True)
 
 
-def _load_kernels() -> None:
-    """Step through a market once, for which compiled code is loaded from disk."""
-    from finai_rl.envs.stock_trading import StockTradingVecEnv
+def _walk_the_lane() -> None:
+    """Go the way of a run once, after which all that it imports, compiles and opens is here."""
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
 
-    env = StockTradingVecEnv(generated_market(n_days=5), n_envs=1)
-    env.reset()
-    env.step(np.zeros((1, 4)))
+    from finai_rl.config.check import check
+    from finai_rl.config.command import CONFIG_DIR
+    from finai_rl.experiment.backtests.holdout import Holdout
+    from finai_rl.experiment.environments import Environments
+    from finai_rl.experiment.learning.agent import new_agent
+
+    market = generated_market(n_days=12)
+    small = ("agent=a2c", "env.n_envs=2", "tracking=none")
+    for env in ("env=stock_trading", "env=portfolio", "env.finrl_compat=true"):
+        with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            cfg = check(hydra.compose("train", [*small, env]))
+        environments = Environments(cfg)
+        learned = environments.training(market)
+        agent = new_agent(cfg, learned).learn(10)
+        with tempfile.TemporaryDirectory() as folder:
+            Holdout(environments, market).backtest(agent, learned, "agent", Path(folder))
+    GlobalHydra.instance().clear()
 
 
 def _run(cwd: str, streams: str, command: list[str], environment: dict[str, str]) -> NoReturn:

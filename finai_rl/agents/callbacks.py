@@ -9,6 +9,9 @@ from stable_baselines3.common.callbacks import BaseCallback, CheckpointCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
+from finai_rl.agents.model_file import make_reproducible
+from finai_rl.agents.whole_file import written_whole
+
 
 class AccountStatistics(BaseCallback):
     """Logs the mean over finished episodes of what the environment says of its accounts.
@@ -36,6 +39,9 @@ class AccountStatistics(BaseCallback):
 class ModelCheckpoint(CheckpointCallback):
     """SB3's `CheckpointCallback` under the suffix of the agent's own file format.
 
+    A file is there whole or not at all. Replay buffers are not saved.
+    Equal agents are equal files, see `finai_rl.agents.model_file`.
+
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> from stable_baselines3 import A2C
@@ -48,10 +54,19 @@ class ModelCheckpoint(CheckpointCallback):
         ['rl_model_10_steps.zip', 'rl_model_5_steps.zip']
     """
 
-    def _checkpoint_path(self, checkpoint_type: str = "", extension: str = "") -> str:
-        if extension == "zip":
-            extension = model_suffix(self.model).removeprefix(".")
-        return super()._checkpoint_path(checkpoint_type, extension)
+    def _on_step(self) -> bool:
+        # Not by its calls, which it would have to count on from where a training goes on.
+        if self.num_timesteps // self.model.n_envs % self.save_freq == 0:
+            suffix = model_suffix(self.model).removeprefix(".")
+            with written_whole(Path(self._checkpoint_path(extension=suffix))) as beside:
+                self.model.save(beside)
+                make_reproducible(beside)
+            statistics = self.model.get_vec_normalize_env()
+            if self.save_vecnormalize and statistics is not None:
+                path = self._checkpoint_path("vecnormalize_", extension="pkl")
+                with written_whole(Path(path)) as beside:
+                    statistics.save(str(beside))
+        return True
 
 
 def model_suffix(agent: BaseAlgorithm) -> str:

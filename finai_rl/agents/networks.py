@@ -1,8 +1,8 @@
 """Features extractors that know how a market's observations are laid out.
 
 They are ordinary ``BaseFeaturesExtractor`` classes of Stable-Baselines3. ``network=`` in a config
-names one, and :func:`finai_rl.experiment.agent.with_network` completes it with the environment's
-layout.
+names one, and :func:`finai_rl.experiment.learning.agent.with_network` completes it with the
+environment's layout.
 """
 
 from __future__ import annotations

@@ -4,54 +4,27 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterable
 from typing import Any
 
 import hydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from finai_rl.config.safety.targets import WHAT, is_class_of_a_place, is_of_a_kind, named_paths
 from finai_rl.errors import ConfigError, InputError
 
-ALLOWED_PACKAGES = (
-    "finai_rl",
-    "stable_baselines3",
-    "sb3_contrib",
-    "sbx",
-    "elegantrl",
-    "finrl",
-    "gymnasium",
-    "torch.nn",
-    "torch.optim",
-    "hydra.utils.get_class",
+REFUSALS = (
+    ValueError,
+    TypeError,
+    AssertionError,
+    ArithmeticError,
+    MemoryError,
+    RuntimeError,
+    HydraException,
 )
-"""What a ``_target_`` may name: a config is data, and must not be able to run just anything."""
-
-
-def target_problems(prefix: str, node: Any, trusted: Iterable[str]) -> Iterator[str]:
-    """Find every target below a node that is in no allowed package.
-
-    Args:
-        prefix: Where the node stands in the config, for messages.
-        node: Plain containers.
-        trusted: Packages that the user allows beside `ALLOWED_PACKAGES`.
-    """
-    if isinstance(node, list):
-        for number, item in enumerate(node):
-            yield from target_problems(f"{prefix}[{number}]", item, trusted)
-    if not isinstance(node, dict):
-        return
-    named = [node.get("_target_")]
-    named += [node.get("path")] if named == ["hydra.utils.get_class"] else []
-    packages = (*ALLOWED_PACKAGES, *trusted)
-    for target in filter(None, named):
-        if not any(target == package or target.startswith(f"{package}.") for package in packages):
-            yield (
-                f"{prefix}._target_: {target} is not in a package that a config may name "
-                f"({', '.join(packages)}); add yours to trusted_packages"
-            )
-    for name, value in node.items():
-        yield from target_problems(f"{prefix}.{name}", value, trusted)
+"""What a target raises that does not take its settings; PyTorch has RuntimeError for all."""
 
 
 def plain(node: DictConfig) -> dict[str, Any]:
@@ -74,7 +47,7 @@ def build(node: DictConfig | dict[str, Any], key: str, /, *objects: Any, **setti
     """
     node = plain(node) if isinstance(node, DictConfig) else node
     _check_origins(key, node)
-    target = _import(f"{key}._target_", node["_target_"])
+    target = import_target(f"{key}._target_", node["_target_"])
     unknown = _unknown_settings(target, [name for name in node if not name.startswith("_")])
     if unknown:
         raise ConfigError(
@@ -89,32 +62,62 @@ def build(node: DictConfig | dict[str, Any], key: str, /, *objects: Any, **setti
         cause = error.__cause__ or error
         if isinstance(cause, InputError):
             raise cause from None
-        if isinstance(cause, ValueError | TypeError | AssertionError | HydraException):
+        if isinstance(cause, REFUSALS):
             kind = "" if type(cause) is ValueError else f"{type(cause).__name__}: "
             raise ConfigError([f"{key}: {kind}{cause}"]) from cause
         raise
 
 
 def _check_origins(key: str, node: Any) -> None:
-    """Refuse a target that is only reachable through a package, such as a module it imports."""
+    """Refuse what is only reachable through a package, and a listed class of another kind."""
     if isinstance(node, list):
         node = dict(enumerate(node))
     if not isinstance(node, dict):
         return
-    if "_target_" in node:
-        path = node["_target_"]
-        origin = getattr(_import(f"{key}._target_", path), "__module__", None) or ""
+    for path in named_paths(node) if "_target_" in node else ():
+        found = import_target(f"{key}._target_", path)
+        origin = getattr(found, "__module__", None) or ""
         if origin.partition(".")[0] != path.partition(".")[0]:
             raise ConfigError([f"{key}._target_: {path} is from {origin or 'elsewhere'}"])
+        if is_class_of_a_place(path) and not is_of_a_kind(found):
+            raise ConfigError([f"{key}._target_: {path} is none of {WHAT}"])
     for name, value in node.items():
         _check_origins(f"{key}.{name}", value)
 
 
-def _import(key: str, path: str) -> Any:
+def import_target(key: str, path: str) -> Any:
+    """Return what a dotted path names.
+
+    Args:
+        key: Where the path stands in the config, for messages.
+        path: Such as ``my_env.MyReward``.
+
+    Raises:
+        ConfigError: If it cannot be imported.
+    """
+    # Hydra would log a second message beside the one that is raised.
+    logger = logging.getLogger("hydra.utils")
+    disabled, logger.disabled = logger.disabled, True
     try:
         return hydra.utils.get_object(path)
     except Exception as error:
-        raise ConfigError([f"{key}: {path} cannot be imported: {error}"]) from error
+        problem = _import_problem(path, error.__cause__ or error)
+        raise ConfigError([f"{key}: {path} cannot be imported: {problem}"]) from error
+    finally:
+        logger.disabled = disabled
+
+
+def _import_problem(path: str, error: BaseException) -> str:
+    missing = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+    if missing and missing == path.partition(".")[0]:
+        return (
+            f"there is no module {missing} in the folder that this was started in, in PYTHONPATH, "
+            "or installed"
+        )
+    if missing and f"{path}.".startswith(f"{missing}."):
+        parent, _, name = missing.rpartition(".")
+        return f"{parent} has no {name}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _unknown_settings(target: Any, names: Iterable[str]) -> dict[str, str]:
@@ -128,4 +131,8 @@ def _unknown_settings(target: Any, names: Iterable[str]) -> dict[str, str]:
 def suggestion(name: str, known: list[str], prefix: str = "") -> str:
     """Return the end of a message on an unknown name: the one that was meant, or all there are."""
     close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {prefix}{close[0]}?" if close else f"; there are {', '.join(known)}"
+    return (
+        f"; did you mean {prefix}{close[0]}?"
+        if close
+        else f"; there are {', '.join(known) or 'none'}"
+    )

@@ -11,8 +11,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from finai_rl.config import schemas
-from finai_rl.config.bounds import BOUNDS, Bound
-from finai_rl.config.build import plain, suggestion, target_problems
+from finai_rl.config.bounds import BOUNDS, INFINITE, Bound, finite
+from finai_rl.config.build import plain, suggestion
+from finai_rl.config.curriculum import Curriculum, Stage, stage_problems
+from finai_rl.config.limits.agents import agent_problems
+from finai_rl.config.limits.relations import relation_problems
+from finai_rl.config.safety.resolvers import published
+from finai_rl.config.safety.targets import target_problems
+from finai_rl.config.tickers.by_ticker import resolve_files
 from finai_rl.errors import ConfigError
 
 BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
@@ -23,7 +29,7 @@ def check(cfg: DictConfig, schema: type = schemas.Train) -> DictConfig:
     """Validate a composed config against the schemas, without importing what it will build.
 
     Args:
-        cfg: The config.
+        cfg: The config; Hydra's own node in it is left out.
         schema: What its top level holds.
 
     Returns:
@@ -34,25 +40,81 @@ def check(cfg: DictConfig, schema: type = schemas.Train) -> DictConfig:
         ConfigError: Names every unknown key, missing value, wrong type and value out of range.
     """
     try:
-        settings = plain(cfg)
+        own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
+        settings = plain(own)
     except OmegaConfBaseException as error:
         raise ConfigError([_described(error)]) from error
     for node in settings.values():
         if isinstance(node, dict) and node.get("_target_") in schemas.MOVED_TARGETS:
             node["_target_"] = schemas.MOVED_TARGETS[node["_target_"]]
-    required = [field.name for field in dataclasses.fields(schema)]
-    problems = [f"{name}: missing from the config" for name in required if name not in settings]
+    problems = [
+        f"{field.name}: missing from the config"
+        for field in dataclasses.fields(schema)
+        if field.name not in settings and field.default_factory is dataclasses.MISSING
+    ]
+    problems += published(OmegaConf.to_container(own, resolve=False), settings)
+    problems += resolve_files(settings, strict=_target_of(settings.get("env")) in schemas.BY_TARGET)
     problems += _typed("", settings, schema)
+    named = settings.get("trusted_packages")
+    trusted = [str(package) for package in named] if isinstance(named, list) else []
     for key, node in settings.items():
+        problems += target_problems(key, node, trusted)
         if not isinstance(node, dict):
             continue
-        group = schemas.BY_TARGET.get(str(node.get("_target_")))
+        group = schemas.BY_TARGET.get(_target_of(node))
         group = schemas.Evaluation if key == "evaluation" else group
-        problems += [*target_problems(key, node, settings.get("trusted_packages", []))]
         problems += _typed(f"{key}.", node, group) if group else []
+        problems += agent_problems(node) if key == "agent" else []
+    problems += _evaluation_env_problems(settings)
+    problems += _curriculum_problems(settings)
+    # What contradicts another value is asked of values that have their types only.
+    problems = problems or [*relation_problems(settings)]
     if problems:
         raise ConfigError(problems)
     return OmegaConf.create(settings)
+
+
+def _evaluation_env_problems(settings: dict[str, Any]) -> Iterator[str]:
+    """Convert what a backtest changes in the environment, in place; yield what is wrong with it.
+
+    Whether there is such a setting is for the environments to say.
+    """
+    evaluation = settings.get("evaluation")
+    schema = schemas.BY_TARGET.get(_target_of(settings.get("env")))
+    changes = evaluation.get("env") if isinstance(evaluation, dict) else None
+    if schema is None or not isinstance(changes, dict):
+        return
+    names = {field.name for field in dataclasses.fields(schema)}
+    known = {name: value for name, value in changes.items() if name in names}
+    yield from _typed("evaluation.env.", known, schema)
+    changes.update(known)
+
+
+def _curriculum_problems(settings: dict[str, Any]) -> Iterator[str]:
+    """Convert the stages of a curriculum, in place; yield what is wrong with them."""
+    node = settings.get("curriculum")
+    if not node:
+        return
+    found = list(_typed_node("curriculum", node, Curriculum))
+    stages = node.get("stages") if isinstance(node, dict) else None
+    if not (isinstance(stages, list) and stages and all(isinstance(one, dict) for one in stages)):
+        yield from found or ["curriculum.stages: must be a list of stages (docs/curriculum.md)"]
+        return
+    for place, stage in enumerate(stages):
+        key = f"curriculum.stages[{place}]"
+        found += _typed(f"{key}.", stage, Stage)
+        for group in ("env", "data"):
+            changes = stage.get(group)
+            own = settings.get(group)
+            target = _target_of(changes) if "_target_" in (changes or {}) else _target_of(own)
+            schema = schemas.BY_TARGET.get(target)
+            if isinstance(changes, dict) and schema is not None:
+                found += _typed(f"{key}.{group}.", changes, schema)
+    yield from found or stage_problems(stages)
+
+
+def _target_of(node: Any) -> str:
+    return str(node.get("_target_")) if isinstance(node, dict) else ""
 
 
 def _typed(prefix: str, node: dict[str, Any], schema: type) -> Iterator[str]:
@@ -70,13 +132,17 @@ def _typed(prefix: str, node: dict[str, Any], schema: type) -> Iterator[str]:
             yield f"{key}: must be given"
         elif value is not None and (nested := nested_schema(types[name])):
             yield from _typed_node(key, value, nested)
+        elif types[name] == schemas.Nodes:
+            yield from node_problems(key, value)
         else:
+            yield from _text_problems(key, value, types[name])
             try:
                 node[name] = _set(typed, name, _meant(value, types[name]))
             except OmegaConfBaseException as error:
                 yield f"{key}: must not be null" if value is None else prefix + _described(error)
             else:
-                yield from bound_problems(key, node[name], metadata[name].get(BOUNDS, ()))
+                is_group = types[name] is Any and not prefix
+                yield from () if is_group else field_problems(key, node[name], metadata[name])
 
 
 def _set(typed: DictConfig, name: str, value: Any) -> Any:
@@ -94,12 +160,47 @@ def _typed_node(key: str, value: Any, schema: type) -> Iterator[str]:
         yield f"{key}: holds settings, got {value!r}; there are {names}"
 
 
+def node_problems(key: str, value: Any) -> Iterator[str]:
+    """Yield what is no list of objects to build.
+
+    Args:
+        key: Where the value stands in the config, for messages.
+        value: Plain containers.
+    """
+    if not isinstance(value, list):
+        yield (
+            f"{key}: must be a list such as [{{_target_: my_module.MyClass, setting: 1}}], "
+            f"got {value!r}"
+        )
+        return
+    for place, node in enumerate(value):
+        target = node.get("_target_") if isinstance(node, dict) else None
+        if not (isinstance(target, str) and target):
+            yield (
+                f"{key}[{place}]: must name a class and its settings, such as "
+                f"{{_target_: my_module.MyClass, setting: 1}}, got {node!r}"
+            )
+
+
 def _meant(value: Any, hint: Any) -> Any:
     """Return a value as it is meant where OmegaConf would refuse it or leave it a text."""
     if hint == bool | str:
         return BOOLEANS.get(str(value).lower(), value)
     whole = hint in (int, int | None) and isinstance(value, float) and value.is_integer()
     return int(value) if whole else value
+
+
+def _text_problems(key: str, value: Any, hint: Any) -> Iterator[str]:
+    """Yield the items of a list of names that were read as something else than names.
+
+    YAML reads the ticker NO as false, 1E5 as 100000.0 and 0700 as 448; as text, these are other
+    names.
+    """
+    if hint not in (list[str], list[str] | None) or not isinstance(value, list):
+        return
+    for place, item in enumerate(value):
+        if type(item) in (bool, int, float):
+            yield f"{key}[{place}]: {item!r} is no text; put the name in quotes, as it is written"
 
 
 def nested_schema(hint: Any) -> type | None:
@@ -112,7 +213,20 @@ def nested_schema(hint: Any) -> type | None:
 
 def _described(error: OmegaConfBaseException) -> str:
     message = str(error.msg or error).split("\n")[0]
+    message = message.removeprefix("ValueError raised while resolving interpolation: ")
     return f"{error.full_key}: {message}" if error.full_key else message
+
+
+def field_problems(key: str, value: Any, metadata: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with a value of a field: not finite, or out of bounds.
+
+    Args:
+        key: Where the value stands in the config, for messages.
+        value: Plain.
+        metadata: Of the field.
+    """
+    endless = [] if metadata.get(INFINITE) else [*bound_problems(key, value, [finite()])]
+    yield from endless or bound_problems(key, value, metadata.get(BOUNDS, ()))
 
 
 def bound_problems(key: str, value: Any, bounds: Iterable[Bound]) -> Iterator[str]:

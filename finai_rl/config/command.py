@@ -3,37 +3,75 @@
 from __future__ import annotations
 
 import copy
+import errno
 import functools
 import gc
+import logging
 import math
 import os
 import signal
 import sys
+import unicodedata
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import hydra
+import yaml
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
+from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from finai_rl.config import schemas
+from finai_rl.config.build import plain
 from finai_rl.config.check import check
-from finai_rl.errors import InputError
+from finai_rl.config.command_line import refuse_unwritable_keys
+from finai_rl.config.idle import refuse_idle
+from finai_rl.config.runs.folders import folder_of_its_config, folder_to_go_on_in
+from finai_rl.config.safety.hydra_files import errors_without_secrets, leave_secrets_out
+from finai_rl.config.safety.hydra_node import look_before_composing
+from finai_rl.config.safety.resolvers import guard_environment
+from finai_rl.config.safety.secrets import note_secrets
+from finai_rl.errors import PLACE, WRITING, InputError, disk_trouble, saved_in
 
 _CHECKOUT = Path(__file__).resolve().parents[2] / "conf"
 CONFIG_DIR = (
     _CHECKOUT if (_CHECKOUT / "train.yaml").is_file() else Path(__file__).parents[1] / "conf"
 )
 
+# When this is imported, which the processes of a launcher do before they compose a job's config.
+look_before_composing()
+leave_secrets_out()
 
-OmegaConf.register_new_resolver("mul", lambda x, y: x * y, replace=True)
+OmegaConf.register_new_resolver("mul", lambda x, y: _number(x) * _number(y), replace=True)
 OmegaConf.register_new_resolver("choose", lambda n, k: math.comb(n, k), replace=True)
+# Where a run that goes on is, before Hydra makes a folder for a new one.
+OmegaConf.register_new_resolver("run_folder", folder_to_go_on_in, replace=True)
+OmegaConf.register_new_resolver("config_folder", folder_of_its_config, replace=True)
+guard_environment()
+
+
+def _number(value: Any) -> Any:
+    # A number in quotes is a text, of which Python would make a longer one.
+    return yaml.safe_load(value) if isinstance(value, str) else value
 
 
 WithSeed = Callable[[int], DictConfig]
 """Returns the checked config of a job as it is with another seed."""
+
+
+class OutputFolder(Callback):
+    """Refuses an output folder that cannot be made, before Hydra stops at it with a traceback."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Make the folder of a single run."""
+        _make(Path(config.hydra.run.dir))
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Make the folder of a multirun."""
+        _make(Path(config.hydra.sweep.dir))
 
 
 def entry_point(
@@ -57,9 +95,18 @@ def entry_point(
         def checked(cfg: DictConfig) -> Any:
             _collect_seldom()
             try:
-                return job(check(cfg, schema), functools.partial(_with_seed, cfg, schema))
+                checked_cfg = check(cfg, schema)
+                note_secrets(plain(checked_cfg))
+                refuse_idle(checked_cfg, schema)
+                return job(checked_cfg, functools.partial(_with_seed, cfg, schema))
             except InputError as error:
-                raise CompactHydraException(str(error)) from error
+                raise CompactHydraException(_shown(str(error))) from error
+            except Exception as error:
+                trouble = disk_trouble(error)
+                if trouble is None:
+                    raise
+                folder = Path(HydraConfig.get().runtime.output_dir)
+                raise CompactHydraException(f"{trouble}. {saved_in(folder)}") from error
 
         command = hydra.main(
             config_path=str(CONFIG_DIR), config_name=config_name, version_base="1.3"
@@ -67,8 +114,12 @@ def entry_point(
 
         def run() -> None:
             _collect_seldom()
+            _import_from_here()
+            # A log file on a full disk would print a traceback for each line that it cannot take.
+            logging.raiseExceptions = False
+            refuse_unwritable_keys(sys.argv[1:])
             try:
-                with around():
+                with errors_without_secrets(sys.stderr), around():
                     command()
             except KeyboardInterrupt:
                 if os.environ.get("HYDRA_FULL_ERROR") == "1":
@@ -81,6 +132,14 @@ def entry_point(
     return decorate
 
 
+def _shown(message: str) -> str:
+    # A message quotes files from elsewhere, whose control characters a terminal would obey.
+    return "".join(
+        repr(one)[1:-1] if unicodedata.category(one) == "Cc" and one != "\n" else one
+        for one in message
+    )
+
+
 def _collect_seldom() -> None:
     # Imports make half a million objects that stay. To search them for garbage after every 700 new
     # ones, as Python 3.11 does, took a sixth of the time of a short run.
@@ -89,8 +148,27 @@ def _collect_seldom() -> None:
         gc.set_threshold(10_000, *older)
 
 
+def _import_from_here() -> None:
+    # As `python -m` does and an installed command does not. Last, so that nothing is hidden by it.
+    if not sys.flags.safe_path and (here := os.getcwd()) not in sys.path:
+        sys.path.append(here)
+
+
 def _with_seed(cfg: DictConfig, schema: type, seed: int) -> DictConfig:
     # Before interpolations are resolved: the agent's seed is the run's.
     changed = copy.deepcopy(cfg)
     OmegaConf.update(changed, "seed", seed)
     return check(changed, schema)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, "not writable", str(folder))
+    except OSError as error:
+        why = (WRITING | PLACE).get(error.errno or 0, error.strerror)
+        said = f"output_root: {folder} cannot be written: {why}"
+        print(f"{said} (output_root=..., hydra.run.dir=...)", file=sys.stderr)
+        # Hydra turns what else a callback raises into a warning.
+        raise SystemExit(1) from None

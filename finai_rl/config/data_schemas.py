@@ -8,7 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from finai_rl.config.bounds import above, at_least, between, one_of
+from finai_rl.config.bounds import above, at_least, between, iso_date, one_of, random_seed
+from finai_rl.config.companions import Condition, acts, beside, beside_several, not_beside
+
+FILE = acts(beside(".path"))
+SIMULATED = acts(beside(".source"))
+SEEN = acts(
+    Condition(
+        "env",
+        lambda env: bool(env.get("sentiment") or env.get("sentiment_modulation")),
+        "without env.sentiment=true or env.sentiment_modulation: no agent sees sentiment",
+        describes=True,
+    )
+)
 
 
 @dataclass
@@ -16,21 +28,24 @@ class Scores:
     """``data.sentiment.scores`` of ``data=processed_csv``, ``sentiment.scores`` of ``prepare``."""
 
     path: str | None
-    columns: Any
-    published_at: str | None
-    zone: str | None
-    date_only: str = field(metadata=one_of("end_of_date", "before_close"))
-    decision_time: str
-    bar_zone: str | None
-    aggregate: str = field(metadata=one_of("mean", "last", "sum", "max", "min", "count"))
-    half_life: float | None = field(metadata=above(0))
-    max_age: int | None = field(metadata=at_least(0))
-    neutral: Any
-    missing: str = field(metadata=one_of("error", "drop"))
-    duplicates: str = field(metadata=one_of("keep", "drop"))
-    n_items: str | None
-    lexicon: str | None = field(metadata=one_of("vader"))
-    text: str | None
+    columns: Any = field(metadata=FILE)
+    published_at: str | None = field(metadata=FILE)
+    zone: str | None = field(metadata=FILE)
+    date_only: str = field(metadata=one_of("end_of_date", "before_close") | FILE)
+    decision_time: str = field(metadata=FILE)
+    bar_zone: str | None = field(metadata=FILE)
+    aggregate: str = field(metadata=one_of("mean", "last", "sum", "max", "min", "count") | FILE)
+    half_life: float | None = field(metadata=above(0) | FILE)
+    max_age: int | None = field(metadata=at_least(0) | FILE)
+    neutral: Any = field(metadata=acts(beside(".path"), beside(".half_life")))
+    missing: str = field(metadata=one_of("error", "drop") | FILE)
+    duplicates: str = field(metadata=one_of("keep", "drop") | FILE)
+    n_items: str | None = field(metadata=FILE)
+    lexicon: str | None = field(metadata=one_of("vader") | FILE)
+    text: str | None = field(metadata=acts(beside(".path"), beside(".lexicon")))
+    # A run made before there were these has none.
+    tic: str | None = field(default_factory=lambda: None, metadata=FILE)
+    date: str | None = field(default_factory=lambda: None, metadata=FILE)
 
 
 @dataclass
@@ -38,9 +53,9 @@ class SimulatedSentiment:
     """``data.sentiment`` of ``data=sp500``."""
 
     source: str | None = field(metadata=one_of("simulated"))
-    noise: float = field(metadata=at_least(0))
-    seed: int = field(metadata=at_least(0))
-    lag: int = field(metadata=at_least(0))
+    noise: float = field(metadata=at_least(0) | SIMULATED)
+    seed: int = field(metadata=random_seed() | SIMULATED)
+    lag: int = field(metadata=at_least(0) | SIMULATED)
 
 
 @dataclass
@@ -59,11 +74,11 @@ class Sp500:
     """``data=sp500``."""
 
     tickers: list[str] | None
-    start: str | None
-    end: str | None
+    start: str | None = field(metadata=iso_date())
+    end: str | None = field(metadata=iso_date())
     indicators: list[str]
     risk: str | None = field(metadata=one_of("turbulence"))
-    sentiment: SimulatedSentiment | None
+    sentiment: SimulatedSentiment | None = field(metadata=SEEN)
 
 
 @dataclass
@@ -72,17 +87,21 @@ class ProcessedCsv:
 
     path: str
     indicators: list[str] | None
-    sentiment: SentimentColumns | None
+    sentiment: SentimentColumns | None = field(metadata=SEEN)
     risk: str | None
     benchmark: str | None
-    open: str | None
-    volume: str | None
+    open: str | None = field(metadata=acts(beside("env.fill", "next_open", describes=True)))
+    volume: str | None = field(metadata=acts(beside("env.impact", describes=True)))
     on_missing: str = field(metadata=one_of("error", "drop_ticker", "forward_fill"))
     outlier_return: float | None = field(metadata=above(0))
     rev: str | None
     sha256: str | None
-    rev_cache: str
+    rev_cache: str = field(metadata=acts(beside(".rev")))
     cache: bool
+    # A run made before there were these has none.
+    columns: Any = field(default_factory=lambda: None)
+    calendar: str | None = field(default_factory=lambda: None)
+    on_bad: str = field(default_factory=lambda: "error", metadata=one_of("error", "missing"))
 
 
 @dataclass
@@ -90,8 +109,8 @@ class Yahoo:
     """``data=yahoo``."""
 
     tickers: list[str]
-    start: str
-    end: str
+    start: str = field(metadata=iso_date())
+    end: str = field(metadata=iso_date())
     interval: str
     folder: str
     on_missing: str = field(metadata=one_of("error", "drop_ticker", "forward_fill"))
@@ -104,18 +123,24 @@ class Yahoo:
 class Synthetic:
     """``data=synthetic``."""
 
-    kind: str = field(metadata=one_of("noise", "momentum", "sentiment", "regimes"))
+    kind: str = field(
+        metadata=one_of(
+            "noise", "momentum", "sentiment", "regimes", "mean_reversion", "pair", "seasonality"
+        )
+    )
     n_days: int = field(metadata=at_least(2))
     n_stocks: int = field(metadata=at_least(1))
     n_features: int = field(metadata=at_least(0))
     indicators: list[str]
     volatility: float = field(metadata=above(0))
     drift: float
-    correlation: float = field(metadata=at_least(0, below=1))
+    correlation: float = field(metadata=at_least(0, below=1) | acts(beside_several(".n_stocks")))
     persistence: float = field(metadata=at_least(0, below=1))
-    sharpe_ratio: float = field(metadata=at_least(0))
-    start: str
-    seed: int = field(metadata=at_least(0))
+    sharpe_ratio: float = field(
+        metadata=at_least(0) | acts(not_beside(".kind", "noise", why="which nothing predicts"))
+    )
+    start: str = field(metadata=iso_date())
+    seed: int = field(metadata=random_seed())
 
 
 @dataclass
@@ -130,10 +155,10 @@ class SplitByFraction:
 class SplitByDates:
     """``split=dates``."""
 
-    validation_start: str
-    test_start: str | None
-    train_start: str | None
-    test_end: str | None
+    validation_start: str = field(metadata=iso_date())
+    test_start: str | None = field(metadata=iso_date())
+    train_start: str | None = field(metadata=iso_date())
+    test_end: str | None = field(metadata=iso_date())
 
 
 @dataclass
@@ -146,6 +171,17 @@ class WalkForward:
     test: float = field(metadata=at_least(0, below=1))
     anchored: bool
     purge: int = field(metadata=at_least(0))
+
+
+@dataclass
+class Rolling:
+    """``split=rolling``."""
+
+    fold: int = field(metadata=at_least(0))
+    n_folds: int = field(metadata=at_least(1))
+    validation_days: int = field(metadata=at_least(2))
+    trade_days: int = field(metadata=at_least(2))
+    test: float = field(metadata=at_least(0, below=1))
 
 
 @dataclass

@@ -10,9 +10,11 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from finai_rl.config.bounds import above, at_least, one_of
+from finai_rl.config.bounds import above, at_least, endless, one_of
+from finai_rl.config.companions import acts, beside, beside_several, not_beside
+from finai_rl.config.reward_schemas import PAID_BY_ENVIRONMENT
 
-ROLE, IN_BASELINES = "role", "in_baselines"
+ROLE, IN_BASELINES, BY_TICKER = "role", "in_baselines", "by_ticker"
 
 COST = {ROLE: "cost"}
 """What trading is paid by: an evaluation multiplies it, the oracle's gate takes it away."""
@@ -20,6 +22,14 @@ EPISODE = {ROLE: "episode"}
 """What a backtest sets itself, in every environment that has such a setting."""
 WRAPPER = {ROLE: "wrapper"}
 """What the wrappers take, not the environment."""
+PER_STOCK = {BY_TICKER: True}
+"""What may be one number, one for each stock, numbers by ticker, or a file of these."""
+
+
+NORMALIZED = beside(".normalize", True)
+REWARDS_SEEN = not_beside("agent._target_", "sb3_contrib.ARS", why="which sees rewards as they are")
+SHORT = acts(beside(".allow_short", True))
+RELATIVE_ONLY = acts(not_beside(".observation", "finrl"))
 
 
 def in_baselines(value: Any) -> dict[str, Any]:
@@ -32,58 +42,79 @@ class Trading:
     """What every environment has."""
 
     n_envs: int = field(metadata=at_least(1) | EPISODE | in_baselines(1))
-    initial_amount: float = field(metadata=at_least(0))
-    buy_cost_pct: Any = field(metadata=at_least(0, below=1) | COST)
-    sell_cost_pct: Any = field(metadata=at_least(0, below=1) | COST)
-    reward_scaling: float = field(metadata=above(0))
-    num_stock_shares: Any = field(metadata=at_least(0) | in_baselines(None))
+    initial_amount: float = field(metadata=at_least(0) | acts(not_beside(".previous_state")))
+    buy_cost_pct: Any = field(metadata=at_least(0, below=1) | COST | PER_STOCK)
+    sell_cost_pct: Any = field(metadata=at_least(0, below=1) | COST | PER_STOCK)
+    reward_scaling: float = field(metadata=above(0) | acts(PAID_BY_ENVIRONMENT))
+    num_stock_shares: Any = field(
+        metadata=at_least(0) | in_baselines(None) | acts(not_beside(".previous_state")) | PER_STOCK
+    )
     indicators: list[str] | None
     sentiment: bool | str = field(metadata=one_of(True, False, "shuffled") | in_baselines(False))
     turbulence_threshold: float | None = field(metadata=in_baselines(None))
     record: bool = field(metadata=EPISODE | in_baselines(True))
     window: int = field(metadata=at_least(1) | WRAPPER)
     normalize: bool = field(metadata=WRAPPER)
-    norm_reward: bool = field(metadata=WRAPPER)
-    clip_obs: float = field(metadata=above(0) | WRAPPER)
-    clip_reward: float = field(metadata=above(0) | WRAPPER)
+    norm_reward: bool = field(metadata=WRAPPER | acts(NORMALIZED, REWARDS_SEEN))
+    clip_obs: float = field(metadata=above(0) | endless() | WRAPPER | acts(NORMALIZED))
+    clip_reward: float = field(
+        metadata=above(0)
+        | endless()
+        | WRAPPER
+        | acts(NORMALIZED, beside(".norm_reward", True), REWARDS_SEEN)
+    )
 
 
 @dataclass
 class FinRLStockTrading(Trading):
     """``env=finrl``, the settings of its wrappers included."""
 
-    start_method: str | None
+    start_method: str | None = field(metadata=acts(beside_several(".n_envs")))
     hmax: int = field(metadata=at_least(1))
 
 
 @dataclass
-class Portfolio(Trading):
-    """``env=portfolio``, the settings of its wrappers included."""
+class Terms(Trading):
+    """What both batched markets have, the settings of their wrappers included."""
 
     slippage_bps: float = field(metadata=at_least(0, below=10_000) | COST)
     impact: float = field(metadata=at_least(0) | COST)
     fill: str = field(metadata=one_of("same_close", "next_open", "next_close"))
-    fractional_shares: bool = field(metadata=in_baselines(False))
+    fractional_shares: bool
     allow_short: bool = field(metadata=in_baselines(False))
-    borrow_rate: Any = field(metadata=at_least(0))
-    initial_margin: float = field(metadata=at_least(0))
-    maintenance_margin: float = field(metadata=at_least(0))
+    borrow_rate: Any = field(metadata=at_least(0) | SHORT | PER_STOCK)
+    initial_margin: float = field(metadata=at_least(0) | SHORT)
+    maintenance_margin: float = field(metadata=at_least(0) | SHORT)
     episode_days: int | None = field(metadata=at_least(2) | EPISODE | in_baselines(None))
     random_start: bool = field(metadata=EPISODE | in_baselines(False))
-    threads: int = field(metadata=at_least(1))
+    observation: str = field(metadata=one_of("finrl", "relative", "ranks") | in_baselines("finrl"))
+    horizons: list[int] = field(metadata=at_least(1) | RELATIVE_ONLY)
+    threads: int = field(
+        metadata=at_least(1) | acts(not_beside(".finrl_compat", True), beside_several(".n_envs"))
+    )
 
 
 @dataclass
-class StockTrading(Portfolio):
-    """``env=stock_trading``: the same terms of trade, and what orders in shares need."""
+class Portfolio(Terms):
+    """``env=portfolio``: target weights."""
 
-    hmax: int = field(metadata=at_least(1))
+    weights: str = field(metadata=one_of("linear", "softmax"))
+    temperature: float = field(metadata=at_least(0.01) | acts(beside(".weights", "softmax")))
+
+
+@dataclass
+class StockTrading(Terms):
+    """``env=stock_trading``: what orders in shares need."""
+
+    hmax: int = field(metadata=at_least(1) | acts(beside(".max_order", None)))
+    max_order: float | None = field(metadata=above(0) | in_baselines(None))
+    pro_rata: bool
     previous_state: Any = field(metadata=in_baselines(None))
     sentiment_modulation: str | None = field(
         metadata=one_of("finrl_deepseek", "finrl_deepseek_1", "finrl_deepseek_01")
         | in_baselines(None)
     )
-    finrl_compat: bool = field(metadata=in_baselines(False))
+    finrl_compat: bool
 
 
 def settings_with(role: dict[str, str]) -> tuple[str, ...]:
@@ -92,7 +123,7 @@ def settings_with(role: dict[str, str]) -> tuple[str, ...]:
 
 
 def baseline_rules() -> dict[str, Any]:
-    """Return what holds in a baseline's market whatever the agent's: its costs and fills alone."""
+    """Return what holds in a baseline's market whatever the agent's (docs/evaluation.md)."""
     return {
         name: metadata[IN_BASELINES]
         for name, metadata in _metadata().items()

@@ -8,11 +8,32 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from finai_rl.config.bounds import annual_rate, at_least, between, one_of
+from finai_rl.config.bounds import (
+    annual_rate,
+    at_least,
+    between,
+    filled,
+    model_alias,
+    model_name,
+    one_of,
+    random_seed,
+)
+from finai_rl.config.companions import (
+    IN_ENSEMBLE,
+    IN_MULTIRUN,
+    IN_PRUNED_SEARCH,
+    IN_WALK_FORWARD,
+    NOT_IN_MULTIRUN,
+    REGISTERED,
+    acts,
+    beside,
+    beside_several,
+    not_beside,
+)
 from finai_rl.config.data_schemas import (
     Combinatorial,
     ProcessedCsv,
-    Scores,
+    Rolling,
     Sp500,
     SplitByDates,
     SplitByFraction,
@@ -21,6 +42,18 @@ from finai_rl.config.data_schemas import (
     Yahoo,
 )
 from finai_rl.config.env_schemas import FinRLStockTrading, Portfolio, StockTrading
+from finai_rl.config.reward_schemas import (
+    PROFIT,
+    DifferentialRatio,
+    ExcessReturn,
+    MeanVariance,
+    Penalized,
+    Profit,
+    Scaled,
+)
+
+Nodes = list[dict[str, Any]]
+"""Objects to build, each with its ``_target_``."""
 
 
 @dataclass
@@ -28,13 +61,46 @@ class Sweep:
     """``sweep`` of ``conf/train.yaml``."""
 
     seeds: int = field(metadata=at_least(1))
-    aggregate: str = field(metadata=one_of("mean", "iqm"))
-    evaluations: int = field(metadata=at_least(0))
+    aggregate: str = field(metadata=one_of("mean", "iqm") | acts(beside_several(".seeds")))
+    evaluations: int = field(metadata=at_least(0) | acts(IN_PRUNED_SEARCH))
     ruined: float | None
-    register: bool
-    alias: str
+    register: bool = field(metadata=acts(beside("tracking.log_model", True)))
+    alias: str = field(metadata=model_alias() | acts(beside(".register", True)))
     trial: int | None = field(metadata=at_least(0))
     attempt: int | None = field(metadata=at_least(1))
+
+
+WITH_RULE = acts(beside(".rule"))
+
+
+@dataclass
+class Clone:
+    """``clone`` of ``conf/train.yaml``."""
+
+    rule: str | None = field(
+        metadata=one_of(
+            "equal_weight",
+            "inverse_volatility",
+            "minimum_variance",
+            "maximum_sharpe",
+            "hierarchical_risk_parity",
+            "momentum",
+        )
+    )
+    every: int = field(metadata=at_least(1) | WITH_RULE)
+    window: int = field(metadata=at_least(2) | WITH_RULE)
+    tolerance: float = field(metadata=between(0, 1) | WITH_RULE)
+    epochs: int = field(metadata=at_least(1) | WITH_RULE)
+
+
+@dataclass
+class Ensemble:
+    """``ensemble`` of ``conf/train.yaml``."""
+
+    members: list[str]
+    combine: str = field(metadata=one_of("best", "average", "risk_weighted"))
+    retrain: bool = field(metadata=acts(not_beside(".as_in_finrl", True)))
+    as_in_finrl: bool
 
 
 @dataclass
@@ -48,9 +114,9 @@ class Train:
     network: Any
     tracking: Any
     evaluation: Any
-    seed: int = field(metadata=at_least(0, below=2**32))
-    seeds: list[int] | None = field(metadata=at_least(0, below=2**32))
-    total_timesteps: int = field(metadata=at_least(1))
+    seed: int = field(metadata=random_seed())
+    seeds: list[int] | None = field(metadata=random_seed())
+    total_timesteps: int = field(metadata=at_least(1) | acts(not_beside("total_episodes")))
     total_episodes: int | None = field(metadata=at_least(1))
     objective: str
     checkpoint_every: int | None = field(metadata=at_least(1))
@@ -60,70 +126,23 @@ class Train:
     torch_threads: int = field(metadata=at_least(1))
     trusted_packages: list[str]
     output_root: str
-    sweep: Sweep
+    sweep: Sweep = field(metadata=acts(IN_MULTIRUN))
+    # A run made before there were these has none.
+    resume: str | None = field(default_factory=lambda: None)
+    checkpoints_kept: int = field(
+        default_factory=lambda: 2, metadata=at_least(1) | acts(beside("checkpoint_every"))
+    )
+    callbacks: Nodes = field(default_factory=list)
+    reward: Any = field(default_factory=dict)
+    curriculum: Any = field(default_factory=dict)
+    clone: Clone | None = field(default_factory=lambda: None)
+    ensemble: Ensemble | None = field(default_factory=lambda: None, metadata=acts(IN_ENSEMBLE))
+    on_divergence: str = field(default_factory=lambda: "stop", metadata=one_of("stop", "continue"))
 
 
 @dataclass
-class Information:
-    """``information`` of ``conf/verify.yaml``."""
-
-    threshold: float = field(metadata=between(0, 1))
-    significance: float = field(metadata=between(0, 1))
-    horizons: int = field(metadata=at_least(1))
-
-
-@dataclass
-class Verify:
-    """Top level of ``conf/verify.yaml``; groups are checked on their own."""
-
-    data: Any
-    split: Any
-    env: Any
-    agent: Any
-    network: Any
-    evaluation: Any
-    seed: int = field(metadata=at_least(0, below=2**32))
-    days: int = field(metadata=at_least(1))
-    shifts: int = field(metadata=at_least(1))
-    information: Information
-    gates: bool
-    total_timesteps: int = field(metadata=at_least(1))
-    torch_threads: int = field(metadata=at_least(1))
-    trusted_packages: list[str]
-    output_root: str
-
-
-@dataclass
-class RawPrices:
-    """``raw`` of ``conf/prepare.yaml``."""
-
-    path: str
-    adjust: str = field(metadata=one_of("auto", "never"))
-    on_missing: str = field(metadata=one_of("error", "drop_ticker", "forward_fill"))
-
-
-@dataclass
-class JoinedSentiment:
-    """``sentiment`` of ``prepare``."""
-
-    scores: Scores
-
-
-@dataclass
-class Prepare:
-    """Top level of ``conf/prepare.yaml``."""
-
-    raw: RawPrices
-    output: str
-    overwrite: bool
-    indicators: list[str]
-    turbulence: int | None = field(metadata=at_least(2))
-    market_series: dict[str, str] | None
-    features: Any
-    sentiment: JoinedSentiment | None
-    warm_up: str = field(metadata=one_of("drop", "keep"))
-    trusted_packages: list[str]
-    output_root: str
+class Mlp:
+    """``network=mlp``, which leaves the agent's own policy as it is."""
 
 
 @dataclass
@@ -157,6 +176,7 @@ class Evaluation:
     periods_per_year: int = field(metadata=at_least(1))
     risk_free: float = field(metadata=annual_rate())
     env: dict[str, Any]
+    warm_start: bool = field(metadata=acts(IN_WALK_FORWARD))
 
 
 @dataclass
@@ -164,55 +184,22 @@ class MLflow:
     """``tracking=mlflow``."""
 
     uri: str
-    experiment_name: str
-    run_name: str | None
-    registered_model_name: str | None
-    log_checkpoints: bool
+    experiment_name: str = field(metadata=filled(500))
+    run_name: str | None = field(metadata=acts(NOT_IN_MULTIRUN))
+    registered_model_name: str | None = field(
+        metadata=model_name() | acts(beside(".log_model", True), REGISTERED)
+    )
+    log_checkpoints: bool = field(metadata=acts(beside("checkpoint_every")))
     log_model: bool
     parent_run_id: str | None
     system_metrics: bool
+    on_outage: str = field(metadata=one_of("error", "buffer"))
+    heartbeat_minutes: float | None = field(metadata=at_least(1))
 
 
 @dataclass
 class NoTracking:
     """``tracking=none``."""
-
-
-@dataclass
-class TrackingStore:
-    """``tracking`` of ``conf/evaluate.yaml``."""
-
-    uri: str
-
-
-@dataclass
-class Evaluate:
-    """Top level of ``conf/evaluate.yaml``."""
-
-    run_id: str | None
-    model: str | None
-    block: str = field(metadata=one_of("validation", "test"))
-    baselines: list[str]
-    random_agents: int = field(metadata=at_least(0))
-    cost_multipliers: list[float] = field(metadata=at_least(0))
-    seed: int = field(metadata=at_least(0))
-    tracking: TrackingStore
-    output_root: str
-
-
-@dataclass
-class Compare:
-    """Top level of ``conf/compare.yaml``."""
-
-    tracking: TrackingStore
-    experiment_name: str
-    by: list[str]
-    filter: str | None
-    parent: str | None
-    periods_per_year: int = field(metadata=at_least(1))
-    risk_free: float = field(metadata=annual_rate())
-    seed: int = field(metadata=at_least(0))
-    output_root: str
 
 
 BY_TARGET: dict[str, type] = {
@@ -223,10 +210,20 @@ BY_TARGET: dict[str, type] = {
     "finai_rl.data.split.split_by_fraction": SplitByFraction,
     "finai_rl.data.split.split_by_dates": SplitByDates,
     "finai_rl.data.split.split_walk_forward": WalkForward,
+    "finai_rl.data.split.split_rolling": Rolling,
     "finai_rl.data.combinatorial.split_combinatorial": Combinatorial,
     "finai_rl.envs.stock_trading.StockTradingVecEnv": StockTrading,
     "finai_rl.envs.portfolio.PortfolioVecEnv": Portfolio,
     "finai_rl.envs.finrl.finrl_vec_env": FinRLStockTrading,
+    PROFIT: Profit,
+    "finai_rl.envs.rewards.LogReturn": Scaled,
+    "finai_rl.envs.rewards.ExcessReturn": ExcessReturn,
+    "finai_rl.envs.rewards.MeanVariance": MeanVariance,
+    "finai_rl.envs.rewards.DifferentialSharpe": DifferentialRatio,
+    "finai_rl.envs.rewards.DifferentialDownside": DifferentialRatio,
+    "finai_rl.envs.rewards.DrawdownPenalty": Penalized,
+    "finai_rl.envs.rewards.TurnoverPenalty": Penalized,
+    "stable_baselines3.common.torch_layers.FlattenExtractor": Mlp,
     "finai_rl.agents.networks.PerStockExtractor": PerStock,
     "finai_rl.agents.networks.AttentionExtractor": Attention,
     "finai_rl.agents.networks.LSTMExtractor": Window,
@@ -234,6 +231,37 @@ BY_TARGET: dict[str, type] = {
     "finai_rl.tracking.NoTracker": NoTracking,
     "finai_rl.tracking.MLflowTracker": MLflow,
 }
+
+ADDED = {
+    "callbacks": "[]",
+    "checkpoints_kept": "2",
+    "resume": "null",
+    "data.calendar": "null",
+    "data.columns": "null",
+    "data.on_bad": "error",
+    "data.sentiment.scores.date": "null",
+    "data.sentiment.scores.tic": "null",
+    "env.pro_rata": "false",
+    "env.observation": "finrl",
+    "env.horizons": "[1, 5, 21, 63]",
+    "env.weights": "linear",
+    "env.temperature": "0.2",
+    "env.max_order": "null",
+    "on_divergence": "stop",
+    "reward._target_": PROFIT,
+    "agent.init_from": "null",
+    "clone.epochs": "200",
+    "clone.every": "21",
+    "clone.rule": "null",
+    "clone.tolerance": "0.02",
+    "clone.window": "252",
+    "ensemble.as_in_finrl": "false",
+    "ensemble.combine": "best",
+    "ensemble.members": '["a2c", "ppo", "ddpg"]',
+    "ensemble.retrain": "true",
+    "evaluation.warm_start": "false",
+}
+"""Settings that runs and searches of earlier versions lack, and what these did, as text."""
 
 MOVED_TARGETS = {
     "finai_rl.data.sp500.load_sp500": "finai_rl.data.load_sp500",

@@ -28,6 +28,9 @@ FINRL_INDICATORS = (
 CLOSE_ONLY_INDICATORS = tuple(name for name in FINRL_INDICATORS if name not in ("cci_30", "dx_30"))
 """FinRL's indicators that need closing prices only (CCI and DX need highs and lows)."""
 
+_CHUNK = 256
+"""Days whose covariances are inverted in one call."""
+
 
 def technical_indicators(close: pd.DataFrame, names: Sequence[str]) -> FloatArray:
     """Compute stockstats indicators from closing prices, one ticker at a time.
@@ -90,7 +93,8 @@ def _refuse_look_ahead(close: pd.Series, names: Sequence[str]) -> None:
         if not np.array_equal(before[: day + 1], after[: day + 1], equal_nan=True)
     ]
     if leaking:
-        raise ValueError(f"indicators {leaking} look ahead: they use prices of later days")
+        told = f"indicators {leaking} look ahead: they use prices of later days"
+        raise ValueError(f"{told}; leave them out")
 
 
 def turbulence(close: FloatArray, window: int = 252) -> FloatArray:
@@ -116,9 +120,15 @@ def turbulence(close: FloatArray, window: int = 252) -> FloatArray:
     history = np.lib.stride_tricks.sliding_window_view(returns[:-1], window, axis=0)
     deviation = returns[window:] - history.mean(axis=-1)
     # Of matrices this small, threads only get in each other's way, and one gives the same bytes
-    # on machines of any number of cores.
+    # on machines of any number of cores. In chunks, as the windows overlap and are many.
     with threadpool_limits(1):
-        for row, (past, delta) in enumerate(zip(history, deviation, strict=True)):
-            covariance = np.atleast_2d(np.cov(past))
-            values[window + 1 + row] = delta @ np.linalg.pinv(covariance, hermitian=True) @ delta
+        for start in range(0, len(history), _CHUNK):
+            past, deltas = history[start : start + _CHUNK], deviation[start : start + _CHUNK]
+            centred = past - past.mean(axis=-1, keepdims=True)
+            covariance = centred @ centred.swapaxes(-1, -2) * (1 / (window - 1))
+            inverse = np.linalg.pinv(covariance, hermitian=True)
+            first = window + 1 + start
+            values[first : first + len(past)] = [
+                delta @ matrix @ delta for delta, matrix in zip(deltas, inverse, strict=True)
+            ]
     return np.maximum(values, 0.0)

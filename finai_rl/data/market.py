@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -10,6 +11,9 @@ import numpy as np
 
 from finai_rl.errors import DataError
 from finai_rl.type_aliases import DateArray, FloatArray
+
+LOOK_BACK = 1260
+"""Most days before a panel's first that are kept as its ``past``: five years of trading days."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ class MarketData:
         benchmark_name: Its name.
         open: Optional (n_days, n_stocks) float64, positive, on the scale of ``close``.
         volume: Optional (n_days, n_stocks) float64, positive, shares traded per period.
+        past: Optional panel of the days right before the first, at most ``LOOK_BACK``: what returns
+            and averages of the first days look back on. Nobody trades on it.
 
     Raises:
         DataError: If shapes disagree, dates do not increase, or a value is missing,
@@ -118,6 +124,7 @@ class MarketData:
     benchmark_name: str = ""
     open: FloatArray | None = None
     volume: FloatArray | None = None
+    past: MarketData | None = None
 
     def __post_init__(self) -> None:
         problems = [*self._shape_problems()]
@@ -175,18 +182,64 @@ class MarketData:
         return f"{self.day_names[0]} to {self.day_names[-1]}"
 
     def slice_days(self, start: int, stop: int) -> MarketData:
-        """Return days ``start`` up to but excluding ``stop``, as views on the same arrays."""
+        """Return days ``start`` up to but excluding ``stop``, as views on the same arrays.
+
+        The days before ``start`` become its ``past``.
+        """
         if not 0 <= start < stop <= self.n_days:
             raise IndexError(f"no days {start}:{stop} in a panel of {self.n_days} days")
-        return self._with({name: value[start:stop] for name, value in self._by_day().items()})
+        days = {name: value[start:stop] for name, value in self._by_day().items()}
+        return self._with(days | {"past": self._before(start)})
+
+    def with_past(self) -> MarketData:
+        """Return the panel with the days of its ``past`` in front, which has none then.
+
+        Raises:
+            ValueError: If the past is of other features or stocks.
+        """
+        if self.past is None:
+            return self
+        if self.past.feature_names != self.feature_names or self.past.tickers != self.tickers:
+            raise ValueError(
+                "the days before this panel have other features or stocks: give past=None"
+            )
+        before = self.past._by_day()
+        joined = {
+            name: np.concatenate([before[name], value]) for name, value in self._by_day().items()
+        }
+        return self._with(joined | {"past": None})
 
     def copy(self) -> MarketData:
         """Return a panel with arrays of its own, so that the larger one can be let go."""
-        return self._with({name: value.copy() for name, value in self._by_day().items()})
+        past = None if self.past is None else self.past.copy()
+        own = {name: value.copy() for name, value in self._by_day().items()}
+        return self._with(own | {"past": past})
+
+    def _before(self, day: int) -> MarketData | None:
+        whole = self
+        if self.past is not None and day < LOOK_BACK:
+            whole, day = self.with_past(), day + self.past.n_days
+        first = max(day - LOOK_BACK, 0)
+        if day - first < 2:
+            return None
+        days = {name: value[first:day] for name, value in whole._by_day().items()}
+        return whole._with(days | {"past": None})
+
+    def followed_by(self, later: MarketData) -> MarketData:
+        """Return these days and later ones of the same panel as one, with arrays of its own."""
+        if not self.dates[-1] < later.dates[0]:
+            raise ValueError(f"{later.span} does not follow {self.span}: give later days")
+        return self._with(
+            {
+                name: np.concatenate([value, getattr(later, name)])
+                for name, value in self._by_day().items()
+            }
+        )
 
     def with_source(self, source: DataSource) -> MarketData:
         """Return the same panel, arrays included, from another source."""
-        return self._with({"source": source})
+        past = None if self.past is None else self.past.with_source(source)
+        return self._with({"source": source, "past": past})
 
     def _with(self, changes: dict[str, Any]) -> MarketData:
         same = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -216,7 +269,12 @@ class MarketData:
             if (array := getattr(self, name)) is not None and array.shape != shape
         ]
         if n_days < 2:
-            problems.append(f"{n_days} day(s): at least 2 are needed to trade once")
+            problems.append(f"{n_days} day(s): at least 2 are needed to trade once; give more")
+        problems += [
+            f"{name!r}: a name with control characters, which a terminal would obey; leave them out"
+            for name in (*self.tickers, *self.feature_names, *self.sentiment_names)
+            if any(unicodedata.category(one) == "Cc" for one in name)
+        ]
         if len(set(self.tickers)) != n_stocks or not n_stocks:
             problems.append(f"tickers must be unique and at least one, got {list(self.tickers)}")
         names = self.feature_names + self.sentiment_names
@@ -232,10 +290,10 @@ class MarketData:
             array = getattr(self, name)
             if array is not None and not np.isfinite(array).all():
                 day = int(np.argwhere(~np.isfinite(array))[0][0])
-                problems.append(f"{name} is not finite, first on {self.dates[day]}")
+                problems.append(f"{name} is not finite, first on {self.dates[day]}; look there")
         for name in ("close", "benchmark", "open", "volume"):
             array = getattr(self, name)
             if array is not None and (array <= 0).any():
                 day = int(np.argwhere(array <= 0)[0][0])
-                problems.append(f"{name} is not positive, first on {self.dates[day]}")
+                problems.append(f"{name} is not positive, first on {self.dates[day]}; look there")
         return problems

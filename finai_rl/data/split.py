@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from finai_rl.data.market import MarketData
-from finai_rl.data.tables.validation import full_date
+from finai_rl.data.tables.dates import full_date
 from finai_rl.errors import DataError
 
 
@@ -36,6 +36,7 @@ class Split:
         test: Where the sealed test block lies, None if every day went to the other two.
         further_train: Further stretches to learn on, where days in between are held out.
         further_validation: Further blocks to validate on, each with a new account.
+        trade: Days after validation, for whoever was best on it; None for most splits.
 
     Example:
         >>> from finai_rl.data import synthetic_market
@@ -51,6 +52,7 @@ class Split:
     test: SealedBlock | None
     further_train: tuple[MarketData, ...] = ()
     further_validation: tuple[MarketData, ...] = ()
+    trade: MarketData | None = None
 
     @property
     def train_blocks(self) -> tuple[MarketData, ...]:
@@ -172,6 +174,49 @@ def split_walk_forward(
     return _blocks(data, (first, start - purge), (start, stop), end)
 
 
+def split_rolling(
+    data: MarketData,
+    *,
+    fold: int,
+    n_folds: int = 8,
+    validation_days: int = 63,
+    trade_days: int = 63,
+    test: float = 0.15,
+) -> Split:
+    """Cut one fold of a rolling choice: train on all days before, validate, then trade.
+
+    The last ``n_folds * trade_days`` days before the test block are traded, a block a fold. The
+    days before a block are validated on, and all before those trained on, so that the training
+    days grow from fold to fold (Yang et al., 2020).
+
+    Args:
+        data: The whole market.
+        fold: Which fold, from 0.
+        n_folds: How many there are.
+        validation_days: Length of a validation block.
+        trade_days: Length of a trading block. But for the last one it also has the first day of the
+            next, at whose close the next one decides.
+        test: Share of all days, at their end, that stays sealed in every fold.
+
+    Raises:
+        ValueError: If there is no such fold or a length is out of range.
+        DataError: If a block would have fewer than two days.
+    """
+    if n_folds < 1 or not 0 <= fold < n_folds:
+        raise ValueError(f"split.fold must be one of 0 to {n_folds - 1}, got {fold}")
+    if not 0 <= test < 1 or validation_days < 2 or trade_days < 2:
+        raise ValueError(
+            "split.test must be a share from 0 up to 1, split.validation_days and split.trade_days "
+            f"at least 2, got {test}, {validation_days} and {trade_days}"
+        )
+    end = data.n_days - round(test * data.n_days)
+    start = end - (n_folds - fold) * trade_days
+    first = start - validation_days
+    cut = _blocks(data, (0, first), (first, start), end)
+    traded = data.slice_days(start, min(start + trade_days + 1, end)).copy()
+    return replace(cut, trade=traded)
+
+
 def _cut(data: MarketData, first: int, train_end: int, validation_end: int, end: int) -> Split:
     return _blocks(data, (first, train_end), (train_end, validation_end), validation_end, end)
 
@@ -189,7 +234,7 @@ def _blocks(
         lengths["test"] = end - test_start
     short = [f"{name} would have {max(n, 0)} day(s)" for name, n in lengths.items() if n < 2]
     if short:
-        needed = f"each needs 2; the data runs from {data.span}"
+        needed = f"each needs 2; the data runs from {data.span}: set other shares or days"
         raise DataError(f"split of {data.source.name}", [*short, needed])
     test = sealed_block(data, test_start, end)
     # Copies, so that once the caller lets the whole market go, no test row is left in the process.

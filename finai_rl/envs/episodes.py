@@ -125,6 +125,18 @@ class Ledger:
         self._costs[envs, position - 1] = (after["cost"] - before["cost"])[envs]
         self._financing[envs, position - 1] = (after["financing"] - before["financing"])[envs]
 
+    def get_state(self) -> dict[str, FloatArray]:
+        """Return copies of the books of all running episodes, by name."""
+        return {name: array.copy() for name, array in self._books().items()}
+
+    def set_state(self, state: dict[str, FloatArray]) -> None:
+        """Put the books where `get_state` found them."""
+        for name, array in self._books().items():
+            array[:] = state[name]
+
+    def _books(self) -> dict[str, FloatArray]:
+        return {name: array for name, array in vars(self).items() if name != "_fill_price"}
+
     def close(self, env: int, first_day: int, last_day: int) -> dict[str, Any]:
         """Return copies of an episode's books, with the days they are about.
 

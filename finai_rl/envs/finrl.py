@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.util
 import multiprocessing
@@ -25,9 +26,27 @@ from finai_rl.envs.settings import (
     check_range,
     check_risk,
     finrl_blocked,
+    finrl_observation_names,
     per_stock,
     state_features,
 )
+
+FINRLS_STATE = (
+    "day",
+    "state",
+    "reward",
+    "cost",
+    "trades",
+    "episode",
+    "terminal",
+    "turbulence",
+    "asset_memory",
+    "rewards_memory",
+    "actions_memory",
+    "state_memory",
+    "date_memory",
+)
+"""Attributes of FinRL's class that its steps change."""
 
 
 def import_finrl_module(name: str) -> types.ModuleType:
@@ -148,6 +167,7 @@ class FinRLStockTradingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
         self.action_space = self._env.action_space
         self.episode_steps = data.n_days
         self.n_stocks = data.n_stocks
+        self.observation_names = finrl_observation_names(data, indicators, sentiment)
         self._ledger = Ledger(1, data.n_days, data.close[:-1]) if record else None
         self._books = np.zeros((2, 1), dtype=ACCOUNT)
         self._turnover = 0.0
@@ -188,6 +208,20 @@ class FinRLStockTradingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
                 after["cash"], after["value"] = cash, env.asset_memory[-1]
                 self._ledger.enter(before, after, shares[np.newaxis], executed[np.newaxis])
         return np.array(state, dtype=np.float32), float(reward), bool(terminal), truncated, info
+
+    def get_state(self) -> dict[str, Any]:
+        """Return where the episode stands: plain values, by their names in FinRL's class."""
+        own = {name: value for name, value in vars(self._env).items() if name in FINRLS_STATE}
+        ledger = None if self._ledger is None else self._ledger.get_state()
+        return {"finrl": copy.deepcopy(own), "turnover": self._turnover, "ledger": ledger}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Put an episode where `get_state` found it."""
+        vars(self._env).update(copy.deepcopy(state["finrl"]))
+        self._env.data = self._env.df.loc[self._env.day, :]
+        self._turnover = state["turnover"]
+        if self._ledger is not None:
+            self._ledger.set_state(state["ledger"])
 
     def _account(self) -> tuple[float, NDArray[np.float64]]:
         n = self._env.stock_dim

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from abc import abstractmethod
 from concurrent.futures import ThreadPoolExecutor
@@ -14,15 +15,19 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from finai_rl.data.market import MarketData
 from finai_rl.envs.episodes import EpisodeWindows, Ledger
-from finai_rl.envs.kernels.accounting import inner
-from finai_rl.envs.kernels.stepping import (
-    ACCOUNT,
-    first_not_finite,
-    step_accounts,
+from finai_rl.envs.kernels.accounting import MAX_IMPACT, inner
+from finai_rl.envs.kernels.observing import (
+    RELATIVE,
+    WEIGHTS,
     write_observations,
+    write_relative_observations,
 )
+from finai_rl.envs.kernels.stepping import ACCOUNT, first_not_finite, step_accounts
+from finai_rl.envs.observations import Observed
+from finai_rl.envs.rewards.reward import Reward, Step
 from finai_rl.envs.settings import check_range
 from finai_rl.envs.terms import Terms
+from finai_rl.errors import Diverged
 from finai_rl.type_aliases import BoolArray, Float32Array, FloatArray
 
 NEW_ACCOUNT = np.zeros((), dtype=ACCOUNT)
@@ -34,12 +39,13 @@ class MarketVecEnv(VecEnv):
 
     Subclasses say what an action means. All state of the accounts is in two arrays:
     ``accounts`` (n_envs,) of :data:`~finai_rl.envs.kernels.stepping.ACCOUNT` and ``shares``
-    (n_envs, n_stocks).
+    (n_envs, n_stocks). ``observation_names`` has the names of an observation's blocks, of one
+    column per stock each, which follow its first column, the cash.
 
     Args:
         data: The market.
         terms: On what terms orders are executed.
-        features: (n_days, n_features, n_stocks) what of the data a state holds.
+        observed: What of the data an observation shows.
         n_actions: Length of an action.
         n_envs: Number of accounts.
         opening_cash: Cash at the start of an episode.
@@ -49,6 +55,8 @@ class MarketVecEnv(VecEnv):
         record: Whether the ``info`` at an episode's end carries its ``ledger``.
         seed: Seed of the random starts; None takes fresh entropy.
         threads: How many parts of the batch are stepped at the same time.
+        reward: What accounts are paid for a step; None for the change of their value, times the
+            scaling of the terms. The batch keeps a copy.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -68,12 +76,14 @@ class MarketVecEnv(VecEnv):
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by VecEnv
     render_mode: str | None = None
+    not_state = ("data", "terms", "_market_rows", "_unit", "observation_names")
+    """Attributes that no step changes: a checkpoint does not hold them."""
 
     def __init__(
         self,
         data: MarketData,
         terms: Terms,
-        features: FloatArray,
+        observed: Observed,
         *,
         n_actions: int,
         n_envs: int,
@@ -84,6 +94,7 @@ class MarketVecEnv(VecEnv):
         record: bool,
         seed: int | None,
         threads: int,
+        reward: Reward | None = None,
     ) -> None:
         check_range("n_envs", n_envs, least=1)
         check_range("threads", threads, least=1)
@@ -97,19 +108,21 @@ class MarketVecEnv(VecEnv):
         self.threads = min(int(threads), int(n_envs))
         self._pool: ThreadPoolExecutor | None = None
         self._opening_cash, self._opening_shares = float(opening_cash), opening_shares
-        gap = np.zeros((data.n_days, 1))
-        self._market_rows = np.hstack(
-            [gap, data.close, np.zeros_like(data.close), features.reshape(data.n_days, -1)],
-            dtype=np.float32,
-        )
+        self.observation_names = observed.blocks
+        self._market_rows, self._layout = observed.rows, observed.layout
+        terms.rules["layout"] = observed.layout
         self._windows = EpisodeWindows(data.n_days, n_envs, episode_days, random_start)
         self._windows.seed(seed)
         self._ledger = Ledger(n_envs, self._windows.length, terms.fill_price) if record else None
         self.accounts = np.zeros(n_envs, dtype=ACCOUNT)
         self.shares = np.zeros((n_envs, data.n_stocks))
         self._executed = np.zeros((n_envs, data.n_stocks))
+        self._traded_weights = np.zeros((n_envs, data.n_stocks))
         self._n_observations = self._market_rows.shape[1]
         self._actions_shape = (int(n_envs), n_actions)
+        self._reward = copy.deepcopy(reward)
+        if self._reward is not None:
+            self._reward.start(data, n_envs)
         self._unit = {dtype: self._action_unit(dtype) for dtype in (FLOAT32, FLOAT64)}
         super().__init__(
             n_envs,
@@ -123,9 +136,31 @@ class MarketVecEnv(VecEnv):
         return self.data.n_stocks
 
     @property
+    def whole_shares(self) -> bool:
+        """Whether no fraction of a share is traded."""
+        return bool(self.terms.rules["whole_shares"][0])
+
+    @property
     def episode_steps(self) -> int:
         """Steps in an episode that is not cut short."""
         return self._windows.length - 1
+
+    def costs_of(self, orders: FloatArray, env: int = 0) -> FloatArray:
+        """Return what orders would cost that were filled at the close an account is looking at.
+
+        Args:
+            orders: (n_stocks,) shares, positive to buy, negative to sell.
+            env: Whose day it is.
+
+        Returns:
+            (n_stocks,) proportional costs and market impact, in the currency of the prices.
+        """
+        day, quantity = int(self.accounts[env]["day"]), np.abs(orders)
+        value = quantity * self.data.close[day]
+        costs: FloatArray = value * np.where(orders > 0, *self.terms.rates)
+        if self.terms.impact is not None:
+            costs += value * np.minimum(self.terms.impact[day] * np.sqrt(quantity), MAX_IMPACT)
+        return costs
 
     @abstractmethod
     def action_name(self, position: int) -> str:
@@ -186,11 +221,15 @@ class MarketVecEnv(VecEnv):
         observations = np.empty((self.num_envs, self._n_observations), dtype=np.float32)
         rewards = np.empty(self.num_envs, dtype=np.float32)
         dones = np.empty(self.num_envs, dtype=np.bool_)
-        if self._ledger is None:
+        if self._ledger is None and self._reward is None:
             return observations, rewards, dones, self._step(actions, observations, rewards, dones)
         before = self.accounts.copy()
         ended = self._step(actions, observations, rewards, dones)
-        self._ledger.enter(before, self.accounts, self.shares, self._executed)
+        if self._reward is not None:
+            paid = self._reward(Step.between(before, self.accounts, dones))
+            self.accounts["reward"] = rewards[:] = paid
+        if self._ledger is not None:
+            self._ledger.enter(before, self.accounts, self.shares, self._executed)
         return observations, rewards, dones, ended
 
     def _step(
@@ -222,7 +261,7 @@ class MarketVecEnv(VecEnv):
         dones: BoolArray,
     ) -> int:
         terms = self.terms
-        return int(
+        ended = int(
             step_accounts(
                 first, last, actions, self._unit[actions.dtype], self.accounts, self.shares,
                 self._executed, self.data.close, terms.fill_price, terms.risk, terms.rates,
@@ -230,6 +269,9 @@ class MarketVecEnv(VecEnv):
                 terms.rules, self._market_rows, observations, rewards, dones,
             )
         )  # fmt: skip
+        if self._layout == RELATIVE:
+            self._write_observations(first, last, observations)
+        return ended
 
     def _action_unit(self, dtype: np.dtype[Any]) -> np.floating[Any]:
         """Return what an action of 1 asks for, in the actions' own type."""
@@ -246,7 +288,7 @@ class MarketVecEnv(VecEnv):
         broken = first_not_finite(actions)
         if broken >= 0:
             env, position = divmod(broken, expected[1])
-            raise ValueError(
+            raise Diverged(
                 f"action {actions[env, position]} for {self.action_name(position)} in environment "
                 f"{env} is not a finite number: the agent's network has diverged"
             )
@@ -259,8 +301,15 @@ class MarketVecEnv(VecEnv):
         return out
 
     def _write_observations(self, first: int, last: int, out: Float32Array) -> None:
-        weights = bool(self.terms.rules["target_weights"][0])
-        write_observations(first, last, self.accounts, self.shares, self._market_rows, weights, out)
+        rows = self._market_rows
+        if self._layout != RELATIVE:
+            weights = self._layout == WEIGHTS
+            write_observations(first, last, self.accounts, self.shares, rows, weights, out)
+            return
+        write_relative_observations(
+            first, last, self.accounts, self.shares, self._executed, self._traded_weights,
+            self.data.close, self.terms.rates, self.terms.impact, rows, out,
+        )  # fmt: skip
 
     def episode_info(self, env: int) -> dict[str, Any]:
         """Return the account statistics of an environment's episode, and its ledger if recorded.
@@ -291,11 +340,16 @@ class MarketVecEnv(VecEnv):
 
     def _begin_episode(self, env: int) -> None:
         start, end = self._windows.draw(env)
+        if self._reward is not None:
+            self._reward.reset(env)
         self.shares[env] = self._opening_shares
         value = self._opening_value(self.data.close[start])
         account = self.accounts[env]
         reward = account["reward"]
         self.accounts[env] = NEW_ACCOUNT
+        self._executed[env] = 0.0
+        worth = self.shares[env] * self.data.close[start]
+        self._traded_weights[env] = worth / value if value > 0.0 else 0.0
         account["first_day"], account["day"], account["last_day"] = start, start, end
         account["cash"], account["value"], account["reward"] = self._opening_cash, value, reward
         if self._ledger is not None:

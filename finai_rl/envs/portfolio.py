@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from finai_rl.data.market import MarketData
 from finai_rl.envs.market_env import MarketVecEnv
-from finai_rl.envs.settings import per_stock, state_features
-from finai_rl.envs.terms import PerStock, terms_of_trade
+from finai_rl.envs.observations import FINRL, HORIZONS, observed_market
+from finai_rl.envs.rewards.reward import Reward
+from finai_rl.envs.settings import per_stock
+from finai_rl.envs.terms import LINEAR, PerStock, terms_of_trade
 
 
 class PortfolioVecEnv(MarketVecEnv):
@@ -18,17 +20,23 @@ class PortfolioVecEnv(MarketVecEnv):
     .. math:: w_i = \frac{(a_i + 1)/2}{\sum_j (a_j + 1)/2}
 
     or all cash where every entry is -1; with ``allow_short`` a stock's weight keeps its sign,
-    :math:`w_i = a_i / (\sum_j |a_j| + (a_{cash} + 1)/2)`. Orders lead from the present holdings,
-    which prices have moved since the last day, to the target, at the value of the account at the
-    close the agent is looking at; asking for the weights one has trades nothing, and differences
-    worth less than a millionth of the account are rounding and are not traded. Costs come out of
-    cash; where cash does not pay for all purchases, all are cut by the same factor, covers of
-    short positions by one of their own and first.
+    :math:`w_i = a_i / (\sum_j |a_j| + (a_{cash} + 1)/2)`. With ``weights="softmax"`` they are
+
+    .. math:: w_i = \frac{e^{a_i/T}}{\sum_j e^{a_j/T}}
+
+    so that differences between entries count wherever they are (with ``allow_short`` a stock's
+    numerator is :math:`\mathrm{sign}(a_i) (e^{|a_i|/T} - 1)`). Orders lead from the present
+    holdings, which prices have moved since the last day, to the target, at the value of the account
+    at the close the agent is looking at; asking for the weights one has trades nothing, and
+    differences worth less than a millionth of the account are rounding and are not traded. Costs
+    come out of cash; where cash does not pay for all purchases, all are cut by the same factor,
+    covers of short positions by one of their own and first.
 
     A state is ``[cash, close.., holdings.., feature_1.., .., feature_K.., sentiment..]``, float32,
-    with cash and holdings as fractions of the account value. The reward is the change of account
-    value until the next close, net of costs, times ``reward_scaling``. The end of the data (or
-    window) truncates an episode; an account worth nothing terminates it.
+    with cash and holdings as fractions of the account value, or what ``observation`` says. The
+    reward is the change of account value until the next close, net of costs, times
+    ``reward_scaling``. The end of the data (or window) truncates an episode; an account worth
+    nothing terminates it.
 
     Args:
         data: The market, shared by all environments.
@@ -39,14 +47,23 @@ class PortfolioVecEnv(MarketVecEnv):
         slippage_bps: See there.
         impact: See there.
         fill: See there.
-        fractional_shares: Whether holdings are not truncated to whole shares.
+        fractional_shares: Whether holdings are not rounded to whole shares. A whole holding less
+            than a share away from its target is left alone, others are cut toward zero, and the
+            money that is left over buys one share more of stocks by largest remainder.
         allow_short: Whether weights may be negative; see there.
         borrow_rate: See there.
         initial_margin: See there.
         maintenance_margin: See there.
+        weights: ``linear`` or ``softmax``, as above.
+        temperature: Of the softmax, in units of an action's entries: the smaller, the more one
+            stock can stand out.
         reward_scaling: Factor on rewards.
         num_stock_shares: Shares held at the start of an episode, one per stock or by ticker;
             none by default.
+        observation: ``finrl`` for the state above, ``relative`` for a stationary and scale-free
+            one, ``ranks`` for that with each column as its rank among the day's stocks; see
+            :func:`~finai_rl.envs.observations.observed_market`.
+        horizons: In days, for the returns and averages of a relative observation.
         indicators: Names of the data's features in the state, in this order; all by default.
         sentiment: Whether the data's sentiment columns end the state; ``"shuffled"`` for a
             placebo whose days have exchanged their sentiment at random.
@@ -57,6 +74,8 @@ class PortfolioVecEnv(MarketVecEnv):
         record: Whether the ``info`` at an episode's end carries its day-by-day ``ledger``.
         seed: Seed of the random starts; None takes fresh entropy.
         threads: How many parts of the batch are stepped at the same time.
+        reward: What an account is paid for a day, see :mod:`finai_rl.envs.rewards`; None for the
+            change of its value times ``reward_scaling``.
 
     Raises:
         ValueError: If a setting is out of range, or the data lacks a column it asks for.
@@ -89,8 +108,12 @@ class PortfolioVecEnv(MarketVecEnv):
         borrow_rate: PerStock = 0.01,
         initial_margin: float = 0.5,
         maintenance_margin: float = 0.3,
+        weights: str = LINEAR,
+        temperature: float = 0.2,
         reward_scaling: float = 1e-4,
         num_stock_shares: PerStock | None = None,
+        observation: str = FINRL,
+        horizons: Sequence[int] = HORIZONS,
         indicators: Sequence[str] | None = None,
         sentiment: bool | str = False,
         turbulence_threshold: float | None = None,
@@ -99,6 +122,7 @@ class PortfolioVecEnv(MarketVecEnv):
         record: bool = False,
         seed: int | None = None,
         threads: int = 1,
+        reward: Reward | None = None,
     ) -> None:
         terms = terms_of_trade(
             data,
@@ -115,11 +139,14 @@ class PortfolioVecEnv(MarketVecEnv):
             turbulence_threshold=turbulence_threshold,
             reward_scaling=reward_scaling,
             target_weights=True,
+            pro_rata=True,
+            weights=weights,
+            temperature=temperature,
         )
         super().__init__(
             data,
             terms,
-            state_features(data, indicators, sentiment),
+            observed_market(data, observation, indicators, sentiment, horizons, weights=True),
             n_actions=data.n_stocks + 1,
             n_envs=n_envs,
             opening_cash=initial_amount,
@@ -131,6 +158,7 @@ class PortfolioVecEnv(MarketVecEnv):
             record=record,
             seed=seed,
             threads=threads,
+            reward=reward,
         )
 
     def action_name(self, position: int) -> str:

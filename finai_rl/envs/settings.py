@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from finai_rl.config.tickers.ticker_file import TickerFile
+from finai_rl.config.tickers.ticker_keys import by_ticker, listed, unknown_names
 from finai_rl.data.market import MarketData
 from finai_rl.type_aliases import BoolArray, FloatArray
 
@@ -22,8 +25,9 @@ def check_risk(data: MarketData, turbulence_threshold: float | None) -> None:
         raise ValueError("turbulence_threshold must be a number, or null to ignore the risk index")
     if turbulence_threshold is not None and data.risk is None:
         raise ValueError(
-            "turbulence_threshold needs a risk index, and this data has none: set data.risk "
-            "(turbulence or vix), or turbulence_threshold=null"
+            "turbulence_threshold needs a risk index, and this data has none: set "
+            "env.turbulence_threshold=null, or where the source has a risk index set data.risk to "
+            "its name"
         )
 
 
@@ -35,7 +39,9 @@ def per_stock(
     Args:
         name: What messages call it; a name ending in ``cost_pct`` is held below 1.
         value: One number for all stocks, one per stock in ticker order, or numbers by ticker.
-            Tickers left out count as 0 for shares; a cost or rate must name every ticker.
+            Tickers left out count as 0 for shares; a cost or rate must name every ticker. A key
+            that YAML has read as a number or a truth value is the ticker that it was read from,
+            see :func:`~finai_rl.config.tickers.ticker_keys.by_ticker`.
         data: The market.
 
     Raises:
@@ -44,12 +50,7 @@ def per_stock(
     is_cost = name.endswith("cost_pct")
     names_all = is_cost or name.endswith("rate")
     if isinstance(value, Mapping):
-        unknown = [ticker for ticker in value if ticker not in data.tickers]
-        left_out = [ticker for ticker in data.tickers if ticker not in value]
-        if unknown or (names_all and left_out):
-            said = f"unknown {unknown}" if unknown else f"none for {left_out}"
-            raise ValueError(f"{name} by ticker: {said}; the stocks are {list(data.tickers)}")
-        value = [value.get(ticker, 0.0) for ticker in data.tickers]
+        value = _in_order(name, value, data.tickers, names_all=names_all)
     values = np.asarray(value, dtype=np.float64)
     if values.ndim > 1 or (values.ndim == 1 and len(values) != data.n_stocks):
         raise ValueError(
@@ -60,6 +61,28 @@ def per_stock(
     if is_cost and (values >= 1).any():
         raise ValueError(f"{name} is a fraction (0.001 is 10 basis points) below 1, got {value}")
     return np.broadcast_to(values, (data.n_stocks,)).copy()
+
+
+def _in_order(
+    name: str, values: Mapping[Any, float], tickers: Sequence[str], *, names_all: bool
+) -> list[float]:
+    file = TickerFile.of(name, values)
+    try:
+        values = by_ticker(values, tickers)
+    except ValueError as error:
+        raise ValueError(f"{name} by ticker: {error}") from None
+    if unknown := [ticker for ticker in values if ticker not in set(tickers)]:
+        where = f" of {file.path}" if file else ""
+        told = unknown_names(unknown, tickers, file.lines if file else None)
+        raise ValueError(f"{name} by ticker{where}: the data has no {told}")
+    left_out = [ticker for ticker in tickers if ticker not in values]
+    if names_all and left_out:
+        where = f" of {file.path}" if file else ""
+        raise ValueError(
+            f"{name} by ticker{where}: there is none for {listed(left_out)}; it must name each of "
+            f"the data's {len(tickers)} tickers"
+        )
+    return [values.get(ticker, 0.0) for ticker in tickers]
 
 
 def cost_of_trading(
@@ -96,28 +119,50 @@ SHUFFLED = "shuffled"
 def state_features(
     data: MarketData, indicators: Sequence[str] | None, sentiment: bool | str
 ) -> FloatArray:
-    """Select the (n_days, n_features, n_stocks) features that a state holds, sentiment last.
+    """Select the (n_days, n_features, n_stocks) features that FinRL's state holds, sentiment last.
 
     Args:
         data: The market.
         indicators: Names of features; None for all.
-        sentiment: Whether sentiment is part of it; ``"shuffled"`` for a placebo, in which the
-            days of this data have exchanged their sentiment at random.
+        sentiment: As for :func:`chosen_sentiment`.
 
     Raises:
         ValueError: If a feature or the sentiment is not there.
     """
-    if sentiment not in (True, False, SHUFFLED):
-        raise ValueError(f"sentiment must be true, false or {SHUFFLED}, got {sentiment!r}")
-    wanted = list(data.feature_names if indicators is None else indicators)
-    missing = [name for name in wanted if name not in data.feature_names]
+    names = data.feature_names if indicators is None else indicators
+    mood, _ = chosen_sentiment(data, sentiment)
+    return np.concatenate([chosen_indicators(data, names), mood], axis=1)
+
+
+def chosen_indicators(data: MarketData, names: Sequence[str]) -> FloatArray:
+    """Return (n_days, len(names), n_stocks) features.
+
+    Raises:
+        ValueError: If one is not there.
+    """
+    missing = [name for name in names if name not in data.feature_names]
     if missing:
         raise ValueError(
             f"indicators: {missing} not in this data; it has {list(data.feature_names)}"
         )
-    chosen = data.features[:, [data.feature_names.index(name) for name in wanted]]
+    return data.features[:, [data.feature_names.index(name) for name in names]]
+
+
+def chosen_sentiment(data: MarketData, sentiment: bool | str) -> tuple[FloatArray, tuple[str, ...]]:
+    """Return the (n_days, n_sentiment, n_stocks) sentiment that a state holds, and its names.
+
+    Args:
+        data: The market.
+        sentiment: Whether sentiment is part of it; ``"shuffled"`` for a placebo, in which the
+            days of this data have exchanged their sentiment at random.
+
+    Raises:
+        ValueError: If there is no sentiment.
+    """
+    if sentiment not in (True, False, SHUFFLED):
+        raise ValueError(f"sentiment must be true, false or {SHUFFLED}, got {sentiment!r}")
     if not sentiment:
-        return chosen
+        return np.zeros((data.n_days, 0, data.n_stocks)), ()
     if data.sentiment is None:
         raise ValueError(
             f"sentiment={str(sentiment).lower()}, but this data has no sentiment column; its "
@@ -127,7 +172,25 @@ def state_features(
     shown = data.sentiment
     if sentiment == SHUFFLED:
         shown = shown[np.random.default_rng(0).permutation(data.n_days)]
-    return np.concatenate([chosen, shown], axis=1)
+    return shown, data.sentiment_names
+
+
+def finrl_observation_names(
+    data: MarketData, indicators: Sequence[str] | None, sentiment: bool | str
+) -> tuple[str, ...]:
+    """Name what a state in FinRL's layout holds after its first column, which is cash.
+
+    Args:
+        data: The market.
+        indicators: As for `state_features`.
+        sentiment: As for `state_features`.
+
+    Returns:
+        One name for each block of n_stocks columns, in their order.
+    """
+    features = data.feature_names if indicators is None else indicators
+    shown = data.sentiment_names if sentiment else ()
+    return ("close", "holdings", *features, *shown)
 
 
 def finrl_blocked(features: FloatArray) -> BoolArray | None:

@@ -16,6 +16,8 @@ from finai_rl.envs.kernels.finrl_accounting import (
     write_finrl_orders,
 )
 from finai_rl.envs.market_env import MarketVecEnv
+from finai_rl.envs.observations import FINRL, HORIZONS, observed_market
+from finai_rl.envs.rewards.reward import Reward
 from finai_rl.envs.settings import (
     account_in_state,
     check_range,
@@ -56,6 +58,8 @@ class StockTradingVecEnv(MarketVecEnv):
         data: The market, shared by all environments.
         n_envs: Number of environments.
         hmax: Most shares to trade per stock and day.
+        max_order: Largest order as a fraction of the account value, which an action of 1 asks for
+            at the close it has seen, instead of ``hmax`` shares; None for ``hmax``.
         initial_amount: Cash at the start of an episode, in the currency of the prices.
         buy_cost_pct: Proportional cost of buying as a fraction (0.001 is 10 basis points), one
             for all stocks, one per stock, or by ticker.
@@ -72,6 +76,8 @@ class StockTradingVecEnv(MarketVecEnv):
             fee of the night is on what was short before the trade.
         fractional_shares: Whether orders are not truncated to whole shares. Money worth less than
             a billionth of the account buys no fraction.
+        pro_rata: Whether orders that cash does not pay for are all cut by the same factor, as in
+            :class:`~finai_rl.envs.portfolio.PortfolioVecEnv`, instead of served largest first.
         allow_short: Whether more may be sold than is held. Covers come first and are paid from
             all cash; purchases and short sales are then ranked together by size in shares.
             Selling short leaves the proceeds in cash, and needs as much again times
@@ -88,6 +94,10 @@ class StockTradingVecEnv(MarketVecEnv):
             none by default. Fractions are sold as they are.
         previous_state: A state to carry on from: its cash and shares open every episode instead
             of ``initial_amount`` and ``num_stock_shares`` (FinRL's ``initial=False``).
+        observation: ``finrl`` for the state above, ``relative`` for a stationary and scale-free
+            one, ``ranks`` for that with each column as its rank among the day's stocks; see
+            :func:`~finai_rl.envs.observations.observed_market`.
+        horizons: In days, for the returns and averages of a relative observation.
         indicators: Names of the data's features in the state, in this order; all by default.
         sentiment: Whether the data's sentiment columns end the state; ``"shuffled"`` for a
             placebo whose days have exchanged their sentiment at random.
@@ -104,6 +114,8 @@ class StockTradingVecEnv(MarketVecEnv):
         seed: Seed of the random starts; None takes fresh entropy.
         threads: How many parts of the batch are stepped at the same time; pays from some hundred
             environments on.
+        reward: What an account is paid for a day, see :mod:`finai_rl.envs.rewards`; None for the
+            change of its value times ``reward_scaling``.
 
     Raises:
         ValueError: If a setting is out of range, or the data lacks a column it asks for.
@@ -127,6 +139,7 @@ class StockTradingVecEnv(MarketVecEnv):
         *,
         n_envs: int = 1,
         hmax: int = 100,
+        max_order: float | None = None,
         initial_amount: float = 1_000_000.0,
         buy_cost_pct: PerStock = 0.001,
         sell_cost_pct: PerStock = 0.001,
@@ -134,6 +147,7 @@ class StockTradingVecEnv(MarketVecEnv):
         impact: float = 0.0,
         fill: str = "same_close",
         fractional_shares: bool = False,
+        pro_rata: bool = False,
         allow_short: bool = False,
         borrow_rate: PerStock = 0.01,
         initial_margin: float = 0.5,
@@ -141,6 +155,8 @@ class StockTradingVecEnv(MarketVecEnv):
         reward_scaling: float = 1e-4,
         num_stock_shares: PerStock | None = None,
         previous_state: Sequence[float] | None = None,
+        observation: str = FINRL,
+        horizons: Sequence[int] = HORIZONS,
         indicators: Sequence[str] | None = None,
         sentiment: bool | str = False,
         sentiment_modulation: str | None = None,
@@ -151,6 +167,7 @@ class StockTradingVecEnv(MarketVecEnv):
         record: bool = False,
         seed: int | None = None,
         threads: int = 1,
+        reward: Reward | None = None,
     ) -> None:
         check_range("hmax", hmax, least=1)
         if hmax != int(hmax):
@@ -158,10 +175,14 @@ class StockTradingVecEnv(MarketVecEnv):
         if finrl_compat:
             refuse_beside_finrl(
                 fill="" if fill == "same_close" else fill,
+                max_order=max_order,
+                observation="" if observation == FINRL else observation,
                 slippage_bps=slippage_bps,
                 impact=impact,
                 fractional_shares=fractional_shares,
+                pro_rata=pro_rata,
                 allow_short=allow_short,
+                reward=reward and type(reward).__name__,
             )
         self.hmax = int(hmax)
         self.finrl_compat = finrl_compat
@@ -187,9 +208,12 @@ class StockTradingVecEnv(MarketVecEnv):
             maintenance_margin=maintenance_margin,
             turbulence_threshold=turbulence_threshold,
             reward_scaling=reward_scaling,
+            pro_rata=pro_rata,
+            max_order=max_order,
         )
-        features = state_features(data, indicators, sentiment)
-        self._blocked = finrl_blocked(features) if finrl_compat else None
+        self._blocked = (
+            finrl_blocked(state_features(data, indicators, sentiment)) if finrl_compat else None
+        )
         self._modulation = (
             None
             if sentiment_modulation is None
@@ -198,7 +222,7 @@ class StockTradingVecEnv(MarketVecEnv):
         super().__init__(
             data,
             terms,
-            features,
+            observed_market(data, observation, indicators, sentiment, horizons, weights=False),
             n_actions=data.n_stocks,
             n_envs=n_envs,
             opening_cash=initial_amount,
@@ -208,6 +232,7 @@ class StockTradingVecEnv(MarketVecEnv):
             record=record,
             seed=seed,
             threads=threads,
+            reward=reward,
         )
 
     @property

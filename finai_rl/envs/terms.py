@@ -18,6 +18,12 @@ from finai_rl.type_aliases import FloatArray
 FILLS = ("same_close", "next_open", "next_close")
 """When an order decided at a day's close is executed."""
 
+LINEAR, SOFTMAX = "linear", "softmax"
+MAPPINGS = (LINEAR, SOFTMAX)
+"""How an action becomes weights."""
+
+LEAST_TEMPERATURE = 0.01
+
 PerStock = float | Sequence[float] | Mapping[str, float]
 
 DAYS_IN_A_YEAR_OF_INTEREST = 360.0
@@ -80,6 +86,10 @@ def terms_of_trade(
     turbulence_threshold: float | None,
     reward_scaling: float,
     target_weights: bool = False,
+    pro_rata: bool = False,
+    weights: str = LINEAR,
+    temperature: float = 1.0,
+    max_order: float | None = None,
 ) -> Terms:
     """Check settings against a market and lay them out for compiled functions.
 
@@ -99,6 +109,10 @@ def terms_of_trade(
         turbulence_threshold: See there.
         reward_scaling: See there.
         target_weights: Whether actions are weights rather than shares.
+        pro_rata: See there.
+        weights: As for :class:`~finai_rl.envs.portfolio.PortfolioVecEnv`.
+        temperature: See there.
+        max_order: As for :class:`~finai_rl.envs.stock_trading.StockTradingVecEnv`.
 
     Raises:
         ValueError: If a setting is out of range, or the data lacks a column it asks for.
@@ -123,6 +137,10 @@ def terms_of_trade(
     rules["whole_shares"] = not fractional_shares
     rules["target_weights"] = target_weights
     rules["fills_later"] = fill != "same_close"
+    rules["pro_rata"] = pro_rata
+    rules["softmax"] = _is_softmax(weights, temperature)
+    rules["temperature"] = temperature
+    rules["max_order"] = _max_order(max_order)
     rules["risk_threshold"] = np.inf if turbulence_threshold is None else turbulence_threshold
     rules["reward_scaling"] = reward_scaling
     return Terms(
@@ -168,8 +186,8 @@ def impact_coefficients(data: MarketData, impact: float) -> FloatArray:
     """
     if data.volume is None:
         raise ValueError(
-            "impact needs traded volume, and this data has none: name its column in data.volume, "
-            "or set impact=0"
+            "impact needs traded volume, and this data has none: set env.impact=0, or where the "
+            "source has it name its column in data.volume"
         )
     variance = np.full(data.n_stocks, VOLATILITY_AT_FIRST**2)
     volume = data.volume[0].copy()
@@ -181,6 +199,21 @@ def impact_coefficients(data: MarketData, impact: float) -> FloatArray:
             volume = VOLATILITY_DECAY * volume + (1 - VOLATILITY_DECAY) * data.volume[day]
         coefficients[day] = impact * np.sqrt(variance / volume)
     return coefficients
+
+
+def _is_softmax(weights: str, temperature: float) -> bool:
+    if weights not in MAPPINGS:
+        raise ValueError(f"weights must be one of {', '.join(MAPPINGS)}, got {weights!r}")
+    check_range("temperature", temperature, least=LEAST_TEMPERATURE)
+    return weights == SOFTMAX
+
+
+def _max_order(share: float | None) -> float:
+    if share is not None and not 0.0 < share < np.inf:
+        raise ValueError(
+            f"max_order is a fraction of the account value above 0, or null, got {share}"
+        )
+    return 0.0 if share is None else float(share)
 
 
 def _rates(
@@ -213,8 +246,8 @@ def _fill_price(data: MarketData, fill: str) -> FloatArray:
         return data.close[:-1]
     if data.open is None:
         raise ValueError(
-            "fill=next_open needs opening prices, and this data has none: name their column in "
-            "data.open, or use fill=next_close"
+            "fill=next_open needs opening prices, and this data has none: set env.fill=next_close, "
+            "or where the source has them name their column in data.open"
         )
     return data.open[1:]
 

@@ -32,6 +32,17 @@ from finai_rl.statistics.returns import (
 )
 from finai_rl.type_aliases import FloatArray
 
+OBJECTIVES = (
+    *("total_return", "cagr", "volatility", "downside_deviation", "max_drawdown"),
+    *("max_drawdown_duration", "value_at_risk", "conditional_value_at_risk", "sharpe_ratio"),
+    *("sharpe_ratio_lo", "sortino_ratio", "calmar_ratio", "profit_factor", "hit_rate"),
+    *("tail_ratio", "skewness", "kurtosis", "autocorrelation", "annual_turnover", "cost_drag"),
+    *("average_exposure", "concentration", "holding_period", "n_trades", "total_costs"),
+    *("final_account_value", "excess_return", "information_ratio", "alpha", "beta"),
+    *("alpha_standard_error", "beta_standard_error", "break_even_cost"),
+)
+"""What every run is measured by, and so may be judged by."""
+
 _FLAT = "the account did not vary while its mean return is not zero, or it has only one return"
 _WHY_UNDEFINED = {
     "sharpe_ratio": _FLAT,
@@ -174,7 +185,13 @@ def average_exposure(result: BacktestResult) -> float:
 
     In [0, 1] where there are no short positions, whose size counts as that of long ones.
     """
-    return _mean_of_defined(np.abs(result.traded_weights[:, :-1]).sum(axis=1))
+    return _mean_of_defined(exposures(result))
+
+
+def exposures(result: BacktestResult) -> FloatArray:
+    """Gross exposure after each row's trades, (n_days - 1,) ``sum|w_i|``; NaN where undefined."""
+    found: FloatArray = np.abs(result.traded_weights[:, :-1]).sum(axis=1)
+    return found
 
 
 def net_exposure(result: BacktestResult) -> float:

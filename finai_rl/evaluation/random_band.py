@@ -27,6 +27,11 @@ class BatchedMarket(Protocol):
     accounts: NDArray[np.void]
     shares: FloatArray
 
+    @property
+    def whole_shares(self) -> bool:
+        """Whether no fraction of a share is traded."""
+        ...
+
     def reset(self) -> NDArray[np.float32]:
         """Start every account and return (n_envs, n_observed) observations."""
         ...
@@ -112,7 +117,7 @@ def random_band(
         ValueError: If the agent was ever short, or the draws do not open with its account.
     """
     style = TradingStyle.of(agent)
-    draws = RandomAgents(style, env.num_envs, seed)
+    draws = RandomAgents(style, env.num_envs, seed, whole=env.whole_shares)
     observation, state = env.reset(), None
     value = np.empty((env.num_envs, len(agent.dates)))
     value[:, 0] = env.accounts["value"]

@@ -14,6 +14,8 @@ from finai_rl.type_aliases import DateArray, FloatArray
 if TYPE_CHECKING:
     import pandas as pd
 
+FORMULA = ("=", "+", "-", "@")
+"""How a formula of a spreadsheet begins."""
 # A ledger adds up thousands of float64 amounts; a misplaced day or cost is far larger than this.
 _RECONCILIATION_TOLERANCE = 1e-6
 # Shares are added up one trade at a time: only the last bits may differ.
@@ -225,6 +227,19 @@ class BacktestResult:
         return None
 
 
+def cell_text(text: str) -> str:
+    """Return a text as a cell of a table for people, which a spreadsheet shows and never runs.
+
+    Spreadsheets take what begins with ``=``, ``+``, ``-`` or ``@`` for a formula. Tables that
+    finai_rl reads again, such as prepared data, hold every text as it is.
+
+    Example:
+        >>> cell_text("=1+1"), cell_text("BRK-B")
+        ("'=1+1", 'BRK-B')
+    """
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
 def save_tables(result: BacktestResult, folder: str | Path) -> list[Path]:
     """Write the tables of a backtest as CSV files.
 
@@ -242,7 +257,7 @@ def save_tables(result: BacktestResult, folder: str | Path) -> list[Path]:
     paths = []
     for name, table in result.tables.items():
         path = folder / f"{name}.csv"
-        table.to_csv(path)
+        table.rename(columns=cell_text).to_csv(path)
         paths.append(path)
     return paths
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from finai_rl.evaluation.result import BacktestResult
@@ -15,6 +17,8 @@ def judge_run(
     n_counted: int = 1,
     trial_variance: float | None = None,
     periods_per_year: float = 252,
+    shortfall: str = "",
+    caveats: Sequence[str] = (),
 ) -> RunVerdict:
     """Judge one backtest by `RULE`, in the way of `search_verdict.judge_search`.
 
@@ -34,6 +38,9 @@ def judge_run(
         trial_variance: Variance (ddof=1) of their daily Sharpe ratios. The deflated ratio by it
             is told where it falls short of the level, and does not decide it.
         periods_per_year: 252 for daily data; for the sentences.
+        shortfall: What the baseline lacks to be held against an agent, such as being half in
+            cash (`finai_rl.evaluation.coverage.Coverage.shortfall`); empty for nothing.
+        caveats: What is known of the data, one sentence each; they are told.
 
     Raises:
         ValueError: If the baseline covers other days, less than one trial is counted, or the
@@ -47,6 +54,9 @@ def judge_run(
         trial_variance,
         periods_per_year,
         ruined=result.ruined,
+        traded=bool(result.trades.any()),
+        shortfall=shortfall,
+        caveats=caveats,
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from finai_rl.config.build import build
+from finai_rl.config.build import build, import_target
 from finai_rl.config.check import check
 from finai_rl.data.versions.git_repository import GitRepository
 from finai_rl.data.versions.versioning import unlinked
@@ -51,16 +51,19 @@ def config_of(run: FinishedRun) -> DictConfig:
     """Return the checked config of a run.
 
     Raises:
-        InputError: If this version cannot run it.
+        InputError: If this version cannot run it, or its environment is not here.
     """
     try:
-        return check(OmegaConf.create(run.config()))
+        cfg = check(OmegaConf.create(run.config()))
     except InputError as error:
         version = run.tags.get("version.finai-rl", "another version")
         raise InputError(
             f"The config of run {run.run_id}, made with finai_rl {version}, does not fit this "
             f"one.\n{error}"
         ) from error
+    # Now, and not when the sealed block has been opened.
+    import_target("env._target_", cfg.env["_target_"])
+    return cfg
 
 
 def facts_of(run: FinishedRun, cfg: DictConfig) -> RunFacts:

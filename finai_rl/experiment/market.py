@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from finai_rl.config.build import build, plain
+from finai_rl.data.sources.planted import is_planted
 
 if TYPE_CHECKING:
     from finai_rl.data.market import MarketData
     from finai_rl.data.split import Split
 
+
+GENERATED = "finai_rl.data.synthetic_market"
+"""The source of generated markets, as a config names it."""
 
 CACHE = "cache"
 """Setting of a source's node that `load_split` takes, not the source."""
@@ -55,3 +59,14 @@ def load_split(cfg: DictConfig, *, cached: bool = True) -> Split:
 def source_settings(cfg: DictConfig) -> dict[str, Any]:
     """Return the settings of the data's source, ``_target_`` included, without the cache's."""
     return {name: value for name, value in plain(cfg.data).items() if name != CACHE}
+
+
+def planted_settings(cfg: DictConfig) -> dict[str, Any] | None:
+    """Return the settings of a generated market; None where it is none, or nothing is planted.
+
+    Args:
+        cfg: A checked config.
+    """
+    settings = source_settings(cfg) if cfg.get("data") else {}
+    known = settings.pop("_target_", None) == GENERATED and is_planted(settings)
+    return settings if known else None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from finai_rl.data.tables.validation import parse_dates
+from finai_rl.data.tables.dates import parse_dates
 from finai_rl.leakage.panel import SCALES
 
 READERS = (

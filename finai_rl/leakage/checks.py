@@ -41,7 +41,7 @@ def all_findings(cfg: DictConfig, market: MarketData) -> list[Finding]:
     """Return the findings of every check.
 
     Args:
-        cfg: A checked config of :class:`~finai_rl.config.schemas.Verify`.
+        cfg: A checked config of :class:`~finai_rl.config.command_schemas.Verify`.
         market: What ``cfg.data`` builds.
 
     Raises:

@@ -49,11 +49,17 @@ def _blocks(split: Split) -> Finding:
     return Finding(BLOCKS, "train, validation, test", verdict, said + "; ".join(spans))
 
 
+def _panels(split: Split) -> list[tuple[str, MarketData]]:
+    blocks = [("train", split.train), ("validation", split.validation)]
+    past = [(f"{name}.past", block.past) for name, block in blocks]
+    return [*blocks, *((name, block) for name, block in past if block is not None)]
+
+
 def _sealed(split: Split) -> Finding:
     """Check that what is handed on holds the dates of the test block and no array around it."""
     views = [
         f"{name}.{column}"
-        for name, block in (("train", split.train), ("validation", split.validation))
+        for name, block in _panels(split)
         for column, values in vars(block).items()
         if isinstance(values, np.ndarray)
         and values.base is not None

@@ -16,8 +16,8 @@ from finai_rl.config.env_schemas import COST, settings_with
 from finai_rl.data.market import MarketData
 from finai_rl.data.split import Split
 from finai_rl.evaluation.backtest import backtest
-from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import Environments
+from finai_rl.experiment.learning.agent import new_agent
 from finai_rl.leakage.altered_rollout import trajectory
 from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.panel import altered, days_to_alter
@@ -77,6 +77,7 @@ def with_oracle(data: MarketData, fill: str) -> MarketData:
         feature_names=("oracle",),
         sentiment=None,
         sentiment_names=(),
+        past=None,
     )
 
 

@@ -6,6 +6,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from typing import Any
+from unicodedata import east_asian_width
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -183,8 +184,16 @@ def legend(axes: Axes, handles: Sequence[Artist], texts: Sequence[str]) -> None:
 
 
 def shortened(name: str, width: int = 26) -> str:
-    """Cut a name that has no room beside the axes."""
-    return name if len(name) <= width else f"{name[: width - 1]}…"
+    """Cut a name that has no room beside the axes.
+
+    Args:
+        name: The name.
+        width: Most columns; a Chinese or Japanese character takes two.
+    """
+    ends = np.cumsum([1 + (east_asian_width(letter) in "WF") for letter in name])
+    if not name or ends[-1] <= width:
+        return name
+    return f"{name[: int(np.searchsorted(ends, width - 1, side='right'))]}…"
 
 
 def percent_tick(fraction: float, _: float = 0.0) -> str:

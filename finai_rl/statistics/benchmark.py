@@ -2,17 +2,56 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from finai_rl.statistics.newey_west import newey_west_covariance, newey_west_lags
 from finai_rl.statistics.returns import excess_returns, ratio, volatility
 from finai_rl.type_aliases import FloatArray
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 EQUAL_WEIGHT = "equal_weight"
 """The benchmark of every agent, by the name that metrics, tables and configs give it: the same
 money in every stock, bought on the first day and held."""
 
+ATTAINABLE = "attainable"
+"""The account that knows what is planted in a generated market, by the name tables give it."""
+
+EXPOSURE_COLUMN, LEFT_OUT_COLUMN = f"{EQUAL_WEIGHT}_exposure", f"{EQUAL_WEIGHT}_left_out"
+"""Columns of a run's returns: its share in stocks after a day's trades, stocks it does not hold."""
+
+LEAST_EXPOSURE = 0.95
+"""Below it, returns over a benchmark are in part returns over cash."""
+
 _NEGLIGIBLE_VARIANCE = 1e-24
+
+
+def shortfall_of(returns: pd.DataFrame, name: str) -> str:
+    """Return what a run's benchmark lacks to be held against its agent, without a full stop.
+
+    Args:
+        returns: Daily returns of a run, with the columns `EXPOSURE_COLUMN` and `LEFT_OUT_COLUMN`;
+            without them nothing is known. Of several blocks, column ``block``, the one that most
+            stocks are left out in counts.
+        name: What to call the benchmark.
+
+    Returns:
+        Empty where it is invested, and in every stock.
+    """
+    if EXPOSURE_COLUMN not in returns or LEFT_OUT_COLUMN not in returns:
+        return ""
+    exposure, held = returns[EXPOSURE_COLUMN].mean(), returns[LEFT_OUT_COLUMN]
+    blocks = returns["block"] if "block" in returns else np.zeros(len(held))
+    left_out = int(held.groupby(blocks).min().max())
+    parts = []
+    if exposure < LEAST_EXPOSURE:
+        parts.append(f"is {exposure:.2f} invested on average")
+    if left_out:
+        parts.append(f"leaves out {left_out} stock{'s' if left_out > 1 else ''}")
+    return f"{name.capitalize()} {' and '.join(parts)}" if parts else ""
 
 
 def benchmark_metrics(

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 AGENT, BASELINE = 0, 1
 _COLUMNS = ["agent", EQUAL_WEIGHT]
 
-# Equal weight of the same stocks differs a little by costs and whole shares, by about 0.0001 a
-# day; that of other stocks by far more.
+# Equal weight of the same stocks differs a little by costs, order limits and whole shares, by about
+# 0.0001 a day; that of other stocks, or of an account that it cannot invest, by far more.
 _OTHER_MARKET = 1e-3
 
 Place = tuple[str, int]
@@ -34,7 +34,8 @@ class TrainedRun:
         fold: Which block: its days, as text.
         seed: Of the training.
         returns: ``date``, ``agent``, ``equal_weight`` and perhaps ``index``: daily returns net
-            of costs.
+            of costs; ``equal_weight_exposure`` and ``equal_weight_left_out`` say how much of it
+            was in the market.
 
     Example:
         >>> import pandas as pd
@@ -173,7 +174,10 @@ def _align(
             account = tables[name].pop(place)
             short = len(typical.days) - len(account.days)
             if not account.in_market_of(typical):
-                reason = "other days, or other stocks of equal weight, than the other runs"
+                reason = (
+                    "other days, or another equal weight (of other stocks, or on other terms of "
+                    "trade), than the other runs"
+                )
             elif short < 0 or (short and not account.ruined):
                 reason = f"{len(account.days)} days where the other runs have {len(typical.days)}"
             else:

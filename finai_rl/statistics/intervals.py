@@ -7,7 +7,10 @@ long the days that move the statistic hang together.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from scipy.stats import rankdata
 
 from finai_rl.statistics.bootstrap import Interval, bootstrap_interval, optimal_block_length
 from finai_rl.statistics.returns import excess_returns
@@ -96,6 +99,67 @@ def sharpe_difference_interval(
         np.random.default_rng(seed),
         n_resamples=n_resamples,
     )
+
+
+def rank_correlation_interval(
+    first: FloatArray, second: FloatArray, seed: int = 0, n_resamples: int = 2_000
+) -> Interval:
+    """Interval (95 %) of the rank correlation (Spearman) of two panels, days resampled in blocks.
+
+    Each series is ranked over its own days, so that the correlation is of what goes up and down
+    together, not of what is large in one stock and small in another; the stocks' ranks are then
+    taken together. Ranks are those of all days in every resample.
+
+    Args:
+        first: (n_days, n_stocks), or (n_days,) for one series.
+        second: The same shape. Days on which a value of either is not finite are left out.
+        seed: Of the resamples.
+        n_resamples: Number of resamples.
+
+    Returns:
+        Undefined (NaN) where one of the two does not vary, or fewer than two days are left.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    if first.shape != second.shape:
+        raise ValueError(f"a rank correlation of shapes {first.shape} and {second.shape}")
+    panels = [np.atleast_2d(panel.T).T for panel in (first, second)]
+    known = np.isfinite(np.hstack(panels)).all(axis=1)
+    undefined = Interval(math.nan, math.nan, math.nan)
+    if known.sum() < 2:
+        return undefined
+    one, other = (_centred_ranks(panel[known]) for panel in panels)
+    by_day = np.column_stack(
+        [(a * b).sum(axis=1) for a, b in ((one, other), (one, one), (other, other))]
+    )
+    scale = by_day.mean(axis=0)
+    if not (scale[1:] > 0).all():
+        return undefined
+    by_day /= [np.sqrt(scale[1] * scale[2]), scale[1], scale[2]]
+
+    def correlation(samples: FloatArray) -> FloatArray:
+        both, left, right = np.moveaxis(samples.mean(axis=1), -1, 0)
+        product = np.maximum(left * right, 0)
+        return np.asarray(
+            np.divide(both, np.sqrt(product), out=np.full_like(both, np.nan), where=product > 0)
+        )
+
+    influence = by_day[:, 0] - by_day[:, 0].mean() * (by_day[:, 1] + by_day[:, 2]) / 2
+    return bootstrap_interval(
+        by_day,
+        correlation,
+        optimal_block_length(influence),
+        np.random.default_rng(seed),
+        n_resamples=n_resamples,
+    )
+
+
+def _centred_ranks(panel: FloatArray) -> FloatArray:
+    """Return the ranks of each column over its rows, less their mean; ties share one."""
+    ranks: FloatArray = rankdata(panel, axis=0)
+    centred: FloatArray = ranks - ranks.mean(axis=0)
+    return centred
 
 
 def _moments(samples: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import trim_mean
 
-from finai_rl.statistics.benchmark import EQUAL_WEIGHT
+from finai_rl.statistics.benchmark import ATTAINABLE, EQUAL_WEIGHT, shortfall_of
 from finai_rl.statistics.bootstrap import Interval
 from finai_rl.statistics.comparable_runs import (
     AGENT,
@@ -55,6 +55,8 @@ class Standing:
         n_ruined: How many of its runs ended in ruin.
         verdict: What the mean of the seeds' returns, one fold after the other, is evidence of,
             beside equal weight's on the same dates; an agent with a ruined run has none.
+        attainable: Interquartile mean of the annual Sharpe ratios of who knows what is planted in
+            a generated market, over its runs; NaN where they have none.
 
     Example:
         >>> import pandas as pd
@@ -78,6 +80,12 @@ class Standing:
     first: float
     n_ruined: int
     verdict: RunVerdict
+    attainable: float = math.nan
+
+    @property
+    def attainable_share(self) -> float:
+        """Its Sharpe ratio as a share of the attainable one; NaN where there is none above 0."""
+        return self.sharpe.estimate / self.attainable if self.attainable > 0 else math.nan
 
     @property
     def n_runs(self) -> int:
@@ -167,7 +175,17 @@ def leaderboard(
     found = comparable_runs(
         runs, lambda returns: sharpe_ratio(returns, periods_per_year, risk_free)
     )
-    return _Board(found, periods_per_year, risk_free, seed, tried_before).leaderboard()
+    # Of several folds or terms, the benchmark that falls shortest limits the verdict.
+    shortfalls = {
+        name: max((shortfall_of(run.returns, BASELINE_NAME) for run in runs[name]), key=len)
+        for name in found.returns
+    }
+    attainable = {
+        name: _attainable(runs[name], found.folds, periods_per_year, risk_free)
+        for name in found.returns
+    }
+    board = _Board(found, periods_per_year, risk_free, seed, tried_before, shortfalls, attainable)
+    return board.leaderboard()
 
 
 class _Board:
@@ -180,8 +198,11 @@ class _Board:
         risk_free: float,
         seed: int,
         tried_before: int,
+        shortfalls: Mapping[str, str],
+        attainable: Mapping[str, float],
     ) -> None:
-        self._runs, self._seed = runs, seed
+        self._runs, self._seed, self._shortfalls = runs, seed, shortfalls
+        self._attainable = attainable
         self._n_counted = len(runs.returns) + tried_before
         self._yearly = (periods_per_year, risk_free)
         self._seeds = {name: sorted({s for _, s in table}) for name, table in runs.returns.items()}
@@ -242,6 +263,7 @@ class _Board:
             first=first,
             n_ruined=self._n_ruined(name),
             verdict=self._verdict(name),
+            attainable=self._attainable[name],
         )
 
     def _n_ruined(self, name: str) -> int:
@@ -255,6 +277,7 @@ class _Board:
             self._n_counted,
             periods_per_year=self._yearly[0],
             ruined=self._n_ruined(name) > 0,
+            shortfall=self._shortfalls[name],
         )
 
     def _scores_of(self, name: str, column: int) -> FloatArray:
@@ -306,6 +329,18 @@ def _resampled_means(scores: FloatArray, rng: np.random.Generator) -> FloatArray
     drawn = rng.integers(n_seeds, size=(RESAMPLES, n_seeds, n_folds))
     resamples = scores[drawn, np.arange(n_folds)].reshape(RESAMPLES, -1)
     return np.asarray(trim_mean(resamples, 0.25, axis=1))
+
+
+def _attainable(
+    runs: Sequence[TrainedRun], folds: Sequence[str], periods_per_year: float, risk_free: float
+) -> float:
+    """Interquartile mean over the runs of the folds compared; NaN where one of them has none."""
+    tables = [run.returns for run in runs if run.fold in folds]
+    if not tables or any(ATTAINABLE not in table for table in tables):
+        return math.nan
+    earned = [table[ATTAINABLE].to_numpy(np.float64) for table in tables]
+    ratios = np.array([sharpe_ratio(returns, periods_per_year, risk_free) for returns in earned])
+    return interquartile_mean(ratios) if np.isfinite(ratios).all() else math.nan
 
 
 def _growth(returns: FloatArray) -> float:

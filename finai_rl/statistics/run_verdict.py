@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from finai_rl.statistics.returns import autocorrelation
@@ -12,6 +13,8 @@ from finai_rl.statistics.search_verdict import (
     PSR_NEEDED,
     EvidenceLevel,
     cautious,
+    known_of_data,
+    limit_of,
 )
 from finai_rl.statistics.sharpe_inference import (
     SharpeEstimate,
@@ -30,7 +33,9 @@ RULE = (
     f"Strong: a DSR of {DSR_FOR_STRONG:.2f} or more over at least {FEWEST_FOR_STRONG} days. Weak: "
     "the rest. The DSR is for all trials counted, with the variance of Sharpe ratios that "
     "independent trials without skill would have. Where a benchmark is given, the returns over "
-    "it have to pass the same tests of PSR and DSR."
+    "it have to pass the same tests of PSR and DSR. An account that never traded is no evidence. "
+    "Where the benchmark itself is not fully in the market, nothing is said of skill, and the "
+    "evidence is at most weak."
 )
 
 _LEVELS: tuple[EvidenceLevel, ...] = ("no evidence", "weak", "strong")
@@ -108,6 +113,9 @@ def judge_returns(
     periods_per_year: float = 252,
     *,
     ruined: bool = False,
+    traded: bool = True,
+    shortfall: str = "",
+    caveats: Sequence[str] = (),
 ) -> RunVerdict:
     """Judge daily returns as `judge_run` judges those of a backtest.
 
@@ -119,6 +127,10 @@ def judge_returns(
         trial_variance: Variance of the trials' Sharpe ratios.
         periods_per_year: 252 for daily data.
         ruined: Whether the account was ruined, which is evidence of nothing good.
+        traded: Whether it traded at all.
+        shortfall: What the benchmark lacks to be held against an agent, such as being half in
+            cash, without a full stop; empty for nothing.
+        caveats: What is known of the data, one sentence each.
     """
     evidence = sharpe_evidence(returns, n_counted, trial_variance)
     active = None
@@ -127,17 +139,22 @@ def judge_returns(
     grade = _grade(evidence) if active is None else min(_grade(evidence), _grade(active))
     if evidence.estimate.n_returns < FEWEST_FOR_STRONG:
         grade = min(grade, 1)
-    grade = 0 if ruined else grade
+    if shortfall:
+        grade = min(grade, 1)
+    grade = 0 if ruined or not traded else grade
     level = _LEVELS[grade]
-    claim = "a Sharpe ratio above 0" if active is None else "skill"
+    claim = "a Sharpe ratio above 0" if active is None or shortfall else "skill"
     parts = [f"{level.removesuffix(' evidence').capitalize()} evidence of {claim}."]
     if ruined:
         parts.append("The account was ruined.")
+    elif not traded:
+        parts.append("The agent never traded: its account shows nothing that it decided.")
     else:
         year = math.sqrt(periods_per_year)
         parts.append(_own(evidence, year))
         if evidence.estimate.sharpe > 0:
             parts += [_over_benchmark(active, benchmark, year), _doubts(returns, grade)]
+    parts += [limit_of(shortfall), known_of_data(caveats)]
     return RunVerdict(level, " ".join(filter(None, parts)), RULE, evidence, active, benchmark)
 
 

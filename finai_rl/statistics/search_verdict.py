@@ -25,12 +25,14 @@ RULE = (
     f"{PBO_FOR_STRONG:.0%} or less, or a PSR of {PSR_NEEDED:.2f} for the median trial, so that it "
     "hardly matters which one is picked. Weak: the rest. The DSR is for all trials counted, with "
     "the variance of Sharpe ratios that trials without skill would have. Where a benchmark is "
-    "given, the returns over it have to pass the same tests of PSR and DSR."
+    "given, the returns over it have to pass the same tests of PSR and DSR; where it is not fully "
+    "in the market itself, nothing is said of skill, and the evidence is at most weak."
 )
 
 # Below it, a PBO moves in coarse steps and by luck from 0 to 1.
 _FEW_TRIALS = 10
 _PBO_OF_CHANCE = 0.5
+_CAVEATS_TOLD = 3
 _LEVELS: tuple[EvidenceLevel, ...] = ("no evidence", "weak", "strong")
 _MOST_BLOCKS, _LEAST_BLOCKS, _LEAST_BLOCK_LENGTH = 16, 4, 10
 
@@ -72,6 +74,8 @@ def judge_search(
     benchmark_returns: FloatArray | None = None,
     other_sharpe_ratios: Sequence[float] | FloatArray = (),
     n_counted: int | None = None,
+    shortfall: str = "",
+    caveats: Sequence[str] = (),
 ) -> SearchVerdict:
     """Compute the statistics of a search and judge it with `search_verdict`.
 
@@ -86,6 +90,8 @@ def judge_search(
         other_sharpe_ratios: Per-period Sharpe ratios of trials without returns: see `deflate`.
             They count as trials over the benchmark as well, but not in the variance there.
         n_counted: All trials counted in the experiment, if more.
+        shortfall: See `search_verdict`.
+        caveats: See there.
 
     Raises:
         ValueError: As `deflate`, and if the benchmark covers other days.
@@ -104,13 +110,15 @@ def judge_search(
     overfitting = None
     if n_trials > 1 and n_blocks >= _LEAST_BLOCKS:
         overfitting = backtest_overfitting(trial_returns, n_blocks)
-    return search_verdict(deflated, overfitting, active)
+    return search_verdict(deflated, overfitting, active, shortfall, caveats)
 
 
 def search_verdict(
     deflated: DeflatedSharpe,
     overfitting: BacktestOverfitting | None = None,
     active: DeflatedSharpe | None = None,
+    shortfall: str = "",
+    caveats: Sequence[str] = (),
 ) -> SearchVerdict:
     """Judge a search by its trials' returns.
 
@@ -146,18 +154,25 @@ def search_verdict(
         deflated: Of the trials' returns.
         overfitting: Of the same returns; None if it cannot be computed.
         active: Of the trials' returns less those of a benchmark.
+        shortfall: What the benchmark lacks to be held against an agent, without a full stop:
+            nothing is then said of skill, and the evidence is at most weak.
+        caveats: What is known of the data, one sentence each.
     """
     grade = _grade(deflated) if active is None else min(_grade(deflated), _grade(active))
     typical = _typical(deflated, active)
     if overfitting is None or not (overfitting.pbo <= PBO_FOR_STRONG or typical):
         grade = min(grade, 1)
+    if shortfall:
+        grade = min(grade, 1)
     level = _LEVELS[grade]
-    claim = "a Sharpe ratio above 0" if active is None else "skill"
+    claim = "a Sharpe ratio above 0" if active is None or shortfall else "skill"
     heading = f"{level.removesuffix(' evidence').capitalize()} evidence of {claim}."
     parts = [heading, _selection(deflated)]
     if deflated.estimate.sharpe > 0:
         parts += [_over_benchmark(active), _overfitting(overfitting, typical)]
-    return SearchVerdict(level, " ".join(parts), RULE, deflated, active, overfitting)
+    parts += [limit_of(shortfall), known_of_data(caveats)]
+    sentence = " ".join(filter(None, parts))
+    return SearchVerdict(level, sentence, RULE, deflated, active, overfitting)
 
 
 def _typical(deflated: DeflatedSharpe, active: DeflatedSharpe | None) -> bool:
@@ -256,3 +271,19 @@ def cautious(confidence: float) -> str:
     if math.isnan(confidence):
         return "undefined"
     return f"{math.floor(confidence * 100 + 1e-9) / 100:.2f}"
+
+
+def limit_of(shortfall: str) -> str:
+    """Return the sentence on a benchmark that falls short; empty where none does."""
+    if not shortfall:
+        return ""
+    return f"{shortfall}, so returns over it say little of skill; the evidence is at most weak."
+
+
+def known_of_data(caveats: Sequence[str]) -> str:
+    """Return what a verdict says of its data: the first caveats, and how many more there are."""
+    if not caveats:
+        return ""
+    told = " ".join(f"{caveat.rstrip('.')}." for caveat in caveats[:_CAVEATS_TOLD])
+    more = len(caveats) - _CAVEATS_TOLD
+    return f"Of the data: {told}{f' And {more} more.' if more > 0 else ''}"

@@ -44,6 +44,7 @@ class MultirunRecord(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Load and check what all jobs share, and open the parent run."""
         try:
+            _vary_members(config)
             _vary_seeds(config)
             _resolve_params(config)
             if config.hydra.sweeper._target_ != STUDY_SWEEPER:
@@ -60,21 +61,51 @@ def _refuse(message: str) -> NoReturn:
     raise SystemExit(1) from None
 
 
+def _vary_members(config: DictConfig) -> None:
+    """Make an ensemble's members a parameter of the grid, unless the command line varies agents.
+
+    Raises:
+        InputError: If another sweeper is to run it, or a trial is to have several seeds.
+    """
+    from finai_rl.sweep.space import keys_of
+
+    if not str(config.split.get("_target_")).endswith(".split_rolling"):
+        return
+    if config.hydra.sweeper._target_ != GRID_SWEEPER or config.sweep.seeds > 1:
+        raise InputError(
+            "split=rolling: for evaluation=ensemble, which is a grid of members, folds and seeds: "
+            "leave sweep= out, and sweep.seeds at 1"
+        )
+    members = list(config.ensemble.members)
+    if "agent" in keys_of(config.hydra.overrides.task):
+        return
+    if not members or len(set(members)) < len(members):
+        raise InputError(f"ensemble.members: agents, each once, got {members}")
+    with read_write(config.hydra.sweeper), open_dict(config.hydra.sweeper):
+        params = config.hydra.sweeper.get("params") or {}
+        config.hydra.sweeper.params = {**params, "agent": ",".join(map(str, members))}
+
+
 def _vary_seeds(config: DictConfig) -> None:
     """Make the setting ``seeds`` a parameter of the grid, unless the command line varies seeds.
 
     Raises:
-        InputError: If they are not different numbers, or another sweeper has seeds of its own.
+        InputError: If they are not different numbers, if the command line has both, or if another
+            sweeper has seeds of its own.
     """
     from finai_rl.sweep.space import keys_of
 
     seeds = config.get("seeds")
-    if seeds is None or "seed" in keys_of(config.hydra.overrides.task):
+    given = keys_of(config.hydra.overrides.task)
+    if seeds is not None and {"seed", "seeds"} <= set(given):
+        raise InputError("seeds: has no effect beside seed; leave one of them out")
+    if seeds is None or "seed" in given:
         return
     if config.hydra.sweeper._target_ != GRID_SWEEPER:
         raise InputError(
             "seeds, which evaluation=walk_forward and evaluation=cpcv set: for grids only; a "
-            "search judges by one validation block, and has sweep.seeds=3 for several seeds a trial"
+            "search judges by one validation block: set seeds=null, and sweep.seeds=3 for several "
+            "seeds a trial"
         )
     numbers = list(seeds) if OmegaConf.is_list(seeds) else []
     if not numbers or not all(type(number) is int and number >= 0 for number in numbers):
@@ -117,6 +148,7 @@ def _close(error: BaseException | None) -> None:
 def _session(config: DictConfig) -> Session:
     from finai_rl.sweep import study
     from finai_rl.sweep.plan import Plan, first_job, first_values
+    from finai_rl.sweep.previous_fold import check_order
     from finai_rl.sweep.session import Prospect, Session
 
     sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
@@ -127,13 +159,15 @@ def _session(config: DictConfig) -> Session:
         study.stamp(study.absolute(str(sweeper["storage"])))
     folder = Path(str(config.hydra.sweep.dir)).absolute()
     n_jobs = int(config.hydra.launcher.get("n_jobs") or 1)
+    n_jobs = n_jobs if n_jobs > 0 else os.cpu_count() or 1
+    check_order(job.cfg, n_jobs, grid=sweeper["_target_"] == GRID_SWEEPER)
     direction = sweeper.get("direction", "maximize")
     return Session(
         job,
         Plan(
             name=f"multirun {folder.parent.name} {folder.name}",
             folder=folder,
-            n_jobs=n_jobs if n_jobs > 0 else os.cpu_count() or 1,
+            n_jobs=n_jobs,
             direction=str(getattr(direction, "name", direction)).lower(),
             sweeper=sweeper,
         ),

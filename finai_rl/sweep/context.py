@@ -72,7 +72,8 @@ class Seal:
             InputError: If a row of the sealed block is among them, or the trial's objective could
                 not be compared with that of the others.
         """
-        last = max(_span(split)[1], split.train_blocks[-1].day_names[-1])
+        blocks = [split.train_blocks[-1], split.validation_blocks[-1], split.trade]
+        last = max(block.day_names[-1] for block in blocks if block is not None)
         same_data = split.train.source.sha256 == self.sha256
         if same_data and self.sealed_from is not None and last >= self.sealed_from:
             raise InputError(

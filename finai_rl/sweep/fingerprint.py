@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from omegaconf import DictConfig
 
 from finai_rl.config.build import plain
-from finai_rl.config.schemas import first_name
+from finai_rl.config.schemas import ADDED, first_name
 from finai_rl.sweep.space import SearchSpace
 from finai_rl.tracking.params import flatten
 
 IRRELEVANT = (
+    "agent.tensorboard_log",
     "data.cache",
     "tracking.",
     "sweep.register",
@@ -50,6 +51,8 @@ def settings_of(cfg: DictConfig, space: SearchSpace, direction: str, sha256: str
         and not any(key == name or key.startswith(f"{name}.") for name in varied)
         and key.partition(".")[0] not in groups
     }
+    # A search made before there were these settings is still the same.
+    settings = {key: value for key, value in settings.items() if ADDED.get(key) != value}
     known = {f"range of {name}": text for name, text in space.describe().items()}
     return {**settings, **known, "direction": direction, "sha256 of the data": sha256}
 
@@ -64,5 +67,5 @@ def differences(known: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [
         f"{key}: {known.get(key, 'not set')} then, {now.get(key, 'not set')} now"
         for key in sorted(known.keys() | now.keys())
-        if known.get(key) != now.get(key)
+        if known.get(key) != now.get(key) and not key.startswith(IRRELEVANT)
     ]

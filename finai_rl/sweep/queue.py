@@ -12,10 +12,10 @@ from typing import Any
 
 import hydra.utils
 import optuna
-from hydra.core.override_parser.types import Quote, QuotedString
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from finai_rl.config.overrides import quoted
 from finai_rl.errors import InputError
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import StudyAddress
@@ -23,6 +23,7 @@ from finai_rl.sweep.grid import NumberedGrid
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.space import SearchSpace
 from finai_rl.sweep.study import locked, opened, set_state
+from finai_rl.tracking.journal.file import is_silent
 from finai_rl.tracking.lifecycle import is_gone, process_tags
 
 log = logging.getLogger(__name__)
@@ -59,8 +60,8 @@ class Job:
             *self.overrides,
             f"sweep.trial={self.number}",
             f"sweep.attempt={self.attempt}",
-            f"hydra.sweep.dir={_quoted(str(self.folder.parent))}",
-            f"hydra.sweep.subdir={_quoted(self.folder.name)}",
+            f"hydra.sweep.dir={quoted(str(self.folder.parent))}",
+            f"hydra.sweep.subdir={quoted(self.folder.name)}",
         ]
 
     def again(self) -> Job:
@@ -209,7 +210,8 @@ class TrialQueue:
             for trial in study.get_trials(deepcopy=False):
                 # Given out under the lock: without an owner its process died right then.
                 owner = trial.user_attrs.get(PROCESS)
-                gone = owner is None or is_gone(owner)
+                folder = Path(trial.user_attrs.get(FOLDER, ""))
+                gone = owner is None or is_gone(owner) or is_silent(folder, owner)
                 if trial.state == TrialState.RUNNING and gone:
                     self._settle(study, trial)
 
@@ -245,11 +247,6 @@ def _unused(folder: Path) -> Path:
         count += 1
         unused = folder.with_name(f"{folder.name}-{count}")
     return unused
-
-
-def _quoted(text: str) -> str:
-    """Return text as an override's value, whatever signs are in it."""
-    return QuotedString(text, Quote.single).with_quotes()
 
 
 def _tell(study: optuna.Study, outcome: Outcome) -> None:

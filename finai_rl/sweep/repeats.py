@@ -16,7 +16,7 @@ import pandas as pd
 from omegaconf import DictConfig
 from optuna.trial import FrozenTrial
 
-from finai_rl.experiment.holdout import RETURNS_FILE
+from finai_rl.experiment.backtests.holdout import RETURNS_FILE
 from finai_rl.report.leaderboard.files import print_leaderboard, save_leaderboard
 from finai_rl.statistics.comparable_runs import TrainedRun
 from finai_rl.statistics.leaderboard import leaderboard

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import os
-import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext
@@ -17,8 +16,9 @@ from omegaconf import DictConfig
 
 from finai_rl.config.build import build, plain
 from finai_rl.data.market import DataSource
+from finai_rl.experiment.backtests.holdout import Holdout
+from finai_rl.experiment.before_data import check_before_data
 from finai_rl.experiment.environments import Environments
-from finai_rl.experiment.holdout import Holdout
 from finai_rl.experiment.market import load_split
 from finai_rl.statistics.returns import simple_returns
 from finai_rl.sweep.context import Seal, SweepContext
@@ -26,9 +26,10 @@ from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.plan import FirstJob, Plan
 from finai_rl.sweep.results import Results, of_folder, of_study
 from finai_rl.sweep.study import locked
-from finai_rl.sweep.summary import summarize
+from finai_rl.sweep.summary import Benchmark, summarize
 from finai_rl.tracking import Tracker, data_tags, note_tag, provenance_tags
-from finai_rl.tracking.provenance import without_password
+from finai_rl.tracking.provenance import command_line, without_password
+from finai_rl.tracking.store_choice import log_store
 from finai_rl.type_aliases import FloatArray
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class Prospect:
     Attributes:
         seal: The validation block and what lies behind it.
         baseline: (n_days - 1,) validation returns of equal weight, buy and hold.
+        shortfall: What it lacks to be held against an agent; empty for nothing.
         source: Where the data came from.
 
     Example:
@@ -49,12 +51,13 @@ class Prospect:
         >>> from finai_rl.data.split import split_by_fraction
         >>> split = split_by_fraction(synthetic_market(n_days=20, n_stocks=2))
         >>> seal = Seal.of(split, compare_data=True)
-        >>> Prospect(seal, baseline=np.zeros(2), source=split.train.source).seal.validation
+        >>> Prospect(seal, np.zeros(2), shortfall="", source=split.train.source).seal.validation
         ('2010-01-22', '2010-01-26')
     """
 
     seal: Seal
     baseline: FloatArray
+    shortfall: str
     source: DataSource
 
     @classmethod
@@ -66,16 +69,19 @@ class Prospect:
             compare_data: Whether every trial has to use this data and validation block.
 
         Raises:
-            InputError: If data, environment or objective cannot be used as they are.
+            InputError: If device, data, environment or objective cannot be used as they are.
         """
+        check_before_data(cfg)
         split = load_split(cfg)
         if split.test is None:
             log.warning("This split leaves no sealed test block: nothing is left to judge by")
-        holdout = Holdout(Environments(cfg), split.validation)
+        environments = Environments(cfg)
+        holdout = Holdout(environments, split.validation)
         holdout.check()
         return cls(
             Seal.of(split, compare_data=compare_data),
             simple_returns(holdout.baseline.account_value),
+            holdout.coverage.shortfall,
             split.train.source,
         )
 
@@ -100,6 +106,7 @@ class Session:
         self._stack = ExitStack()
         self._handed_over = False
         self.tracker: Tracker = build(_parent(job.cfg, plan), "tracking")
+        self.tracker.journal_in(plan.folder)
 
     @property
     def run_id(self) -> str | None:
@@ -107,6 +114,8 @@ class Session:
         return self.tracker.run_id
 
     def __enter__(self) -> Self:
+        cfg = self._job.cfg
+        log_store(cfg.tracking, cfg.output_root, cfg.tracking.get("experiment_name"))
         self._stack.enter_context(self.tracker)
         try:
             self._describe()
@@ -168,7 +177,7 @@ class Session:
         tags = {
             "sweep.level": "parent",
             "sweep.kind": "search" if plan.study else "multirun",
-            "sweep.command": without_password(shlex.join(sys.orig_argv)),
+            "sweep.command": command_line(),
             "sweep.study": plan.study.name if plan.study else "",
             "sweep.storage": sweeper.get("storage") or "",
             "sweep.n_trials": n_trials,
@@ -190,8 +199,14 @@ class Session:
         try:
             # Of processes that share a search, the last to write must be the last to have read.
             with locked(self._plan.study) if self._plan.study else nullcontext():
-                results, baseline = self._results(), self._prospect.baseline
-                summarize(results, self._job.cfg, self._plan, baseline, self.tracker, brief=brief)
+                benchmark = Benchmark(
+                    self._prospect.baseline,
+                    self._prospect.shortfall,
+                    self._prospect.source.caveats,
+                )
+                summarize(
+                    self._results(), self._job.cfg, self._plan, benchmark, self.tracker, brief=brief
+                )
         except Exception as error:
             log.warning("The sum of the trials could not be drawn", exc_info=error)
 

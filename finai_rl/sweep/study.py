@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 from finai_rl.errors import InputError
 from finai_rl.sweep.context import StudyAddress, SweepContext
 from finai_rl.tracking.lifecycle import signals_wait
+from finai_rl.tracking.provenance import without_password
 
 LOCK_SECONDS = 300
 _SQLITE = "sqlite:///"
@@ -47,7 +48,9 @@ def absolute(url: str) -> str:
     try:
         sqlalchemy.make_url(url).get_dialect().import_dbapi()
     except (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError) as error:
-        raise InputError(f"hydra.sweeper.storage: {url} is no database URL: {error}") from None
+        raise InputError(
+            f"hydra.sweeper.storage: {without_password(url)} is no database URL: {error}"
+        ) from None
     except ImportError as error:
         raise InputError(f"hydra.sweeper.storage: {_shown(url)} needs a driver: {error}") from None
     return url

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from omegaconf import DictConfig
 
+from finai_rl.experiment.backtests.holdout import RETURNS_FILE
 from finai_rl.report.search.trials_table import save_trials_table
+from finai_rl.statistics.benchmark import EQUAL_WEIGHT, shortfall_of
 from finai_rl.statistics.deflation import trial_sharpe_ratios
 from finai_rl.statistics.search_verdict import SearchVerdict, judge_search
+from finai_rl.sweep.ensemble.summary import summarize_ensemble
 from finai_rl.sweep.repeats import compare_repeats, repeats
 from finai_rl.sweep.results import Results
 from finai_rl.tracking import Tracker, note_tag
@@ -30,11 +35,30 @@ ATTRIBUTES = ("scores", "reason", "run_id")
 """What tables of trials show beside states, objectives and parameters."""
 
 
+@dataclass(frozen=True, eq=False)
+class Benchmark:
+    """What trials are held against: equal weight, buy and hold, on validation.
+
+    Attributes:
+        returns: (n_days - 1,) daily.
+        shortfall: What it lacks to be held against an agent; empty for nothing.
+        caveats: What is known of its data.
+
+    Example:
+        >>> Benchmark(np.array([0.01, -0.01]), "Equal weight is 0.50 invested on average").caveats
+        ()
+    """
+
+    returns: FloatArray
+    shortfall: str = ""
+    caveats: Sequence[str] = ()
+
+
 def summarize(
     results: Results,
     cfg: DictConfig,
     plan: Plan,
-    baseline: FloatArray,
+    baseline: Benchmark,
     tracker: Tracker,
     *,
     brief: bool,
@@ -45,7 +69,7 @@ def summarize(
         results: Its trials.
         cfg: The config of any of its jobs.
         plan: What the multirun set out to do.
-        baseline: (n_days - 1,) validation returns of equal weight, buy and hold.
+        baseline: What needs no skill, on validation.
         tracker: Of the parent run, still open.
         brief: Leave page and registration out: the multirun was interrupted, or another
             process ends it.
@@ -54,7 +78,8 @@ def summarize(
     folder = plan.folder / SUMMARY
     folder.mkdir(parents=True, exist_ok=True)
     # The best of several seeds or folds is no choice to be judged: configurations are compared.
-    repeated = plan.study is None and repeats(results)
+    in_turns = str(cfg.split._target_).endswith(".split_rolling")
+    repeated = plan.study is None and (in_turns or repeats(results))
     verdict = None if repeated else judge(results, baseline, counted)
     save_trials_table(results.trials, folder, objective=cfg.objective, user_attrs=ATTRIBUTES)
     best = results.best
@@ -65,30 +90,54 @@ def summarize(
     if best is not None and cfg.sweep.register and not brief:
         _register(best, cfg, tracker)
     _print(results, best, verdict, cfg, plan, repeated=repeated)
-    if repeated:
+    if in_turns and not brief:
+        summarize_ensemble(plan.folder, cfg, counted, tracker, folder)
+    elif repeated and not in_turns:
         compare_repeats(results, cfg, counted, tracker, folder)
     tracker.log_artifacts(folder, SUMMARY)
     _say_where(plan, tracker)
 
 
-def judge(results: Results, baseline: FloatArray, counted: int | None) -> SearchVerdict | None:
+def judge(results: Results, baseline: Benchmark, counted: int | None) -> SearchVerdict | None:
     """Judge the best trial by all of them; None where there is no best one with its returns.
 
     Args:
         results: The trials.
-        baseline: Returns of what needs no skill.
+        baseline: What needs no skill.
         counted: How many trained agents of the experiment were scored on validation.
     """
     trials, returns = results.returns()
     best = results.best
     if best is None or best not in trials:
         return None
+    baseline = _own_benchmark(best, baseline)
     pruned = results.pruned_returns()
     others = [ratio for series in pruned for ratio in trial_sharpe_ratios(series[:, None])]
     seen = max(len(trials) + len(pruned), counted or 0)
-    same_days = len(baseline) == len(returns)
+    same_days = len(baseline.returns) == len(returns)
     return judge_search(
-        returns, trials.index(best), baseline if same_days else None, others, n_counted=seen
+        returns,
+        trials.index(best),
+        baseline.returns if same_days else None,
+        others,
+        n_counted=seen,
+        shortfall=baseline.shortfall if same_days else "",
+        caveats=baseline.caveats,
+    )
+
+
+def _own_benchmark(best: FrozenTrial, known: Benchmark) -> Benchmark:
+    """Return equal weight on the best trial's own terms of trade, which a search may vary."""
+    folder = Path(best.user_attrs.get("folder", ""))
+    files = sorted(folder.glob(f"**/backtest/{RETURNS_FILE}"))
+    if not best.user_attrs.get("folder") or not files:
+        return known
+    returns = pd.read_csv(files[0])
+    name = EQUAL_WEIGHT.replace("_", " ")
+    return replace(
+        known,
+        returns=returns[EQUAL_WEIGHT].to_numpy(np.float64),
+        shortfall=shortfall_of(returns, name),
     )
 
 

@@ -17,6 +17,7 @@ from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 from omegaconf import DictConfig, OmegaConf, open_dict
 from optuna.trial import TrialState
 
+from finai_rl.config.limits.search import search_problems
 from finai_rl.errors import InputError
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep import study as studies
@@ -58,7 +59,10 @@ class StudySweeperImpl(OptunaSweeperImpl):
     def __init__(
         self, pruner: Any, conditional: Any, retries: int, seed: int, **settings: Any
     ) -> None:
-        super().__init__(**settings)
+        # The named plugin asserts it without a word; `search_problems` says what it may be.
+        rate = settings["max_failure_rate"]
+        super().__init__(**{**settings, "max_failure_rate": 0.5})
+        self.max_failure_rate = rate
         self._retries, self._seed = retries, seed
 
     def setup(
@@ -82,6 +86,7 @@ class StudySweeperImpl(OptunaSweeperImpl):
 
     def _sweep(self, arguments: list[str]) -> None:
         node: Any = OmegaConf.to_container(self.config.hydra.sweeper, resolve=True)
+        _refuse(node, self.config.hydra.overrides.hydra)
         direction = self._direction()
         space = SearchSpace.parse(
             node["params"] or {},
@@ -215,6 +220,25 @@ class StudySweeperImpl(OptunaSweeperImpl):
                 "hydra.sweeper.n_trials adds to them",
                 self.n_trials,
             )
+
+
+def _refuse(node: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """Refuse settings of the sweeper that are out of bounds, or that a search does not use.
+
+    Raises:
+        InputError: Names them, and what to set instead.
+    """
+    problems = [*search_problems(node)]
+    if node.get("search_space"):
+        problems.append(
+            "hydra.sweeper.search_space: has no effect; give ranges in hydra.sweeper.params"
+        )
+    if node["sampler"].get("seed") is not None and "hydra.sweeper.seed" in keys_of(overrides):
+        problems.append(
+            "hydra.sweeper.seed: has no effect beside hydra.sweeper.sampler.seed; leave one out"
+        )
+    if problems:
+        raise InputError("\n".join(problems))
 
 
 def _claim(address: StudyAddress, settings: dict[str, str], store: str) -> str | None:

@@ -16,12 +16,13 @@ from omegaconf import DictConfig
 
 from finai_rl.config.build import build, plain
 from finai_rl.config.command import WithSeed
-from finai_rl.errors import InputError, StoppedEarly
-from finai_rl.experiment.hooks import TrainingHooks
+from finai_rl.errors import InputError, StoppedEarly, disk_trouble
+from finai_rl.experiment.learning.hooks import TrainingHooks
 from finai_rl.statistics.seeds import aggregate
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import SweepContext
 from finai_rl.sweep.outcome import Outcome, save_returns
+from finai_rl.sweep.previous_fold import model_of_previous_fold
 from finai_rl.sweep.pruning import ValidationLooks, looks_at
 from finai_rl.sweep.study import StudyTrial
 from finai_rl.tracking import COUNTED_TAG, NoTracker, Tracker
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
     from finai_rl.data.split import Split
-    from finai_rl.experiment.holdout import Holdout, HoldoutBlocks, HoldoutReport
+    from finai_rl.experiment.backtests.holdout import Holdout, HoldoutReport
+    from finai_rl.experiment.backtests.holdout_blocks import HoldoutBlocks
     from finai_rl.type_aliases import FloatArray
 
 log = logging.getLogger(__name__)
@@ -83,7 +85,7 @@ class Trial:
             self._end(states.FAIL, None, f"{type(error).__name__}: {error}")
             if self.context.study is None:
                 raise
-            known = isinstance(error, InputError)
+            known = isinstance(error, InputError) or disk_trouble(error) is not None
             log.error("Trial %d failed: %s", self.outcome.number, error, exc_info=not known)
         except BaseException as end:
             self._end(states.KILLED, None, type(end).__name__)
@@ -153,7 +155,9 @@ class Trial:
 
     def _train_several(self, train: Train, seeds: list[int]) -> None:
         cfg = self._nested(self.cfg, self.outcome.run_name, self.context.parent_run_id)
-        with build(cfg.tracking, "tracking") as tracker:
+        tracker: Tracker = build(cfg.tracking, "tracking")
+        tracker.journal_in(self._folder)
+        with tracker:
             self.opened(tracker)
             tracker.log_config(plain(cfg), list(HydraConfig.get().overrides.task))
             for number, seed in enumerate(seeds):
@@ -183,6 +187,10 @@ class Trial:
 
     def _train_one(self, train: Train, cfg: DictConfig, folder: Path, number: int) -> None:
         hooks = _SeedHooks(self, cfg, number)
+        if cfg.evaluation.get("warm_start"):
+            multirun = Path(str(HydraConfig.get().sweep.dir)).absolute()
+            before = model_of_previous_fold(cfg, multirun, self.outcome.params)
+            hooks.init_from = None if before is None else str(before)
         folder.mkdir(parents=True, exist_ok=True)
         try:
             value = train(cfg, folder, hooks)
@@ -208,6 +216,8 @@ class _SeedHooks(TrainingHooks):
     """Seals, scores and prunes the training of one seed of a trial."""
 
     prints_summary = False
+    # A trial that was killed is trained anew.
+    can_go_on = False
 
     def __init__(self, trial: Trial, cfg: DictConfig, number: int) -> None:
         self._trial, self._cfg, self._number = trial, cfg, number
@@ -228,7 +238,7 @@ class _SeedHooks(TrainingHooks):
     def callbacks(
         self, agent: BaseAlgorithm, env: VecEnv, steps: int, holdout: Holdout | HoldoutBlocks
     ) -> Sequence[BaseCallback]:
-        from finai_rl.experiment.holdout import HoldoutBlocks
+        from finai_rl.experiment.backtests.holdout_blocks import HoldoutBlocks
 
         n_looks = self._cfg.sweep.evaluations
         # A search, which alone has a pruner, is refused where there are several blocks.

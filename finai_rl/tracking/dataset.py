@@ -7,7 +7,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from finai_rl.tracking.provenance import data_version_tags
 
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 _DIGEST_WIDTH = 36
 
 
-def dataset_input(data: MarketData, context: str) -> DatasetInput:
-    """Return a panel as an input of a run.
+def dataset_entry(data: MarketData, context: str) -> dict[str, Any]:
+    """Return a panel as an input of a run: the fields of MLflow's dataset, and its tags.
 
     MLflow keeps one dataset per name and digest in an experiment, and ignores a second one with
     another period. So the digest stands for what was used (the source's hash, the days, tickers
@@ -31,17 +30,17 @@ def dataset_input(data: MarketData, context: str) -> DatasetInput:
         context: What for: ``"training"``, ``"validation"``, ``"test"``.
     """
     source_type, source = _source(data.source)
-    dataset = Dataset(
-        name=data.source.name,
-        digest=panel_digest(data),
-        source_type=source_type,
-        source=json.dumps(source),
-        schema=json.dumps({"mlflow_colspec": _columns(data)}),
-        profile=json.dumps(_profile(data)),
-    )
+    dataset = {
+        "name": data.source.name,
+        "digest": panel_digest(data),
+        "source_type": source_type,
+        "source": json.dumps(source),
+        "schema": json.dumps({"mlflow_colspec": _columns(data)}),
+        "profile": json.dumps(_profile(data)),
+    }
     # On the input, not the dataset: equal bytes at a later commit are the same dataset.
     tags = {"mlflow.data.context": context, **data_version_tags(data.source)}
-    return DatasetInput(dataset, [InputTag(name, value) for name, value in tags.items()])
+    return {"dataset": dataset, "tags": tags}
 
 
 def panel_digest(data: MarketData) -> str:

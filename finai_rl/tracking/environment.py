@@ -43,6 +43,23 @@ def short_patience(retries: int, timeout: int) -> Iterator[None]:
         os.environ.update({name: CLIENT_DEFAULTS[name] for name in ours})
 
 
+def use_store(uri: str) -> None:
+    """Point MLflow's functions at a store, and leave the user's variable as it was.
+
+    MLflow writes the URI into ``MLFLOW_TRACKING_URI``, where a later job of the same process would
+    take it for the user's choice.
+    """
+    import mlflow
+
+    variable = "MLFLOW_TRACKING_URI"
+    before = os.environ.get(variable)
+    mlflow.set_tracking_uri(uri)
+    if before is None:
+        os.environ.pop(variable, None)
+    else:
+        os.environ[variable] = before
+
+
 @contextmanager
 def quiet(*loggers: str) -> Iterator[None]:
     """Limit loggers to warnings."""

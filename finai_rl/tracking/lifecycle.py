@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,12 +17,19 @@ from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
 from mlflow import MlflowClient
-from mlflow.entities import RunTag
+from mlflow.entities import Run, RunTag
 
 from finai_rl.errors import StoppedEarly
+from finai_rl.tracking.provenance import without_password
 
 SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 MAX_TAG = 8000
+TRACE_LINES = 15
+GONE = "process is gone"
+HEARTBEAT_TAG = "heartbeat"
+"""When a run last gave a sign of life, in seconds since 1970."""
+END_TAGS = {"killed", "failure", "failure.trace"}
+"""What an earlier end of a run left on it, and what is not true of one that goes on."""
 
 
 class RunEnd(NamedTuple):
@@ -33,7 +41,7 @@ class RunEnd(NamedTuple):
         >>> run_end(KeyboardInterrupt())
         RunEnd(status='KILLED', tags={'killed': 'KeyboardInterrupt'}, trace=None)
         >>> run_end(ValueError("negative price")).tags
-        {'failure': 'ValueError: negative price'}
+        {'failure': 'ValueError: negative price', 'failure.trace': 'ValueError: negative price'}
     """
 
     status: str
@@ -51,8 +59,10 @@ def run_end(error: BaseException | None) -> RunEnd:
         return RunEnd("KILLED", {"killed": "KeyboardInterrupt"})
     if isinstance(error, StoppedEarly):
         return RunEnd("FINISHED", {"stopped_early": str(error)[:MAX_TAG]})
-    failure = f"{type(error).__name__}: {error}"[:MAX_TAG]
-    return RunEnd("FAILED", {"failure": failure}, "".join(traceback.format_exception(error)))
+    failure = without_password(f"{type(error).__name__}: {error}")[:MAX_TAG]
+    trace = without_password("".join(traceback.format_exception(error)))
+    last_lines = "\n".join(trace.splitlines()[-TRACE_LINES:])[-MAX_TAG:]
+    return RunEnd("FAILED", {"failure": failure, "failure.trace": last_lines}, trace)
 
 
 @contextmanager
@@ -114,22 +124,69 @@ def process_tags() -> dict[str, str]:
     }
 
 
-def close_orphans(client: MlflowClient, experiment_id: str) -> list[str]:
-    """Close the runs that a process of this host left open when it died.
+def close_orphans(client: MlflowClient, experiment_id: str) -> dict[str, str]:
+    """Close the runs whose process died: of this host by its process, of others by its heartbeat.
 
     Returns:
-        Identifiers of the runs closed as KILLED.
+        Identifiers of the runs closed as KILLED, and why each was.
     """
-    host = socket.gethostname().replace("'", "")
-    closed = []
+    closed = {}
     for run in client.search_runs(
-        [experiment_id], f"attributes.status = 'RUNNING' AND tags.host = '{host}'", max_results=1000
+        [experiment_id], "attributes.status = 'RUNNING' AND tags.pid != ''", max_results=1000
     ):
-        if is_gone(run.data.tags):
-            client.set_tag(run.info.run_id, "killed", "process is gone")
-            client.set_terminated(run.info.run_id, "KILLED")
-            closed.append(run.info.run_id)
+        if reason := close_orphan(client, run):
+            closed[str(run.info.run_id)] = reason
     return closed
+
+
+def close_orphan(client: MlflowClient, run: Run) -> str | None:
+    """Close a run that is open though its process died; return why, or None where it is not so."""
+    reason = GONE if is_gone(run.data.tags) else silent_for(run.data.tags)
+    if reason is None or run.info.status != "RUNNING":
+        return None
+    client.set_tag(run.info.run_id, "killed", reason)
+    client.set_terminated(run.info.run_id, "KILLED")
+    return reason
+
+
+def heartbeat_tags(minutes: float | None) -> dict[str, str]:
+    """Return the tags by which other hosts see that a run lives; none where it gives no sign."""
+    if minutes is None:
+        return {}
+    return {HEARTBEAT_TAG: str(int(time.time())), "heartbeat.minutes": f"{minutes:g}"}
+
+
+def silent_for(tags: Mapping[str, str], now: float | None = None) -> str | None:
+    """Return why a run of another host counts as dead; None for one that does not.
+
+    Args:
+        tags: Of the run.
+        now: Seconds since 1970; by default the present.
+
+    Example:
+        >>> tags = {"host": "another", "heartbeat": "1000", "heartbeat.minutes": "15"}
+        >>> silent_for(tags, now=1900.0) is None
+        True
+        >>> silent_for(tags, now=1960.0)
+        'no sign of life from another for 16 minutes'
+    """
+    try:
+        last, minutes = float(tags[HEARTBEAT_TAG]), float(tags["heartbeat.minutes"])
+    except (KeyError, ValueError):
+        return None
+    silence = ((time.time() if now is None else now) - last) / 60
+    host = tags.get("host", "")
+    if host == socket.gethostname() or silence <= minutes:
+        return None
+    return f"no sign of life from {host} for {silence:.0f} minutes"
+
+
+def reopen_run(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> None:
+    """Let a run that was opened before go on, with tags that name its process."""
+    client.update_run(run_id, status="RUNNING")
+    for tag in END_TAGS & client.get_run(run_id).data.tags.keys():
+        client.delete_tag(run_id, tag)
+    client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
 
 
 def close_run(client: MlflowClient, run_id: str, name: str, tags: Mapping[str, str]) -> None:

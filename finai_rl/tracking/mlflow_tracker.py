@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+import math
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from mlflow.entities import Metric, Param, RunTag
 from numpy.typing import NDArray
 
-from finai_rl.tracking.dataset import dataset_input
-from finai_rl.tracking.delivery import Delivery
+from finai_rl.config.safety.secrets import config_without_secrets
+from finai_rl.tracking.dataset import dataset_entry
 from finai_rl.tracking.history.trainings import count_trials
-from finai_rl.tracking.lifecycle import (
-    close_orphans,
-    close_run,
-    process_tags,
-    run_end,
-    sigterm_raises,
-)
-from finai_rl.tracking.metric_buffer import MetricBuffer, MetricRecord
-from finai_rl.tracking.models.model import PolicyFiles, log_policy_model, register_policy_of
+from finai_rl.tracking.journal.file import Journal
+from finai_rl.tracking.journal.record import RunRecord
+from finai_rl.tracking.lifecycle import run_end, signals_wait, sigterm_raises
+from finai_rl.tracking.models.model import PolicyFiles, save_policy
+from finai_rl.tracking.outage import brief
 from finai_rl.tracking.params import CONFIG_ARTIFACT, allowed_key, flatten, to_yaml
 from finai_rl.tracking.provenance import note_tag
 from finai_rl.tracking.store import MLflowStore
+from finai_rl.tracking.system_metrics import SystemMetrics
 from finai_rl.tracking.tracker import LoggedPolicy, Tracker, TrainedAgent
 
 if TYPE_CHECKING:
@@ -45,6 +42,9 @@ class MLflowTracker(Tracker):
     ``killed``). Runs of the same experiment and host whose process died without a word are
     closed as KILLED when the next one opens.
 
+    Whatever is logged goes to a journal in the run folder first, and from there to the store in
+    the background. What has not arrived when the process ends is sent by ``finai_rl.sync``.
+
     Args:
         uri: MLflow tracking URI: ``sqlite:///outputs/mlflow.db`` or a server's address.
         experiment_name: Experiment, created when it does not exist.
@@ -57,6 +57,10 @@ class MLflowTracker(Tracker):
         tags: Further tags.
         parent_run_id: The run to nest this one under.
         run_id: A run that was opened before and is to go on.
+        on_outage: What happens where the store does not answer when the run opens: ``"error"``
+            refuses to start, ``"buffer"`` goes on, and the run is made when the store answers.
+        heartbeat_minutes: A run of another host that gave no sign of life for so long is closed as
+            KILLED when the next one opens; None gives no signs.
 
     Raises:
         TrackingError: If the URI cannot hold runs (constructor), or the store cannot be used
@@ -81,6 +85,8 @@ class MLflowTracker(Tracker):
         tags: Mapping[str, str] | None = None,
         parent_run_id: str | None = None,
         run_id: str | None = None,
+        on_outage: str = "error",
+        heartbeat_minutes: float | None = 15.0,
     ) -> None:
         self._store = MLflowStore(uri, experiment_name)
         self._run_name, self._parent_run_id = run_name, parent_run_id
@@ -89,34 +95,45 @@ class MLflowTracker(Tracker):
         self._system_metrics = system_metrics
         self._tags = dict(tags or {}) | (note_tag(description) if description else {})
         self._run_id, self._goes_on = run_id, run_id is not None
+        self._on_outage, self._heartbeat_minutes = on_outage, heartbeat_minutes
         self._handed_over = False
-        self._buffer = MetricBuffer(self._send)
-        self._monitor: Any = None
+        self._run_folder: Path | None = None
+        self._known_points: Counter[tuple[str, int]] = Counter()
+        self._infinite = 0
+        self._system: SystemMetrics | None = None
         self._signals = ExitStack()
-        self._delivery = Delivery()
+        self._record: RunRecord | None = None
 
     @property
     def run_id(self) -> str | None:
         """Identifier of the run, once it was opened."""
-        return self._run_id
+        return self._run_id if self._record is None else self._record.run_id
 
     @property
     def page_command(self) -> str:
         """Command that opens the tracking page, or the address of the run on a server."""
-        return self._store.page_command(self._run_id)
+        return self._store.page_command(self.run_id)
+
+    def journal_in(self, folder: Path | str) -> None:
+        """Keep the journal of the run in a run folder; called before the block is entered."""
+        self._run_folder = Path(folder).absolute()
+
+    def reopen(self, run_id: str) -> None:
+        """Go on in a run that was opened before; called before the block is entered."""
+        self._run_id, self._goes_on = run_id, True
+        if self._run_folder is not None:
+            self._known_points = Journal(self._run_folder).points()
 
     def __enter__(self) -> Self:
-        tags = {allowed_key(key): str(value) for key, value in self._tags.items()}
-        tags |= process_tags()
-        if self._run_id is not None:
-            self._store.reopen_run(self._run_id, tags)
-        else:
-            self._run_id = self._store.open_run(self._run_name, tags, self._parent_run_id)
         self._signals.enter_context(sigterm_raises())
-        for run_id in self._delivery.attempt("the end of dead runs", self._close_orphans) or ():
-            log.warning("Run %s was still open but its process is gone: closed as KILLED", run_id)
-        if self._system_metrics:
-            self._delivery.attempt("system metrics", self._start_system_metrics)
+        try:
+            with signals_wait():
+                self._open()
+        except BaseException as error:
+            with self._signals:
+                if self._record is not None and self._record.is_open:
+                    self._close(error)
+            raise
         return self
 
     def __exit__(
@@ -130,80 +147,82 @@ class MLflowTracker(Tracker):
 
     def log_config(self, config: Mapping[str, Any], overrides: Sequence[str] = ()) -> None:
         """Log a composed config: flattened parameters, and the whole as ``config/*.yaml``."""
-        client, run_id = self._store.client, self._open_run_id()
+        config, overrides = config_without_secrets(config), config_without_secrets(overrides)
         if not self._goes_on:  # MLflow takes a parameter once.
-            params = [Param(key, value) for key, value in flatten(config).items()]
-            self._delivery.attempt("parameters", client.log_batch, run_id, params=params)
+            self._opened().note("params", params=flatten(config))
         for content, file in ((config, CONFIG_ARTIFACT), (overrides, "config/overrides.yaml")):
-            self._delivery.attempt(file, client.log_text, run_id, to_yaml(content), file)
+            self._opened().note("text", text=to_yaml(content), to=file)
 
     def set_tags(self, tags: Mapping[str, str], instead_of: Sequence[str] = ()) -> None:
         """Set tags on the run, and remove others whose names begin with one of ``instead_of``."""
-        run_tags = [RunTag(allowed_key(key), str(value)) for key, value in tags.items()]
-        client, run_id = self._store.client, self._open_run_id()
-        self._delivery.attempt("tags", client.log_batch, run_id, tags=run_tags)
-        if instead_of:
-            kept = {tag.key for tag in run_tags}
-            self._delivery.attempt("tags", self._remove_tags, tuple(instead_of), kept)
+        allowed = {allowed_key(key): str(value) for key, value in tags.items()}
+        self._opened().note("tags", tags=allowed, instead_of=list(instead_of))
 
     def rename(self, name: str) -> None:
         """Rename the run; it may be closed already, and so may it for `set_tags`."""
-        client, run_id = self._store.client, self._open_run_id()
-        self._delivery.attempt("its name", client.update_run, run_id, name=name)
+        self._opened().note("name", name=name)
+        self.flush()
 
     def keep_open(self) -> None:
         """Reopen the run where another process has closed it meanwhile."""
-        self._delivery.attempt("that it goes on", self._keep_open)
+        record = self._opened()
+        if record.run_id is not None:
+            record.delivery.attempt("that it goes on", record.keep_open)
 
     def hand_over(self, process: Mapping[str, str]) -> None:
         """Leave the run open at the end, for the process with these `process_tags` to close."""
         self._handed_over = True
         self.set_tags(process)
+        self.flush()
 
     def close_dead_run(self, run_id: str, name: str, tags: Mapping[str, str]) -> None:
         """Close another run as KILLED, under a name and with tags that say so."""
-        client = self._store.client
-        self._delivery.attempt("the end of a dead run", close_run, client, run_id, name, tags)
+        self._opened().note("dead", run_id=run_id, name=name, tags=dict(tags))
+        self.flush()
 
     def count_trials(self) -> int | None:
         """Return how many trained agents of the experiment were scored on validation."""
-        experiment_id = str(self._store.experiment_id)
-        return self._delivery.attempt("a question", count_trials, self._store.client, experiment_id)
+        if self._store.experiment_id is None:
+            return None
+        experiment_id, client = self._store.experiment_id, self._store.client
+        return self._opened().delivery.attempt("a question", count_trials, client, experiment_id)
 
     def register(self, run_id: str, name: str, alias: str) -> str | None:
         """Register the policy that a run logged, and point an alias at it."""
-        return self._delivery.attempt(
-            "the best model", register_policy_of, self._store.client, run_id, name, alias
-        )
+        self._opened().note("register", run_id=run_id, name=name, alias=alias, id=uuid.uuid4().hex)
+        arrived, sender = self._opened().delivery.flush(), self._opened().delivery.sender
+        return sender.version if arrived and sender is not None else None
 
     def log_dataset(self, data: MarketData, context: str) -> None:
         """Record a panel as an input of the run."""
-        inputs = [dataset_input(data, context)]
-        self._delivery.attempt(
-            "the dataset", self._store.client.log_inputs, self._open_run_id(), inputs
-        )
+        self._opened().note("dataset", **dataset_entry(data, context))
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Log values at a step, buffered: sent every thousand values or five seconds."""
-        self._buffer.add(metrics, step)
+        """Log values at a step; they are sent within seconds."""
+        values = {}
+        for key, value in metrics.items():
+            number, name = float(value), allowed_key(key)
+            # MLflow would store infinity as the largest float, which every plot then shows.
+            if math.isinf(number):
+                self._count_infinite(key, number, step)
+            elif self._known_points[name, step] > 0:  # noted before a run that goes on was killed
+                self._known_points[name, step] -= 1
+            else:
+                values[name] = number
+        if values:
+            self._opened().note("metrics", values=values, step=int(step))
 
     def flush(self) -> None:
-        """Send the metrics that are still waiting."""
-        self._buffer.flush()
+        """Send everything that is still waiting."""
+        self._opened().delivery.flush()
 
     def log_artifact(self, file: Path | str, artifact_path: str | None = None) -> None:
         """Upload a file into the folder ``artifact_path`` of the run's artifacts."""
-        upload, path = self._store.client.log_artifact, str(file)
-        self._delivery.attempt(path, upload, self._open_run_id(), path, artifact_path)
+        self._log_path(Path(file), artifact_path)
 
     def log_artifacts(self, folder: Path | str, artifact_path: str | None = None) -> None:
         """Upload a folder's content into the folder ``artifact_path`` of the run's artifacts."""
-        upload, path = self._store.client.log_artifacts, str(folder)
-        if Path(folder).is_dir():
-            self._delivery.attempt(path, upload, self._open_run_id(), path, artifact_path)
-        else:
-            # MLflow would upload nothing without a word.
-            log.warning("MLflow was not given %s: there is no such folder", path)
+        self._log_path(Path(folder), artifact_path)
 
     def log_checkpoint(self, file: Path | str) -> None:
         """Upload a checkpoint to ``checkpoints/``, if ``log_checkpoints`` is set."""
@@ -222,67 +241,68 @@ class MLflowTracker(Tracker):
         files = PolicyFiles(model_file, vec_normalize_file)
         if not self._log_model:
             return None
-        return self._delivery.attempt(
-            "the policy as a model",
-            log_policy_model,
-            self._store.client,
-            self._open_run_id(),
-            agent,
-            files,
-            observations,
-            registered_model_name=self._registered_model_name,
-            extra_packages=extra_packages,
+        record = self._opened()
+        try:
+            path = record.journal.outbox() / "model"
+            save_policy(path, agent, files, observations, extra_packages)
+        except Exception as error:
+            log.warning("The policy could not be packaged as a model: %s", brief(error))
+            return None
+        record.note(
+            "model",
+            path=record.journal.inside(path),
+            id=uuid.uuid4().hex,
+            step=int(agent.num_timesteps),
+            registered_name=self._registered_model_name,
         )
+        arrived, sender = record.delivery.flush(), record.delivery.sender
+        return sender.policy if arrived and sender is not None else None
 
-    def _open_run_id(self) -> str:
-        if self._run_id is None:
+    def _opened(self) -> RunRecord:
+        if self._record is None:
             raise RuntimeError("the tracker has no run yet: use it in a block, `with tracker:`")
-        return self._run_id
+        return self._record
 
-    def _keep_open(self) -> None:
-        run_id = self._open_run_id()
-        if self._store.client.get_run(run_id).info.status != "RUNNING":
-            self._store.client.update_run(run_id, status="RUNNING")
-            self.set_tags(process_tags())
-
-    def _remove_tags(self, beginnings: tuple[str, ...], kept: Collection[str]) -> None:
-        client, run_id = self._store.client, self._open_run_id()
-        for name in client.get_run(run_id).data.tags:
-            if name.startswith(beginnings) and name not in kept:
-                client.delete_tag(run_id, name)
-
-    def _send(self, records: Sequence[MetricRecord]) -> None:
-        metrics = [Metric(*record) for record in records]
-        self._delivery.call(self._store.client.log_batch, self._open_run_id(), metrics=metrics)
-
-    def _close_orphans(self) -> list[str]:
-        return close_orphans(self._store.client, str(self._store.experiment_id))
-
-    def _start_system_metrics(self) -> None:
-        if find_spec("psutil") is None:
-            raise ModuleNotFoundError("tracking.system_metrics needs psutil: pip install psutil")
-        module: Any = import_module("mlflow.system_metrics.system_metrics_monitor")
-        monitor = module.SystemMetricsMonitor(self._open_run_id(), tracking_uri=self._store.uri)
-        monitor.start()
-        self._monitor = monitor
+    def _open(self) -> None:
+        self._record = RunRecord(
+            self._store, self._run_folder, self._run_id, self._heartbeat_minutes
+        )
+        self._record.open(
+            self._run_name,
+            {allowed_key(key): str(value) for key, value in self._tags.items()},
+            self._parent_run_id,
+            goes_on_without=self._on_outage == "buffer",
+        )
+        if self._system_metrics:
+            self._record.delivery.attempt("system metrics", self._start_system_metrics)
 
     def _close(self, error: BaseException | None) -> None:
-        client, run_id, end = self._store.client, self._open_run_id(), run_end(error)
-        if self._monitor is not None:
-            self._delivery.attempt("system metrics", self._monitor.finish)
-        self.flush()
-        infinite = self._buffer.infinite
-        tags = end.tags | ({"metrics.infinite": str(infinite)} if infinite else {})
-        if tags:
-            self.set_tags(tags)
-        if end.trace:
-            self._delivery.attempt("failure.txt", client.log_text, run_id, end.trace, "failure.txt")
-        if not (self._handed_over and error is None):
-            self._delivery.attempt(
-                f"the status {end.status}", client.set_terminated, run_id, end.status
-            )
-        if self._buffer.waiting:
+        if self._system is not None:
+            self._system.stop()
+        tags = {"metrics.infinite": str(self._infinite)} if self._infinite else {}
+        stays_open = self._handed_over and error is None
+        self._opened().close(run_end(error), tags, stays_open=stays_open)
+
+    def _log_path(self, path: Path, artifact_path: str | None) -> None:
+        try:
+            path.stat()
+            inside = self._opened().journal.inside(path)
+        except OSError as error:
+            log.warning("MLflow was not given %s: %s", path, error.strerror or error)
+            return
+        self._opened().note("artifact", path=inside, to=artifact_path)
+
+    def _count_infinite(self, key: str, value: float, step: int) -> None:
+        if not self._infinite:
             log.warning(
-                "%d metric values never reached MLflow; the run folder's files hold everything",
-                self._buffer.waiting,
+                "%s is %s at step %d: MLflow cannot store infinite values, they are left out "
+                "there (this is said once; the tag metrics.infinite counts them)",
+                key,
+                value,
+                step,
             )
+        self._infinite += 1
+
+    def _start_system_metrics(self) -> None:
+        self._system = SystemMetrics(self.log_metrics, self._known_points)
+        self._system.start()

@@ -62,7 +62,9 @@ def param_value(value: Any) -> str:
 def plain(value: Any) -> Any:
     """Return a value in the types that JSON and YAML know; others as their text."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        # A ticker may have been read as a number; only as that is it the same one later.
+        kept = (bool, int, float, str)
+        return {key if type(key) in kept else str(key): plain(item) for key, item in value.items()}
     if isinstance(value, Sequence | Set) and not isinstance(value, str | bytes):
         return [plain(item) for item in value]
     if hasattr(value, "tolist"):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import getpass
 import platform
-import re
 import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from finai_rl.config.safety.secrets import argument_without_secrets, without_secrets
 from finai_rl.data.versions.git_repository import GitRepository
 
 if TYPE_CHECKING:
@@ -86,8 +86,13 @@ def note_tag(markdown: str) -> dict[str, str]:
 
 
 def without_password(text: str) -> str:
-    """Return the text with the ``user:password@`` of every address in it removed."""
-    return re.sub(r"://[^/@\s]+@", "://", text)
+    """Return the text without passwords and tokens; see `without_secrets`."""
+    return without_secrets(text)
+
+
+def command_line() -> str:
+    """Return how this process was started, as a shell takes it, without passwords."""
+    return shlex.join(map(argument_without_secrets, sys.orig_argv))
 
 
 def _git_tags() -> dict[str, str]:
@@ -119,7 +124,7 @@ def _version_tags() -> dict[str, str]:
 def _process_tags() -> dict[str, str]:
     tags = {
         "platform": platform.platform(),
-        "command": without_password(shlex.join(sys.orig_argv)),
+        "command": command_line(),
         "mlflow.source.name": sys.argv[0] or sys.orig_argv[0],
         "mlflow.source.type": "LOCAL",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,19 +13,20 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
-from mlflow.entities import RunTag
 from mlflow.exceptions import MlflowException
 
-from finai_rl.tracking.delivery import brief
+from finai_rl.tracking.access import access_advice
 from finai_rl.tracking.environment import quiet, short_patience
+from finai_rl.tracking.history.trainings import PARENT_TAG
 from finai_rl.tracking.lifecycle import signals_wait
+from finai_rl.tracking.outage import brief, is_outage
 from finai_rl.tracking.provenance import without_password
-from finai_rl.tracking.tracker import TrackingError
+from finai_rl.tracking.store_choice import address, setting_of
+from finai_rl.tracking.tracker import StoreUnreachable, TrackingError
 
 _SQLITE = "sqlite:///"
 _LOCK_SECONDS = 180
-_END_TAGS = {"killed", "failure"}
-"""What an earlier end of a run left on it, and what is not true of one that goes on."""
+_DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 # A new database is announced in fifty lines.
 _MIGRATIONS = ("alembic", "mlflow.store.db.utils")
 
@@ -49,7 +51,7 @@ class MLflowStore:
     def __init__(self, uri: str, experiment_name: str) -> None:
         _refuse_file_store(uri)
         self.database = _sqlite_path(uri)
-        self.uri = uri
+        self.uri, self._setting = uri, setting_of(uri)
         if self.database:
             _, mark, query = uri.partition("?")
             self.uri = f"{_SQLITE}{self.database}{mark}{query}"
@@ -64,53 +66,59 @@ class MLflowStore:
             raise RuntimeError("the tracker has no run yet: use it in a block, `with tracker:`")
         return self._client
 
-    def open_run(self, run_name: str | None, tags: Mapping[str, str], parent: str | None) -> str:
-        """Connect, find or create the experiment, and create a run in it.
-
-        Returns:
-            The run's identifier.
+    def connect(self) -> None:
+        """Connect, and find or create the experiment.
 
         Raises:
-            TrackingError: If the store cannot be used, within about 15 seconds.
+            StoreUnreachable: If the store does not answer, within about 15 seconds.
+            TrackingError: If it cannot be used for another reason.
         """
-        with self._connected():
-            if parent is not None:
-                self.client.get_run(parent)
-                tags = {**tags, "mlflow.parentRunId": parent}
-            run = self.client.create_run(
-                str(self.experiment_id), run_name=run_name, tags=dict(tags)
-            )
-        return str(run.info.run_id)
-
-    def reopen_run(self, run_id: str, tags: Mapping[str, str]) -> None:
-        """Connect, and let a run that was opened before go on.
-
-        Raises:
-            TrackingError: If the store cannot be used or has no such run.
-        """
-        with self._connected():
-            self.client.update_run(run_id, status="RUNNING")
-            for tag in _END_TAGS & self.client.get_run(run_id).data.tags.keys():
-                self.client.delete_tag(run_id, tag)
-            self.client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
-
-    def page_command(self, run_id: str | None) -> str:
-        """Return the command that opens the tracking page, or the run's address on a server."""
-        return page_of(self.uri, self.experiment_id, run_id)
-
-    @contextmanager
-    def _connected(self) -> Iterator[None]:
         try:
             # The worst case is a server that never answers: two attempts of five seconds.
             patience = short_patience(retries=1, timeout=5)
             with patience, self._alone(), signals_wait(), quiet(*_MIGRATIONS):
+                self._knock()
                 self._client = MlflowClient(self.uri)
                 self.experiment_id = self._find_or_create_experiment()
-                yield
-        except TrackingError:
-            raise
         except Exception as error:
-            raise TrackingError(self._advice(error)) from error
+            raise self.refusal(error) from error
+
+    def open_run(
+        self,
+        run_name: str | None,
+        tags: Mapping[str, str],
+        parent: str | None,
+        start_time: int | None = None,
+    ) -> str:
+        """Create a run in the experiment.
+
+        Args:
+            run_name: MLflow invents one where it is not given.
+            tags: Of the run.
+            parent: The run to nest it under.
+            start_time: In milliseconds since 1970; by default the present.
+
+        Returns:
+            The run's identifier.
+        """
+        if parent is not None:
+            self.client.get_run(parent)
+            tags = {**tags, PARENT_TAG: parent}
+        run = self.client.create_run(
+            str(self.experiment_id), start_time=start_time, run_name=run_name, tags=dict(tags)
+        )
+        return str(run.info.run_id)
+
+    def refusal(self, error: Exception) -> TrackingError:
+        """Return an error of MLflow's as the message of one that ends a command."""
+        if isinstance(error, TrackingError):
+            return error
+        unreachable = is_outage(error) and access_advice(error) is None
+        return (StoreUnreachable if unreachable else TrackingError)(self._advice(error))
+
+    def page_command(self, run_id: str | None) -> str:
+        """Return the command that opens the tracking page, or the run's address on a server."""
+        return page_of(self.uri, self.experiment_id, run_id)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -124,6 +132,13 @@ class MLflowStore:
         with closing(sqlite3.connect(lock, timeout=_LOCK_SECONDS, isolation_level=None)) as held:
             held.execute("BEGIN EXCLUSIVE")
             yield
+
+    def _knock(self) -> None:
+        # MLflow asks a database that is down again for most of an hour.
+        address = urlsplit(self.uri)
+        port = address.port or _DATABASE_PORTS.get(address.scheme.partition("+")[0])
+        if address.scheme not in ("http", "https") and address.hostname and port:
+            socket.create_connection((address.hostname, port), timeout=5).close()
 
     def _find_or_create_experiment(self) -> str:
         name = self.experiment_name
@@ -146,13 +161,17 @@ class MLflowStore:
         return (self.database.parent / "mlartifacts").as_uri() if self.database else None
 
     def _advice(self, error: Exception) -> str:
-        if urlsplit(self.uri).scheme in ("http", "https"):
+        if access := access_advice(error):
+            remedy = access
+        elif urlsplit(self.uri).scheme in ("http", "https"):
             port = urlsplit(self.uri).port or 5000
-            remedy = f"Start it with `mlflow server --port {port}`, correct tracking.uri"
+            remedy = f"Start it with `mlflow server --port {port}`, correct {self._setting}"
         else:
-            remedy = "Correct tracking.uri (sqlite:///outputs/mlflow.db needs no server)"
+            remedy = f"Correct {self._setting} (sqlite:///outputs/mlflow.db needs no server)"
+        if is_outage(error) and not access_advice(error):
+            remedy += ", train and send it later: tracking.on_outage=buffer"
         return (
-            f"tracking.uri={without_password(self.uri)} cannot be used. {remedy}, or train "
+            f"{self._setting}={without_password(self.uri)} cannot be used. {remedy}, or train "
             f"without tracking: tracking=none.\nMLflow said: {brief(error)}"
         )
 
@@ -181,10 +200,17 @@ def _python() -> str:
 
 def _refuse_file_store(uri: str) -> None:
     scheme = urlsplit(uri).scheme
+    try:
+        urlsplit(uri).port  # noqa: B018
+    except ValueError:
+        raise TrackingError(
+            f"{address(uri)} is no address: its port is no number; in a password, / is written as "
+            "%2F and @ as %40."
+        ) from None
     # A scheme of one letter is a Windows drive.
     if scheme == "file" or (len(scheme) <= 1 and not uri.startswith("databricks")):
         raise TrackingError(
-            f"tracking.uri={uri} is a folder, and MLflow has retired its file store: use a "
+            f"{address(uri)} is a folder, and MLflow has retired its file store: use a "
             "database (tracking.uri=sqlite:///outputs/mlflow.db) or a server "
             "(tracking.uri=http://localhost:5000)."
         )
@@ -196,7 +222,7 @@ def _sqlite_path(uri: str) -> Path | None:
     path = uri.removeprefix(_SQLITE).partition("?")[0]
     if not uri.startswith(_SQLITE) or path in ("", ":memory:"):
         raise TrackingError(
-            f"tracking.uri={uri} names no file: write sqlite:///outputs/mlflow.db, or "
+            f"{address(uri)} names no file: write sqlite:///outputs/mlflow.db, or "
             "sqlite:////absolute/path/mlflow.db."
         )
     return Path(path).expanduser().absolute()

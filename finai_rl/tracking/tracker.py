@@ -26,6 +26,10 @@ class TrackingError(InputError):
     """The tracking store cannot be used; raised before training starts, never during it."""
 
 
+class StoreUnreachable(TrackingError):
+    """The store does not answer, and may later; what it would be told can wait in a journal."""
+
+
 @dataclass(frozen=True)
 class LoggedPolicy:
     """Where a packaged policy can be loaded from.
@@ -62,7 +66,8 @@ class Tracker(ABC):
     """A run's record, opened and closed as a context manager.
 
     Only opening may raise :class:`TrackingError`. Afterwards a store that cannot be reached
-    costs a warning, never the training: the run folder holds everything that is sent here.
+    costs a warning, never the training: a journal in the run folder holds everything that was
+    logged, and what has not arrived is sent later.
 
     Example:
         >>> def log_losses(tracker: Tracker, losses: list[float]) -> str | None:
@@ -83,6 +88,19 @@ class Tracker(ABC):
     @abstractmethod
     def page_command(self) -> str | None:
         """Command that opens the tracking page, or the address of the run on a server."""
+
+    @abstractmethod
+    def journal_in(self, folder: Path | str) -> None:
+        """Keep the journal of the run in a run folder; called before the block is entered."""
+
+    @abstractmethod
+    def reopen(self, run_id: str) -> None:
+        """Go on in a run that was opened before, instead of opening one.
+
+        Called before the block is entered. Its status is RUNNING again, and its tags name this
+        process. A metric that the journal of the run folder has at a step already is not sent
+        again: training that goes on from a checkpoint computes the same values once more.
+        """
 
     @abstractmethod
     def __enter__(self) -> Self: ...
@@ -216,6 +234,12 @@ class NoTracker(Tracker):
     def page_command(self) -> None:
         """None: there is no page."""
         return None
+
+    def journal_in(self, folder: Path | str) -> None:
+        """Do nothing."""
+
+    def reopen(self, run_id: str) -> None:
+        """Do nothing."""
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.envs.wrappers.observations import windowed
 from finai_rl.errors import ConfigError, InputError
 from finai_rl.evaluation.backtest import backtest
-from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import Environments
+from finai_rl.experiment.learning.agent import new_agent
 from tests.agents.test_registry import AGENTS, Recorded, learned, tiny
 from tests.config.composition import composed
 from tests.markets import generated_market
@@ -193,10 +194,18 @@ def test_two_extractors_are_refused(data: MarketData) -> None:
 
 
 def test_wrong_sizes_are_refused(data: MarketData) -> None:
-    with pytest.raises(ConfigError, match="heads that divide d_model=30"):
+    with pytest.raises(ConfigError, match=r"must divide network\.d_model=30"):
         built(tiny("network=attention", "network.d_model=30"), data)
     with pytest.raises(ConfigError, match=r"network\.hidden_size: must be at least 1"):
         tiny("network=gru", "network.hidden_size=0")
+
+
+def test_a_policy_without_a_lookup_imports_nothing(data: MarketData) -> None:
+    cfg = tiny("network=per_stock")
+    cfg.agent.policy = {"path": "antigravity.open"}
+    with pytest.raises(ConfigError, match=r"agent\.policy: must be a name"):
+        new_agent(cfg, Environments(cfg).training(data))
+    assert "antigravity" not in sys.modules
 
 
 def test_a_target_that_is_no_network_is_refused(data: MarketData) -> None:

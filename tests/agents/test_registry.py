@@ -14,9 +14,9 @@ from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.data.market import MarketData
 from finai_rl.evaluation.backtest import backtest
-from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import Environments
-from finai_rl.experiment.training import seed_everything, timesteps_to_train
+from finai_rl.experiment.learning.agent import new_agent
+from finai_rl.experiment.learning.training import seed_everything, timesteps_to_train
 from tests.config.composition import composed
 from tests.markets import generated_market
 

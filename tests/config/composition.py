@@ -7,15 +7,17 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from finai_rl.config import schemas
+from finai_rl.config import command_schemas, schemas
 from finai_rl.config.command import CONFIG_DIR
 
 SCHEMAS = {
     "train": schemas.Train,
-    "verify": schemas.Verify,
-    "evaluate": schemas.Evaluate,
-    "compare": schemas.Compare,
-    "prepare": schemas.Prepare,
+    "verify": command_schemas.Verify,
+    "evaluate": command_schemas.Evaluate,
+    "compare": command_schemas.Compare,
+    "decide": command_schemas.Decide,
+    "paper": command_schemas.Paper,
+    "prepare": command_schemas.Prepare,
 }
 
 

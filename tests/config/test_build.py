@@ -31,8 +31,8 @@ def test_build_says_which_node_a_value_was_wrong_in() -> None:
 
 def test_a_target_reached_through_another_package_is_refused() -> None:
     for path in (
-        "finai_rl.experiment.training.shutil.copy2",
-        "finai_rl.experiment.training.math.ceil",
+        "finai_rl.experiment.learning.training.shutil.copy2",
+        "finai_rl.experiment.learning.training.math.ceil",
     ):
         with pytest.raises(ConfigError, match="is from"):
             build(OmegaConf.create({"_target_": path}), "agent")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from finai_rl.config import schemas
+from finai_rl.config import command_schemas, schemas
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.errors import ConfigError
@@ -44,6 +44,11 @@ def test_every_option_composes_and_passes_the_check(option: str) -> None:
         ({"total_timesteps": 0}, "total_timesteps: must be at least 1, got 0"),
         ({"checkpoint_every": 0}, "checkpoint_every: must be at least 1, got 0"),
         ({"tracking.log_model": "perhaps"}, "tracking.log_model: Value 'perhaps'"),
+        ({"callbacks": "my.Stop"}, "callbacks: must be a list such as [{_target_: my_module"),
+        ({"callbacks": None}, "callbacks: must be a list such as [{_target_: my_module"),
+        ({"callbacks": ["my.Stop"]}, "callbacks[0]: must name a class and its settings"),
+        ({"callbacks": [{"threshold": 3}]}, "callbacks[0]: must name a class and its settings"),
+        ({"callbacks": [{"_target_": "os.system"}]}, "callbacks[0]._target_: os.system is not in"),
         ({"agent._target_": "os.system"}, "agent._target_: os.system is not in a package"),
         ({"agent.policy_kwargs.x": {"_target_": "shutil.rmtree"}}, "shutil.rmtree is not in"),
         (
@@ -73,7 +78,7 @@ def test_a_wrong_setting_is_named(change: dict[str, Any], said: str) -> None:
 )
 def test_a_wrong_setting_of_another_command_is_named(override: str, said: str) -> None:
     with pytest.raises(ConfigError) as refusal:
-        check(composed(override, command="verify"), schemas.Verify)
+        check(composed(override, command="verify"), command_schemas.Verify)
     assert said in str(refusal.value)
 
 
@@ -116,7 +121,7 @@ def test_a_package_of_the_user_can_be_trusted() -> None:
         ("env.n_envs='2'", "env.n_envs", 2),
         ("total_timesteps=1e5", "total_timesteps", 100_000),
         ("env.hmax=50.0", "env.hmax", 50),
-        ("data.start=2000", "data.start", "2000"),
+        ("tracking.experiment_name=2000", "tracking.experiment_name", "2000"),
         ("total_episodes=null", "total_episodes", None),
         ("data.sentiment=null", "data.sentiment", None),
         ("data.sentiment.source=null", "data.sentiment.source", None),

@@ -85,3 +85,12 @@ def test_times_of_day_show_where_there_are_any() -> None:
 def test_opens_and_volumes_are_optional() -> None:
     data = replace(generated_market(), open=None, volume=None)
     assert data.slice_days(1, 5).copy().open is None
+
+
+def test_a_past_of_other_features_is_refused() -> None:
+    block = generated_market(n_days=20, n_stocks=2).slice_days(10, 20)
+    other = replace(block, features=block.features[:, :1], feature_names=("other",))
+    with pytest.raises(ValueError, match="other features or stocks"):
+        other.with_past()
+    assert replace(other, past=None).with_past().n_days == 10
+    assert block.with_past().n_days == 20

@@ -38,9 +38,9 @@ def forked(warm: WarmProcess, tmp_path: Path) -> Command:
     """Run what ``command`` runs, as a fork: for what is not about the command line itself."""
 
     def run(
-        module: str, *arguments: str, expect: int | None = 0
+        module: str, *arguments: str, expect: int | None = 0, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        done = warm.run(tmp_path, module, *arguments)
+        done = warm.run(tmp_path, module, *arguments, **environment)
         assert expect is None or done.returncode == expect, done.stdout + done.stderr
         return done
 

@@ -23,6 +23,7 @@ from optuna.trial import FrozenTrial
 
 from finai_rl.sweep.context import StudyAddress
 from finai_rl.sweep.study import opened
+from tests.conftest import own_environment
 from tests.markets import write_processed_csv
 from tests.stores import write_empty_store
 from tests.warm import Fork, warm_process
@@ -61,11 +62,10 @@ def start(cwd: Path, *arguments: str, typed: bool = False) -> Process:
     command = ("finai_rl.train", "-m", *arguments)
     if not typed:
         return warm_process().start(cwd, *command, PYTHONPATH=searched)
-    environment = {name: value for name, value in os.environ.items() if "HYDRA" not in name}
     return subprocess.Popen(
         [sys.executable, "-m", *command],
         cwd=cwd,
-        env=environment | {"PYTHONPATH": searched},
+        env=own_environment() | {"PYTHONPATH": searched},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -106,6 +106,7 @@ def test_only_what_is_below_a_parent(trained: Path) -> None:
         ),
         (["by=[nonsense]"], "by: 4 of 4 runs have no tag 'nonsense'"),
         (["by=[]"], "by: name at least one tag"),
+        (["periods_per_year=365"], "were backtested with 252: set periods_per_year=252"),
         (["tracking.uri=sqlite:///no/such/folder/a.db"], "tracking.uri"),
     ],
 )

@@ -16,12 +16,12 @@ from finai_rl.config.build import build
 from finai_rl.config.check import check
 from finai_rl.data.split import Split
 from finai_rl.errors import ConfigError
-from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import Environments
+from finai_rl.experiment.learning.agent import new_agent
+from finai_rl.experiment.learning.training import seed_everything
 from finai_rl.experiment.market import load_market, load_split
-from finai_rl.experiment.training import seed_everything
 from tests.config.composition import composed
-from tests.conftest import Command
+from tests.conftest import ASKS_LITTLE, Command
 from tests.data.cache.test_panel_store import assert_same
 from tests.e2e.sweeps import QUICK, Left, sweep, workplace
 from tests.markets import write_processed_csv
@@ -162,7 +162,7 @@ def test_the_command_gives_the_same_run_parsed_or_opened(forked: Command, tmp_pa
     inputs = [{item.dataset.digest for item in run.inputs.dataset_inputs} for run in found]
     assert inputs[0] == inputs[1] == inputs[2]
     # The sealed block is opened from the file, on purpose.
-    done = forked("finai_rl.evaluate", f"run_id={found[0].info.run_id}", "block=test")
+    done = forked("finai_rl.evaluate", f"run_id={found[0].info.run_id}", "block=test", *ASKS_LITTLE)
     assert "Report:" in done.stdout
 
 
@@ -196,6 +196,7 @@ def test_workers_map_what_the_first_process_has_parsed_and_nothing_sealed(tmp_pa
         (entry,) = (folder / "outputs" / "cache" / "data").iterdir()
         for files in mapped:
             assert files
-            assert {Path(file).parent for file in files} <= {entry / "train", entry / "validation"}
+            blocks = {entry / block for block in ("train", "validation", "validation/past")}
+            assert {Path(file).parent for file in files} <= blocks
     assert len(values["serial"]) == 2
     assert values["serial"] == values["joblib"]

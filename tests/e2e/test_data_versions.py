@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Command
+from tests.conftest import ASKS_LITTLE, Command
 from tests.data.checkouts import Checkout, needs_dvc
 from tests.e2e.test_train import only_run
 from tests.markets import write_processed_csv
@@ -58,7 +58,7 @@ def test_a_run_of_a_revision_leads_back_to_its_bytes(project: Checkout, forked: 
     # Later: the tag has moved, and what was fetched is gone.
     shutil.rmtree(project.root / "outputs" / "cache")
     project.git("tag", "--force", "v1", "v2")
-    forked("finai_rl.evaluate", f"run_id={run.info.run_id}", "random_agents=0", "baselines=[]")
+    forked("finai_rl.evaluate", f"run_id={run.info.run_id}", *ASKS_LITTLE)
 
 
 @needs_dvc
@@ -72,7 +72,7 @@ def test_the_way_back_that_an_evaluation_names(project: Checkout, forked: Comman
     assert (tags["data.tag"], tags["data.dirty"]) == ("v2", "false")
     file = project.root / "data" / "features.csv"
     write_processed_csv(file, 70)
-    evaluate = ("finai_rl.evaluate", f"run_id={run.info.run_id}", "random_agents=0", "baselines=[]")
+    evaluate = ("finai_rl.evaluate", f"run_id={run.info.run_id}", *ASKS_LITTLE)
     told = forked(*evaluate, expect=1).stderr
     assert f"data.rev={tags['data.rev']}" in told
     tool, *arguments = shlex.split(told.partition("`")[2].partition("`")[0])

@@ -10,9 +10,11 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from finai_rl.sweep.context import VARIABLE
+from tests.conftest import own_environment
 from tests.stores import write_empty_store
 from tests.warm import WarmProcess, warm_process
 
@@ -22,7 +24,10 @@ TINY = (
     "data.tickers=[AAPL,JPM,XOM]",
     "tracking.registered_model_name=tested",
 )
-QUICK = ("random_agents=20", "baselines=[cash,inverse_volatility]", "cost_multipliers=[1,2]")
+QUICK = (
+    "random_agents=20", "baselines=[cash,inverse_volatility]", "cost_multipliers=[1,2]",
+    "permutations=2", "response_days=5",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +49,13 @@ def evaluate(folder: Path, *arguments: str, expect: int = 0, **environment: str)
 def evaluate_as_typed(folder: Path, *arguments: str) -> str:
     command = [sys.executable, "-m", "finai_rl.evaluate", *arguments]
     done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=300, check=False
+        command,
+        cwd=folder,
+        env=own_environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -140,3 +151,36 @@ def test_other_bytes_than_those_trained_on_are_refused(trained: Path) -> None:
     finally:
         client.set_tag(run.info.run_id, "data.sha256", known)
     assert "was trained on other bytes" in told
+
+
+@pytest.mark.slow
+def test_every_command_uses_the_store_that_mlflows_variable_names(
+    warm: WarmProcess, tmp_path: Path
+) -> None:
+    uri = write_empty_store(tmp_path / "team" / "runs.db")
+    there = {"MLFLOW_TRACKING_URI": uri, "MLFLOW_EXPERIMENT_NAME": "stocks"}
+    line = f"Tracking store: {uri} (from MLFLOW_TRACKING_URI)"
+
+    def told(module: str, *arguments: str) -> str:
+        done = warm.run(tmp_path, module, *arguments, **there)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    said = told("finai_rl.train", "agent=a2c", *TINY)
+    assert said.count("Tracking store: ") == 1
+    assert f"{line}, experiment stocks (from MLFLOW_EXPERIMENT_NAME)" in said
+    assert f"mlflow ui --backend-store-uri {uri}" in said
+    (run,) = MlflowClient(uri).search_runs(
+        [MlflowClient(uri).get_experiment_by_name("stocks").experiment_id]
+    )
+    said = told("finai_rl.evaluate", f"run_id={run.info.run_id}", *QUICK)
+    assert line in said
+    assert f"mlflow ui --backend-store-uri {uri}" in said
+    assert f"{line}, experiment stocks" in told("finai_rl.compare")
+    said = told("finai_rl.train", "-m", "agent=a2c", "seed=1,2", *TINY)
+    assert said.count("Tracking store: ") == said.count(line) == 1
+    (parent,) = MlflowClient(uri).search_runs(
+        [run.info.experiment_id], "tags.`sweep.level` = 'parent'"
+    )
+    assert parent.info.status == "FINISHED"
+    assert not (tmp_path / "outputs" / "mlflow.db").exists()

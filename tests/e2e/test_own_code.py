@@ -1,15 +1,20 @@
-"""Agents and networks of the user, in a file of their own beside where the command is run."""
+"""Agents, networks, rewards and callbacks of the user, in a file where the command is run."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from tests.conftest import Command
-from tests.e2e.test_train import QUICK, only_run, run_folder
+from tests.conftest import ASKS_LITTLE, Command
+from tests.e2e.test_train import only_run, run_folder
+from tests.own_code import commands, write_examples
 
 pytestmark = pytest.mark.slow
+
+QUICK = ("debug=fast", "data=synthetic", "data.n_days=300", "data.n_stocks=4")
 
 OWN_AGENT = """
 from stable_baselines3 import PPO
@@ -19,6 +24,14 @@ class MyAgent(PPO):
     def train(self):
         super().train()
         self.logger.record("train/mine", 1.0)
+"""
+BROKEN = """
+from stable_baselines3.common.callbacks import BaseCallback
+
+
+class Broken(BaseCallback):
+    def _on_step(self):
+        return 1 / 0
 """
 OWN_NETWORK = """
 import torch
@@ -53,7 +66,7 @@ def test_an_agent_of_the_user(forked: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "stocks"),
     [
-        (["network._target_=my_networks.MyExtractor", "+network.hidden=8"], 20),
+        (["network._target_=my_networks.MyExtractor", "+network.hidden=8"], 4),
         (
             [
                 "+agent.policy_kwargs.features_extractor_class="
@@ -88,3 +101,95 @@ def test_networks_on_the_command_line(
 ) -> None:
     forked("finai_rl.train", *QUICK, *arguments, "tracking=none")
     assert (run_folder(tmp_path) / "backtest" / "trades.csv").stat().st_size > 0
+
+
+@pytest.mark.parametrize("line", commands())
+def test_the_commands_of_the_page(line: str, forked: Command, tmp_path: Path) -> None:
+    write_examples(tmp_path)
+    forked("finai_rl.train", *shlex.split(line), *QUICK, "agent=a2c", "tracking=none")
+    assert (run_folder(tmp_path) / "backtest" / "trades.csv").stat().st_size > 0
+
+
+@pytest.mark.usefixtures("store")
+def test_the_script_of_the_page(forked: Command, tmp_path: Path) -> None:
+    write_examples(tmp_path)
+    assert "Sharpe ratio on validation: " in forked("from_python").stdout
+    run = only_run(tmp_path)
+    assert (run.info.run_name, run.info.status) == ("from_python", "FINISHED")
+
+
+@pytest.mark.usefixtures("store")
+def test_a_run_paid_by_a_reward_of_the_user_is_evaluated_without_it(
+    forked: Command, tmp_path: Path
+) -> None:
+    files = write_examples(tmp_path)
+    own = ["reward._target_=my_rewards.DownsidePenalty", "+reward.penalty=3"]
+    forked("finai_rl.train", *QUICK, "agent=a2c", *own, "trusted_packages=[my_rewards]")
+    run = only_run(tmp_path)
+    assert run.data.tags["reward"] == "my_rewards.DownsidePenalty"
+    assert run.data.params["reward._target_"] == "my_rewards.DownsidePenalty"
+    assert run.data.params["reward.penalty"] == "3"
+    files["my_rewards.py"].unlink()
+    forked("finai_rl.evaluate", f"run_id={run.info.run_id}", *ASKS_LITTLE)
+    trained = pd.read_csv(run_folder(tmp_path) / "backtest" / "account_value.csv")
+    (file,) = (tmp_path / "outputs" / "evaluate").glob("*/*/account_value.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(file), trained)
+
+
+@pytest.mark.usefixtures("store")
+def test_a_run_in_an_environment_of_the_user_is_evaluated_later(
+    forked: Command, tmp_path: Path
+) -> None:
+    files = write_examples(tmp_path)
+    own = "env._target_=my_envs.PaidForCash"
+    stop = "callbacks=[{_target_: my_callbacks.StopOnReward, threshold: -1000}]"
+    trusted = "trusted_packages=[my_envs,my_callbacks]"
+    name = "tracking.registered_model_name=mine"
+    forked("finai_rl.train", *QUICK, "agent=a2c", own, stop, trusted, name, "env.episode_days=9")
+    run = only_run(tmp_path)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["stopped_by"].startswith("callbacks[0] my_callbacks.StopOnReward at step")
+    assert run.data.metrics["time/total_timesteps"] < 1200
+    files["my_callbacks.py"].unlink()  # Only a training needs it.
+    quick = [*ASKS_LITTLE, "cost_multipliers=[2]"]
+    for which in (f"run_id={run.info.run_id}", "model=models:/mine/1"):
+        forked("finai_rl.evaluate", which, *quick)
+    trained = pd.read_csv(run_folder(tmp_path) / "backtest" / "account_value.csv")
+    evaluated = list((tmp_path / "outputs" / "evaluate").glob("*/*/account_value.csv"))
+    assert len(evaluated) == 2
+    for file in evaluated:
+        pd.testing.assert_frame_equal(pd.read_csv(file), trained)
+    files["my_envs.py"].unlink()
+    refused = forked("finai_rl.evaluate", f"run_id={run.info.run_id}", *quick, expect=1)
+    assert refused.stderr.count("my_envs") == 2
+    assert "cannot be imported: there is no module my_envs in the folder" in refused.stderr
+
+
+@pytest.mark.usefixtures("store")
+def test_a_callback_that_raises_fails_the_run(forked: Command, tmp_path: Path) -> None:
+    (tmp_path / "my_broken.py").write_text(BROKEN)
+    own = ["callbacks=[{_target_: my_broken.Broken}]", "trusted_packages=[my_broken]"]
+    refused = forked("finai_rl.train", *QUICK, "agent=a2c", *own, expect=1)
+    said = "callbacks[0] my_broken.Broken failed in on_step: ZeroDivisionError: "
+    assert said in refused.stderr
+    assert "(my_broken.py, line 7)" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    run = only_run(tmp_path)
+    assert run.info.status == "FAILED"
+    assert said in run.data.tags["failure"]
+
+
+def test_a_search_builds_callbacks_for_each_trial(forked: Command, tmp_path: Path) -> None:
+    write_examples(tmp_path)
+    own = [
+        "reward._target_=my_rewards.DownsidePenalty",
+        "callbacks=[{_target_: my_callbacks.StopOnReward, threshold: -1000}]",
+        "trusted_packages=[my_rewards,my_callbacks]",
+    ]
+    forked(
+        "finai_rl.train", "-m", "sweep=a2c", "hydra.sweeper.n_trials=2", *QUICK, *own,
+        "env.episode_days=9", "tracking=none",
+    )  # fmt: skip
+    progress = [pd.read_csv(file) for file in (tmp_path / "outputs").rglob("progress.csv")]
+    assert len(progress) == 2
+    assert all(table["time/total_timesteps"].iloc[-1] < 1200 for table in progress)

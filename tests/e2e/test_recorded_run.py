@@ -18,6 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput
 
 from finai_rl.config.schemas import MOVED_TARGETS
+from tests.conftest import ASKS_LITTLE
 from tests.warm import WarmProcess
 
 RECORDED = Path(__file__).with_name("recorded_run")
@@ -49,9 +50,7 @@ def test_a_recorded_run_is_evaluated_to_the_same_numbers(
         tmp_path,
         "finai_rl.evaluate",
         f"run_id={run_id}",
-        "random_agents=0",
-        "baselines=[]",
-        "cost_multipliers=[]",
+        *ASKS_LITTLE,
         "hydra.run.dir=evaluation",
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -23,7 +23,7 @@ from tests.warm import WarmProcess
         (["+agent.learning_rat=1"], "did you mean learning_rate?"),
         (["seed=-1"], "seed: must be at least 0, got -1"),
         (["~tracking"], "tracking: missing from the config"),
-        (["data.start=2000"], "'2000' is not a full ISO date"),
+        (["data.start=2000"], "data.start: must be a full ISO date such as 2019-12-31, got '2000'"),
         (["data.indicators=[macd,close_1_s]"], "['close_1_s'] look ahead"),
         (["env.sell_cost_pct=2"], "env.sell_cost_pct: must be below 1, got 2"),
         (["agent=sac", "total_timesteps=1000"], "agent.learning_starts: 16384 random steps"),
@@ -44,6 +44,9 @@ from tests.warm import WarmProcess
         (["env.window=0"], "env.window: must be at least 1, got 0"),
         (["network._target_=os.system"], "os.system is not in a package"),
         (["tracking.uri=file:./mlruns"], "tracking.uri"),
+        (["agent.device=cuda:99"], "agent.device: cuda:99: "),
+        (["agent=erl_sac", "agent.device=warp"], "agent.device: warp: no device of this machine"),
+        (["env.turbulence_threshold=1"], "nothing could ever be bought; 99.0 % of the training"),
     ],
 )
 def test_a_wrong_setting(

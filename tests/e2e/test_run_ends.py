@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import subprocess
 import sys
@@ -20,8 +21,14 @@ def test_a_run_that_fails_says_why(forked: Command, tmp_path: Path) -> None:
     done = forked("finai_rl.train", *QUICK, "agent=a2c", "agent.learning_rate=1e30", expect=1)
     run = only_run(tmp_path)
     assert run.info.status == "FAILED"
-    assert "ValueError" in run.data.tags["failure"]
-    assert "Traceback" in done.stderr
+    assert "Diverged: Training diverged at step " in run.data.tags["failure"]
+    assert "lower agent.learning_rate (now 1e+30)" in done.stderr
+    assert "Traceback" not in done.stderr
+    for module, argument in (("evaluate", f"run_id={run.info.run_id}"), ("compare", "by=[agent]")):
+        told = forked(f"finai_rl.{module}", argument, expect=1).stderr
+        assert "FAILED (Diverged: Training diverged at step " in told
+        assert run.info.run_id in told
+        assert "Traceback" not in told
 
 
 @pytest.mark.slow
@@ -51,4 +58,28 @@ def test_a_run_that_is_interrupted_is_killed(
     assert "Traceback" not in output
     run = only_run(tmp_path)
     assert run.info.status == "KILLED"
+    assert run.data.metrics["time/total_timesteps"] > 0
+
+
+LARGEST = 4_000_000
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_is_told_once_and_the_run_is_closed(tmp_path: Path) -> None:
+    large = "agent.policy_kwargs.net_arch=[1024,1024]"
+    done = subprocess.run(
+        [sys.executable, "-m", "finai_rl.train", *QUICK, "agent=a2c", large],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST, LARGEST)),
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stderr.count("the file has reached the largest size that is allowed") == 1
+    assert "there is: " in done.stderr
+    assert "progress.csv" in done.stderr
+    run = only_run(tmp_path)
+    assert run.info.status == "FAILED"
     assert run.data.metrics["time/total_timesteps"] > 0

@@ -248,7 +248,7 @@ def test_training_for_a_number_of_episodes(
 @pytest.mark.slow
 @pytest.mark.usefixtures("store")
 def test_an_undefined_objective_keeps_the_run(forked: Command, tmp_path: Path) -> None:
-    cash = ["env.turbulence_threshold=0", "objective=profit_factor"]
+    cash = ["+evaluation.env.turbulence_threshold=0", "objective=profit_factor"]
     done = forked("finai_rl.train", *tiny("a2c"), *cash, expect=1)
     assert "objective 'profit_factor' is undefined" in done.stderr
     assert "Traceback" not in done.stderr
@@ -273,9 +273,15 @@ def test_model_dir_holds_the_last_model_alone(forked: Command, tmp_path: Path) -
     forked("finai_rl.train", *tiny("a2c"), "tracking=none", kept)
     assert (tmp_path / "kept" / "vec_normalize.pkl").is_file()
     forked("finai_rl.train", *tiny("a2c"), "tracking=none", kept, "env.normalize=no")
-    assert {file.name for file in (tmp_path / "kept").iterdir()} == {"model.zip"}
+    assert {file.name for file in (tmp_path / "kept").iterdir()} == {
+        "model.zip",
+        "model_inputs.json",
+    }
     forked("finai_rl.train", *tiny("erl_a2c"), "tracking=none", kept, "env.normalize=no")
-    assert {file.name for file in (tmp_path / "kept").iterdir()} == {"model.pth"}
+    assert {file.name for file in (tmp_path / "kept").iterdir()} == {
+        "model.pth",
+        "model_inputs.json",
+    }
 
 
 @pytest.mark.slow

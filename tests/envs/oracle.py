@@ -5,7 +5,10 @@ What the environments promise, in this module's own words:
 * A share order is the action, clipped to [-1, 1], times ``hmax``, multiplied in the action's own
   precision and cut toward zero where shares are whole. A weight order is the way from what is held
   to the target: weight times account value over price, both of the close just seen; a way worth
-  less than a millionth of the account is not gone.
+  less than a millionth of the account is not gone. Of whole shares, what is held stays where it is
+  within one share of the target, and the target is cut toward zero elsewhere; what the long targets
+  are then missing, less the fees of getting there, buys one share more of the stock that misses
+  most, and so on, passing over those that are too dear.
 * Whatever brings a position closer to zero comes first: sales of what is held, always in full, then
   purchases that cover shorts, for all the cash there is. What is left of each order opens a
   position: a purchase for its full price, a short sale for its margin, both out of the cash beyond
@@ -240,16 +243,50 @@ class Account:
         if self.conditions.margin is None:
             stocks = [(wanted + 1.0) / 2.0 for wanted in stocks]
         total = (cash + 1.0) / 2.0 + sum(abs(wanted) for wanted in stocks)
+        targets = [
+            self.value * wanted / total / price if total else 0.0
+            for wanted, price in zip(stocks, close, strict=True)
+        ]
+        if self.conditions.whole:
+            targets = self._whole_targets(targets, close)
         orders = []
-        for wanted, price, held in zip(stocks, close, self.shares, strict=True):
-            target = self.value * wanted / total / price if total else 0.0
-            if self.conditions.whole:
-                self._near(target, round(target))
-                target = float(math.trunc(target))
+        for target, price, held in zip(targets, close, self.shares, strict=True):
             away = target - held
             self._near(abs(away) * price, 1e-6 * self.value)
             orders.append(0.0 if abs(away) * price < 1e-6 * self.value else away)
         return orders
+
+    def _whole_targets(self, exact: list[float], close: list[float]) -> list[float]:
+        rounded = []
+        for target, held in zip(exact, self.shares, strict=True):
+            self._near(target, round(target))
+            self._near(abs(held - target), 1.0)
+            stays = abs(held - target) < 1.0 and held == math.trunc(held)
+            rounded.append(held if stays else float(math.trunc(target)))
+        money = 0.0
+        for stock, price in enumerate(close):
+            money += (max(exact[stock], 0.0) - max(rounded[stock], 0.0)) * price
+            money -= self._fee(stock, rounded[stock] - self.shares[stock], price)
+        missing = {
+            stock: exact[stock] - rounded[stock]
+            for stock in range(len(close))
+            if exact[stock] > 0.0 and exact[stock] > rounded[stock]
+        }
+        for one, other in itertools.combinations(missing.values(), 2):
+            self._near(one, other)
+        for stock in sorted(missing, key=lambda stock: -missing[stock]):
+            away = rounded[stock] - self.shares[stock]
+            before, after = (self._fee(stock, a, close[stock]) for a in (away, away + 1.0))
+            due = close[stock] + after - before
+            self._near(due, money)
+            if due <= money:
+                rounded[stock] += 1.0
+                money -= due
+        return rounded
+
+    def _fee(self, stock: int, quantity: float, price: float) -> float:
+        rates = self.conditions.buy_rate if quantity > 0 else self.conditions.sell_rate
+        return abs(quantity) * price * rates[stock]
 
     def _cost(self, stock: int, quantity: float, price: float) -> float:
         """Return what a whole order costs: fees, slippage and impact."""

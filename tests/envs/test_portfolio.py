@@ -127,13 +127,38 @@ def test_costs_are_paid_out_of_cash_before_purchases_are_cut() -> None:
     np.testing.assert_allclose(bought(0.6, 0.3, 0, 0, 0, 0.1), [1600 / 3, 800 / 3, 0, 0, 0])
 
 
-def test_whole_holdings_are_cut_toward_zero() -> None:
+def test_what_whole_holdings_leave_over_buys_a_share_where_most_is_missing() -> None:
     data = market()
     env = PortfolioVecEnv(data, initial_amount=10_000.0, fractional_shares=False, **FREE)
     env.reset()
     env.advance(asking_for(np.array([0.21, 0.19, 0.2, 0.2, 0.1, 0.1])))
     wanted = np.array([0.21, 0.19, 0.2, 0.2, 0.1]) * 10_000 / data.close[0]
-    np.testing.assert_array_equal(env.shares[0], np.trunc(wanted))
+    expected, missing = np.trunc(wanted), wanted - np.trunc(wanted)
+    left_over = float(missing @ data.close[0])
+    for stock in np.argsort(-missing):
+        if data.close[0, stock] <= left_over:
+            expected[stock] += 1
+            left_over -= data.close[0, stock]
+    np.testing.assert_array_equal(env.shares[0], expected)
+    assert (expected > np.trunc(wanted)).sum() == 2
+
+
+def test_whole_holdings_within_a_share_of_their_target_are_left_alone() -> None:
+    data = volatile_market(60, 5, seed=9, volatility=0.5)
+    env = PortfolioVecEnv(data, initial_amount=5_000.0, fractional_shares=False, **FREE)
+    env.reset()
+    traded = []
+    for _ in range(59):
+        before = env.shares[0].copy()
+        wanted = np.full(5, 0.2) * env.accounts[0]["value"] / data.close[env.accounts[0]["day"]]
+        env.advance(asking_for(np.array([0.2] * 5 + [0.0])))
+        near = np.abs(before - wanted) < 1
+        assert (env.shares[0][near] - before[near] >= 0).all()
+        assert (env.shares[0][near] - before[near] <= 1).all()
+        traded.append((env.shares[0] != before).any())
+    assert traded[0]
+    assert sum(traded) < 30
+    assert env.accounts[0]["cash"] < 0.1 * env.accounts[0]["value"]
 
 
 def test_the_state_shows_cash_and_holdings_as_fractions() -> None:
@@ -145,3 +170,44 @@ def test_the_state_shows_cash_and_holdings_as_fractions() -> None:
     np.testing.assert_allclose(state[0], held[5], rtol=1e-6)
     np.testing.assert_array_equal(state[1:6], data.close[1].astype(np.float32))
     np.testing.assert_allclose(state[6:11], held[:5], rtol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.2, 1.0])
+def test_softmax_weights_are_ratios_of_exponentials(temperature: float) -> None:
+    data, rng = market(), np.random.default_rng(1)
+    env = PortfolioVecEnv(data, weights="softmax", temperature=temperature, **FREE)
+    env.reset()
+    for day in range(19):
+        action = rng.uniform(-1.2, 1.2, 6)
+        env.advance(action[np.newaxis])
+        sizes = np.exp(np.clip(action, -1, 1) / temperature)
+        reached = env.shares[0] * data.close[day] / env_value_before(env, data, day)
+        np.testing.assert_allclose(reached, (sizes / sizes.sum())[:5], atol=2e-6)
+
+
+def test_softmax_weights_of_shorts_keep_their_sign() -> None:
+    data = market()
+    for action in ([0.5, -0.3, 0.1, 0, -0.05, 1.0], [-0.2, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, -1]):
+        env = PortfolioVecEnv(
+            data, initial_amount=1_000.0, weights="softmax", allow_short=True, **FREE
+        )
+        env.reset()
+        env.advance(np.array([action]))
+        entries = np.array(action)
+        sizes = np.sign(entries) * np.expm1(np.abs(entries) / 0.2)
+        total = np.abs(sizes[:5]).sum() + np.exp(entries[5] / 0.2)
+        held = env.shares[0] * data.close[0] / 1_000
+        np.testing.assert_allclose(held, sizes[:5] / total, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"weights": "rank"}, "weights must be one of linear, softmax, got 'rank'"),
+        ({"weights": "softmax", "temperature": 0.0}, "temperature must be at least 0.01"),
+        ({"temperature": float("nan")}, "temperature must be at least 0.01"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PortfolioVecEnv(market(), **settings)

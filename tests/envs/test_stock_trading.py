@@ -171,8 +171,10 @@ def test_an_action_that_is_no_number_names_its_place(value: float) -> None:
         ({"hmax": 0}, "hmax must be at least 1"),
         ({"hmax": 1.5}, "must be whole"),
         ({"n_envs": 0}, "n_envs must be at least 1"),
-        ({"num_stock_shares": {"AAPL": 1}}, "unknown ['AAPL']; the stocks are ['S00'"),
-        ({"buy_cost_pct": {"S00": 0.1}}, "none for ['S01', 'S02', 'S03']"),
+        ({"num_stock_shares": {"AAPL": 1}}, "the data has no 'AAPL'; there are 'S00', 'S01'"),
+        ({"num_stock_shares": {"s00": 1}}, "the data has no 's00' (did you mean 'S00'?)"),
+        ({"num_stock_shares": {True: 1}}, "key True is no text, and no ticker of the data"),
+        ({"buy_cost_pct": {"S00": 0.1}}, "there is none for 'S01', 'S02', 'S03'; it must"),
         ({"slippage_bps": -1}, "slippage_bps must be at least"),
         ({"slippage_bps": 9_995}, "add up to all of a trade's value"),
         ({"slippage_bps": 1, "finrl_compat": True}, "knows no slippage_bps=1"),
@@ -276,3 +278,21 @@ def test_without_normalization_nothing_is_wrapped() -> None:
     env = StockTradingVecEnv(generated_market())
     assert normalized(env, gamma=0.99) is env
     assert frozen(env, env) is env
+
+
+@pytest.mark.parametrize("fractional", [True, False])
+def test_an_order_is_sized_by_the_account(fractional: bool) -> None:
+    data = generated_market(n_days=12, n_stocks=3)
+    env = StockTradingVecEnv(data, max_order=0.1, fractional_shares=fractional, buy_cost_pct=0)
+    env.reset()
+    for day, action in enumerate(([1.0, 0.5, 0.0], [0.25, 3.0, 1.0], [-1.0, 0.1, -0.02])):
+        value, held = float(env.accounts["value"][0]), env.shares[0].copy()
+        env.advance(np.array([action]))
+        wanted = 0.1 * np.clip(action, -1, 1) * value / data.close[day]
+        wanted = wanted if fractional else np.trunc(wanted)
+        np.testing.assert_allclose(env.shares[0] - held, np.maximum(wanted, -held))
+
+
+def test_a_largest_order_is_above_nothing() -> None:
+    with pytest.raises(ValueError, match="max_order is a fraction of the account value above 0"):
+        StockTradingVecEnv(generated_market(n_days=5), max_order=0.0)

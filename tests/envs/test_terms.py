@@ -82,7 +82,7 @@ def test_a_state_that_is_short_needs_short_sales() -> None:
         ({"initial_margin": 0.2}, "maintenance_margin=0.3 must not exceed initial_margin=0.2"),
         ({"maintenance_margin": float("nan")}, "maintenance_margin must be at least"),
         ({"borrow_rate": -0.1}, "borrow_rate must be finite and not negative"),
-        ({"borrow_rate": {"ABC": 0.1}}, "unknown ['ABC']"),
+        ({"borrow_rate": {"ABC": 0.1}}, "the data has no 'ABC'"),
         ({"threads": 0}, "threads must be at least 1"),
     ],
 )
@@ -148,5 +148,5 @@ def test_a_round_trip_by_hand() -> None:
 
 @pytest.mark.parametrize("market", MARKETS)
 def test_a_borrow_rate_by_ticker_names_every_ticker(market: type[MarketVecEnv]) -> None:
-    with pytest.raises(ValueError, match="borrow_rate by ticker: none for"):
+    with pytest.raises(ValueError, match="borrow_rate by ticker: there is none for"):
         make(market, allow_short=True, borrow_rate={"S00": 0.01})

@@ -8,7 +8,7 @@ from scipy.stats import kstest
 
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.evaluation.backtest import backtest
-from finai_rl.evaluation.policies.buy_and_hold import ConstantAction, EqualWeightBuyAndHold
+from finai_rl.evaluation.policies.buy_and_hold import ConstantAction, bought_once
 from finai_rl.evaluation.policies.random_agents import RandomAgents, TradingStyle
 from finai_rl.evaluation.policies.target_weights import ORDER_LIMIT, TargetWeights
 from finai_rl.evaluation.random_band import LEVELS, RandomBand, random_band
@@ -46,7 +46,7 @@ def oracle(data):
     env = market(data, record=True, fractional_shares=False)
     foretold = with_oracle(data, "same_close").features[:-1, 0]
     targets = np.eye(data.n_stocks)[foretold.argmax(axis=1)] * (foretold > 0)
-    return backtest(TargetWeights(targets, env.terms.rates), env, data, "oracle")
+    return backtest(TargetWeights(targets, env), env, data, "oracle")
 
 
 @given(
@@ -111,8 +111,9 @@ def test_the_oracle_is_above_the_band_and_every_policy(seed):
     band = random_band(best, market(data, 100), seed=seed)
     assert band.agent_total_return > np.percentile(band.total_return, 95)
     assert band.sharpe_percentile > 95  # some draws leave all names as they are, and tie
-    hold = EqualWeightBuyAndHold(data, CASH, 0.001, ORDER_LIMIT)
-    held = backtest(hold, market(data, record=True, fractional_shares=False), data, "hold")
+    env = market(data, record=True, fractional_shares=False)
+    hold = TargetWeights(bought_once(np.full(5, 0.2), data.n_days), env)
+    held = backtest(hold, env, data, "hold")
     for other in (noise_agent(data, seed), held):
         assert best.account_value[-1] > other.account_value[-1]
 
@@ -155,7 +156,7 @@ def test_an_agent_that_closes_its_account_into_cash_is_followed():
     targets = np.full((12, 4), np.nan)
     targets[[0, 6]] = [[0.5, 0.25, 0.25, 0], [0, 0, 0, 0]]
     env = market(data, record=True, fractional_shares=False)
-    agent = backtest(TargetWeights(targets, env.terms.rates), env, data, "in and out")
+    agent = backtest(TargetWeights(targets, env), env, data, "in and out")
     env = market(data, 50)
     band = random_band(agent, env)
     assert band.turnover_error.max() < 0.02 * band.agent_turnover
@@ -182,3 +183,26 @@ def test_an_undefined_ratio_has_no_percentile():
     undefined = replace(band, agent_sharpe_ratio=float("nan"))
     assert isinstance(undefined, RandomBand)
     assert np.isnan(undefined.sharpe_percentile)
+
+
+@pytest.mark.parametrize("cash", [3_000.0, 20_000.0, 1_000_000.0])
+def test_whole_shares_of_draws_are_worth_what_the_agent_trades_but_for_half_a_share(cash):
+    data = generated_market(40, 6, seed=2)
+    settings = {"fractional_shares": False, "initial_amount": cash}
+    env = StockTradingVecEnv(data, hmax=int(cash / 200), record=True, **settings)
+    agent = backtest(Noise(6, 5), env, data, "noise")
+    draws = StockTradingVecEnv(data, n_envs=60, hmax=ORDER_LIMIT, **settings)
+    band = random_band(agent, draws, seed=1)
+    assert (draws.shares == np.round(draws.shares)).all()
+    half_a_share = data.close.max() / 2 / band.account_value.min()
+    assert band.turnover_error.mean() < min(half_a_share, 0.5 * band.agent_turnover)
+
+
+def test_the_draw_that_keeps_every_name_is_the_agent_in_whole_shares_too():
+    data = generated_market(40, 2, seed=2)
+    settings = {"fractional_shares": False, "initial_amount": 9_000.0}
+    env = StockTradingVecEnv(data, hmax=40, record=True, **settings)
+    agent = backtest(Noise(2, 3), env, data, "noise")
+    band = random_band(agent, StockTradingVecEnv(data, n_envs=8, hmax=ORDER_LIMIT, **settings))
+    closest = np.abs(band.account_value - agent.account_value).max(axis=1).min()
+    assert closest < 1e-6 * agent.account_value[0]

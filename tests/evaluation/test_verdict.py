@@ -16,7 +16,7 @@ from tests.evaluation.accounts import sold_short
 
 
 def account(returns, name="agent"):
-    """An account that holds one share whose price moves by the returns."""
+    """An account that buys one share, whose price moves by the returns, and holds it."""
     value = 100 * np.cumprod(np.append(1.0, 1.0 + np.asarray(returns)))
     n = len(value)
     return BacktestResult(
@@ -25,9 +25,9 @@ def account(returns, name="agent"):
         tickers=("A",),
         close=value[:, None],
         account_value=value,
-        cash=np.zeros(n),
-        shares=np.ones((n, 1)),
-        trades=np.zeros((n - 1, 1)),
+        cash=np.append(100.0, np.zeros(n - 1)),
+        shares=np.append(0.0, np.ones(n - 1))[:, None],
+        trades=np.append(1.0, np.zeros(n - 2))[:, None],
         fill_price=value[:-1, None],
         costs=np.zeros(n - 1),
         financing=np.zeros(n - 1),
@@ -144,3 +144,32 @@ def test_refuses_what_it_cannot_judge():
         judge_run(agent, market, 0)
     with pytest.raises(ValueError, match="negative"):
         judge_run(agent, market, 3, trial_variance=-1.0)
+
+
+def test_an_account_that_never_traded_is_no_evidence_whatever_it_earned():
+    rng = np.random.default_rng(0)
+    earned = account(rng.normal(0.02, 0.01, 400))
+    held = replace(earned, cash=np.zeros(401), shares=np.ones((401, 1)), trades=np.zeros((400, 1)))
+    assert judge_run(earned).level == "strong"
+    verdict = judge_run(held)
+    assert verdict.level == "no evidence"
+    assert "never traded" in verdict.sentence
+
+
+def test_a_benchmark_that_is_half_in_cash_says_nothing_of_skill():
+    market, agent = market_and_agent(0, drift=0.001, skill=0.002)
+    assert judge_run(agent, market).level == "strong"
+    limited = judge_run(agent, market, shortfall="Equal weight is 0.46 invested on average")
+    assert limited.level == "weak"
+    assert limited.sentence.startswith("Weak evidence of a Sharpe ratio above 0.")
+    assert "0.46 invested on average, so returns over it say little of skill" in limited.sentence
+    noise, _ = market_and_agent(1)
+    assert judge_run(noise, market, shortfall="Equal weight is cash").level == "no evidence"
+
+
+def test_what_is_known_of_the_data_is_told_with_the_verdict():
+    market, agent = market_and_agent(0)
+    told = judge_run(agent, market, caveats=["12 rows were filled.", "Two stocks stood still"])
+    assert told.sentence.endswith("Of the data: 12 rows were filled. Two stocks stood still.")
+    many = judge_run(agent, market, caveats=[f"Caveat {n}" for n in range(5)])
+    assert many.sentence.endswith("Caveat 2. And 2 more.")

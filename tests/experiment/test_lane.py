@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from finai_rl.envs.market_env import MarketVecEnv
-from finai_rl.experiment import holdout
+from finai_rl.experiment.backtests import holdout
 from finai_rl.train import train
 from tests.config.composition import composed
 

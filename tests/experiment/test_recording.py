@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from finai_rl.experiment.holdout import HoldoutReport
+from finai_rl.evaluation.attainable_share import AttainableShare
+from finai_rl.experiment.backtests.holdout import HoldoutReport
 from finai_rl.experiment.recording import log_backtest, print_summary
 from tests.config.composition import composed
 from tests.markets import generated_market
@@ -62,3 +64,52 @@ def test_the_day_of_ruin_is_a_tag_and_told(
         assert notes.tags["validation.ruined_on"] == "2020-01-15"
         assert "Ruined on 2020-01-15: the account was worth -500.00" in told
         assert "2020-01-01 to 2020-01-15" in told
+
+
+def test_an_idle_agent_and_a_benchmark_in_cash_are_tags_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cfg, notes = composed(), Notes()
+    tracker: Any = notes
+    lacking = "Equal weight is 0.46 invested on average"
+    report = replace(reported(None), traded=False, shortfall=lacking)
+    log_backtest(tracker, cfg, report, 100, tmp_path)
+    print_summary(cfg, SPLIT, report, tmp_path, tracker)
+    told = capsys.readouterr().out
+    assert notes.tags["validation.never_traded"] == "true"
+    assert notes.tags["benchmark.shortfall"] == lacking
+    assert "The agent never traded" in told
+    assert f"Note: {lacking}, so returns over it say little of skill." in told
+
+
+def test_a_share_of_the_attainable_is_measured_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cfg, notes = composed(), Notes()
+    report = replace(reported(None), attainable=AttainableShare(2.0, 1.0, 4.0, "the rule"))
+    tracker: Any = notes
+    log_backtest(tracker, cfg, report, 100, tmp_path)
+    print_summary(cfg, SPLIT, report, tmp_path, tracker)
+    assert notes.metrics["validation/attainable_sharpe"] == 4.0
+    assert notes.metrics["validation/attainable_share"] == 0.5
+    assert notes.metrics["validation/attainable_progress"] == pytest.approx(1 / 3)
+    assert report.attainable is not None
+    assert report.attainable.words in capsys.readouterr().out
+
+
+def test_an_agent_that_bought_and_held_is_a_tag_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cfg, notes = composed(), Notes()
+    tracker: Any = notes
+    sentence = "The agent bought and held: 99 % of it."
+    for report, said in (
+        (replace(reported(None), bought_and_held=True, habits=sentence), sentence),
+        (replace(reported(None), bought_and_held=True), "bought and held on each block"),
+    ):
+        log_backtest(tracker, cfg, report, 100, tmp_path)
+        print_summary(cfg, SPLIT, report, tmp_path, tracker)
+        assert said in capsys.readouterr().out
+        assert notes.tags.pop("validation.bought_and_held") == "true"
+    log_backtest(tracker, cfg, reported(None), 100, tmp_path)
+    assert "validation.bought_and_held" not in notes.tags

@@ -12,7 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from stockstats import StockDataFrame
 
-from finai_rl.config import schemas
+from finai_rl.config import command_schemas
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.experiment.market import load_market
@@ -106,7 +106,7 @@ def verified(*overrides: str, data: dict[str, str] | None = None) -> list[Findin
     if data is not None:
         OmegaConf.set_struct(cfg, False)
         cfg.data = data
-    cfg = check(cfg, schemas.Verify)
+    cfg = check(cfg, command_schemas.Verify)
     return all_findings(cfg, load_market(cfg))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from finai_rl.data.sources.processed_csv import load_processed_csv
+from finai_rl.data.sources.synthetic_settings import KINDS
 from finai_rl.leakage.finding import Verdict, leaks
 from finai_rl.leakage.future_values import identity_findings
 from finai_rl.leakage.indicators import compared_indicators, past_only
@@ -83,7 +84,7 @@ def test_the_sample_passes() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["noise", "momentum", "sentiment", "regimes"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_planted_signal_is_suspicious_but_no_leak(kind: str) -> None:
     found = verified(
         "data=synthetic", f"data.kind={kind}", "data.n_days=1000", "data.indicators=[macd]",
@@ -92,4 +93,7 @@ def test_a_planted_signal_is_suspicious_but_no_leak(kind: str) -> None:
     )  # fmt: skip
     assert leaks(found) == []
     suspicious = {one.subject for one in found if one.verdict is Verdict.WARNING}
-    assert suspicious == {"momentum": {"feature_0"}, "sentiment": {"sentiment"}}.get(kind, set())
+    planted = {"momentum": {"feature_0"}, "pair": {"feature_0"}, "sentiment": {"sentiment"}}
+    # Past prices tell how far a price is from its fair value, and MACD with them.
+    planted["mean_reversion"] = {"feature_0", "macd"}
+    assert suspicious == planted.get(kind, set())

@@ -2,6 +2,7 @@ import html
 import re
 
 import pytest
+from matplotlib.figure import Figure
 
 from finai_rl.report.canvas import canvas, legend
 from finai_rl.report.svg import inline_svg
@@ -48,3 +49,13 @@ def test_nothing_but_the_heading_is_outside_the_drawing(figure):
     assert total - box.y1 >= top
     assert total - box.y0 <= top + height
     assert all(total - text.get_window_extent().y0 <= top for text in figure.texts[:2])
+
+
+def test_a_figure_of_several_axes_is_shown_whole():
+    figure = Figure(figsize=(10, 5))
+    for bottom in (0.1, 0.6):
+        figure.add_axes((0.1, bottom, 0.8, 0.3)).set_title("name", loc="left")
+    box = re.search(r'viewBox="0 ([\d.]+) 720 ([\d.]+)"', inline_svg(figure))
+    top, tall = float(box[1]), float(box[2])
+    assert top <= 0.1 * 360 - 14
+    assert top + tall >= 0.9 * 360 + 20

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from finai_rl.report.leaderboard.wording import excludes_zero, sentences
 from finai_rl.statistics.leaderboard import BASELINE_NAME, leaderboard
+from finai_rl.statistics.seeds import interquartile_mean
 from tests.statistics.boards import N_DAYS, fold_name, trained, trainings
 
 
@@ -257,3 +258,35 @@ def test_a_ruined_run_is_told_and_is_evidence_of_nothing():
     assert board.standings[0].n_ruined == 1
     assert board.standings[0].verdict.level == "no evidence"
     assert any("1 of 3 accounts ruined" in line for line in sentences(board))
+
+
+def test_a_benchmark_in_cash_limits_the_verdict_on_its_agent_alone():
+    skilled = {"good": trainings(0.003), "other": trainings(0.003, name=1)}
+    for run in skilled["good"]:
+        run.returns["equal_weight_exposure"] = 1.0
+        run.returns["equal_weight_left_out"] = 0
+    run = skilled["other"][3]
+    run.returns["equal_weight_exposure"] = 0.46
+    run.returns["equal_weight_left_out"] = [5] + [2] * (N_DAYS - 1)
+    verdicts = {s.name: s.verdict for s in leaderboard(skilled).standings}
+    assert verdicts["good"].level == "strong"
+    assert verdicts["other"].level == "weak"
+    assert verdicts["other"].sentence.startswith("Weak evidence of a Sharpe ratio above 0.")
+    told = "Equal weight is 0.46 invested on average and leaves out 2 stocks, so returns over it"
+    assert told in verdicts["other"].sentence
+
+
+def test_a_share_of_the_attainable_is_of_runs_that_all_know_it():
+    known = [
+        changed(run, attainable=run.returns["agent"] + 0.002) for run in trainings(0.001, name=1)
+    ]
+    (one,) = leaderboard({"ppo": known}).standings
+    earned = [sharpe(run.returns["attainable"]) for run in known]
+    assert one.attainable == pytest.approx(interquartile_mean(np.array(earned)))
+    assert one.attainable_share == pytest.approx(one.sharpe.estimate / one.attainable)
+    partly = leaderboard({"ppo": [*known[:-1], trainings(0.001, name=1)[-1]]}).standings[0]
+    assert np.isnan(partly.attainable_share)
+    below = [changed(run, attainable=run.returns["agent"] - 0.01) for run in known]
+    constant = [changed(run, attainable=-0.001) for run in known]
+    for undefined in (below, constant):
+        assert np.isnan(leaderboard({"ppo": undefined}).standings[0].attainable_share)

@@ -178,3 +178,13 @@ def test_refuses_a_benchmark_over_other_days():
     returns, market = trials(0)
     with pytest.raises(ValueError, match="499 benchmark returns for 500 days"):
         judge_search(returns, 0, market[1:])
+
+
+def test_a_benchmark_that_is_not_in_the_market_limits_the_verdict():
+    returns, market = trials(3, rho=0.8, drift=0.001, skill=0.2)
+    lacking = "Equal weight is 0.46 invested on average"
+    limited = judge_search(returns, 0, market, shortfall=lacking, caveats=["Filled rows"])
+    assert limited.level == "weak"
+    assert limited.sentence.startswith("Weak evidence of a Sharpe ratio above 0.")
+    assert f"{lacking}, so returns over it say little of skill" in limited.sentence
+    assert limited.sentence.endswith("Of the data: Filled rows.")

@@ -43,7 +43,6 @@ def test_seeds_are_crossed_with_folds(choice: str, seeds: str) -> None:
 
 
 def test_seeds_on_the_command_line_come_first() -> None:
-    assert params(multirun_of("seeds=[1,2]", "seed=5")) is None
     assert "seed" not in params(multirun_of("evaluation=walk_forward", "seed=5"))
 
 
@@ -68,3 +67,8 @@ def test_a_single_run_has_a_single_seed(capsys: pytest.CaptureFixture[str]) -> N
         MultirunRecord().on_run_start(multirun_of("seeds=[0,1]"))
     assert "seeds: a single run has one seed" in capsys.readouterr().err
     MultirunRecord().on_run_start(multirun_of("seed=1"))
+
+
+def test_seeds_and_a_seed_on_one_command_line_are_refused() -> None:
+    with pytest.raises(InputError, match="seeds: has no effect beside seed"):
+        params(multirun_of("seeds=[1,2]", "seed=5"))

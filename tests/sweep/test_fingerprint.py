@@ -38,6 +38,15 @@ def test_the_same_command_has_the_same_name(plain: dict[str, str]) -> None:
     assert short_hash(dict(reversed(plain.items()))) == short_hash(plain)
 
 
+def test_callbacks_are_part_of_it_where_there_are_any(plain: dict[str, str]) -> None:
+    # A search that was made before there were callbacks goes on.
+    assert "callbacks" not in plain
+    assert "env.pro_rata" not in plain
+    assert settings("agent=ppo", "env.pro_rata=true")["env.pro_rata"] == "true"
+    stop = "{_target_: stable_baselines3.common.callbacks.StopTrainingOnMaxEpisodes}"
+    assert "callbacks" in settings("agent=ppo", f"callbacks=[{stop}]")
+
+
 @pytest.mark.parametrize(
     "override",
     [
@@ -54,10 +63,19 @@ def test_the_same_command_has_the_same_name(plain: dict[str, str]) -> None:
         "log_interval=3",
         "checkpoint_every=null",
         "trusted_packages=[mine]",
+        "+agent.tensorboard_log=board",
     ],
 )
 def test_where_results_go_changes_nothing(plain: dict[str, str], override: str) -> None:
     assert settings("agent=ppo", override) == plain
+
+
+def test_a_store_named_by_a_variable_changes_nothing(
+    plain: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracking.example:5000")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "stocks")
+    assert settings("agent=ppo") == plain
 
 
 @pytest.mark.parametrize(

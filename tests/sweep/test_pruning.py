@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from finai_rl.config.check import check
 from finai_rl.data.split import split_by_fraction
 from finai_rl.errors import StoppedEarly
-from finai_rl.experiment.agent import new_agent
+from finai_rl.experiment.backtests.holdout import Holdout
 from finai_rl.experiment.environments import Environments
-from finai_rl.experiment.holdout import Holdout
-from finai_rl.experiment.training import seed_everything
+from finai_rl.experiment.learning.agent import new_agent
+from finai_rl.experiment.learning.training import seed_everything
 from finai_rl.sweep.pruning import ValidationLooks, looks_at
 from tests.config.composition import composed
 from tests.markets import generated_market

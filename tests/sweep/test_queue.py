@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.queue import ATTEMPT, FOLDER, PROCESS, Job, TrialQueue, trial_folder
 from finai_rl.sweep.space import SearchSpace, keys_of
 from finai_rl.sweep.study import StudyTrial
+from finai_rl.tracking.journal.file import Journal
 from finai_rl.tracking.lifecycle import process_tags
 from tests.sweep.conftest import created
 from tests.sweep.processes import in_processes, killed_after
@@ -193,6 +195,19 @@ def test_a_trial_whose_process_may_be_alive_is_left_alone(
     queue(address, tmp_path).take(1)
     forget_owner(address, 0, owner)
     assert [job.number for job in queue(address, tmp_path).take(9)] == [1, 2]
+
+
+def test_a_trial_of_another_host_that_gives_no_sign_of_life_is_run_again(
+    address: StudyAddress, tmp_path: Path
+) -> None:
+    (job,) = queue(address, tmp_path, n_trials=1).take(1)
+    forget_owner(address, 0, {"host": "another-host", "pid": "1", "process_start": "x"})
+    journal = Journal(job.folder)
+    journal.append({"do": "run", "uri": "x", "tags": {"heartbeat.minutes": "15"}})
+    assert queue(address, tmp_path, n_trials=1).take(1) == []
+    os.utime(journal.file, (1.0, 1.0))
+    (again,) = queue(address, tmp_path, n_trials=1).take(1)
+    assert (again.number, again.overrides) == (job.number, job.overrides)
 
 
 def test_a_trial_whose_process_died_while_it_was_given_out_is_run(

@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
-from finai_rl.experiment.agent import new_agent
 from finai_rl.experiment.environments import Environments
+from finai_rl.experiment.learning.agent import new_agent
 from finai_rl.sweep.space import SearchSpace
 from tests.config.composition import composed
 from tests.markets import generated_market

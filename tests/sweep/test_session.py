@@ -60,7 +60,8 @@ def test_a_process_that_leaves_early_does_not_write_over_the_end_of_the_search(
 def session(address: StudyAddress, folder: Path) -> Session:
     cfg = OmegaConf.create({"tracking": {"_target_": "finai_rl.tracking.NoTracker"}})
     plan = Plan("search", folder, study=address)
-    prospect: Any = SimpleNamespace(baseline=np.zeros(0))
+    source = SimpleNamespace(caveats=())
+    prospect: Any = SimpleNamespace(baseline=np.zeros(0), shortfall="", source=source)
     return Session(FirstJob(cfg, {}, []), plan, prospect)
 
 

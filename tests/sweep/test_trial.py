@@ -16,7 +16,7 @@ from finai_rl.config.check import check
 from finai_rl.data.split import split_by_fraction
 from finai_rl.errors import InputError
 from finai_rl.evaluation.result import BacktestResult
-from finai_rl.experiment.hooks import TrainingHooks
+from finai_rl.experiment.learning.hooks import TrainingHooks
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
 from finai_rl.sweep.outcome import Outcome, load_returns

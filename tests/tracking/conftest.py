@@ -104,3 +104,33 @@ def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
         else:
             return
     raise RuntimeError(f"no answer from {address}")
+
+
+class Outage:
+    """A store that does not answer while ``is_on``."""
+
+    is_on = False
+
+    def check(self) -> None:
+        if self.is_on:
+            raise ConnectionError("refused")
+
+
+@pytest.fixture
+def outage(monkeypatch: pytest.MonkeyPatch) -> Outage:
+    from finai_rl.tracking.journal.sending import Sender
+    from finai_rl.tracking.store import MLflowStore
+
+    state, send, find = Outage(), Sender.send, MLflowStore._find_or_create_experiment
+
+    def sends(sender, entries) -> None:
+        state.check()
+        send(sender, entries)
+
+    def finds(store) -> str:
+        state.check()
+        return find(store)
+
+    monkeypatch.setattr(Sender, "send", sends)
+    monkeypatch.setattr(MLflowStore, "_find_or_create_experiment", finds)
+    return state

@@ -12,7 +12,7 @@ import pytest
 from finai_rl.data.market import FileVersion
 from finai_rl.data.sources.processed_csv import load_processed_csv
 from finai_rl.data.sources.sp500 import load_sp500
-from finai_rl.tracking.dataset import dataset_input, panel_digest
+from finai_rl.tracking.dataset import dataset_entry, panel_digest
 from tests.markets import generated_market, write_processed_csv
 
 
@@ -47,7 +47,7 @@ def test_each_setting_of_sentiment_has_a_digest_of_its_own(tmp_path: Path) -> No
 
 def test_opens_and_volumes_are_columns_where_they_are_there() -> None:
     def columns(data: Any) -> list[str]:
-        schema = json.loads(dataset_input(data, "training").dataset.schema)
+        schema = json.loads(dataset_entry(data, "training")["dataset"]["schema"])
         return [column["name"] for column in schema["mlflow_colspec"]]
 
     data = generated_market(n_features=1)
@@ -60,10 +60,10 @@ def test_the_version_is_told_of_the_input_and_not_of_the_dataset() -> None:
     data = generated_market()
     version = FileVersion(data.source.sha256, "e" * 32, "f" * 40, None, False, "dvc")
     tracked = replace(data, source=replace(data.source, version=version))
-    plain, told = (dataset_input(each, "training") for each in (data, tracked))
-    assert dict(plain.dataset) == dict(told.dataset)
-    assert {tag.key: tag.value for tag in plain.tags} == {"mlflow.data.context": "training"}
-    assert {tag.key: tag.value for tag in told.tags} == {
+    plain, told = (dataset_entry(each, "training") for each in (data, tracked))
+    assert plain["dataset"] == told["dataset"]
+    assert plain["tags"] == {"mlflow.data.context": "training"}
+    assert told["tags"] == {
         "mlflow.data.context": "training",
         "data.md5": "e" * 32,
         "data.rev": "f" * 40,

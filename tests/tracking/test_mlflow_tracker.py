@@ -29,7 +29,11 @@ def test_a_run_that_ends_well_is_finished(open_tracker, client, experiment, stor
 
 
 def test_an_exception_fails_the_run_and_passes_through(open_tracker, client, tmp_path) -> None:
-    with pytest.raises(ValueError, match="boom"), open_tracker() as tracker:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "train.log").write_text("a line of the log")
+    tracker = open_tracker()
+    tracker.journal_in(tmp_path / "run")
+    with pytest.raises(ValueError, match="boom"), tracker:
         raise ValueError("boom " + "x" * 9000)
     run = client.get_run(tracker.run_id)
     assert run.info.status == "FAILED"
@@ -37,6 +41,9 @@ def test_an_exception_fails_the_run_and_passes_through(open_tracker, client, tmp
     trace = artifact(client, tracker.run_id, "failure.txt", tmp_path)
     assert "Traceback" in trace
     assert 'raise ValueError("boom' in trace
+    assert run.data.tags["failure.trace"].endswith("x" * 100)
+    log = artifact(client, tracker.run_id, "logs/train.log", tmp_path)
+    assert log == "a line of the log"
 
 
 @pytest.mark.parametrize(
@@ -240,7 +247,7 @@ def test_system_metrics_are_sampled(open_tracker, client, monkeypatch) -> None:
 
 
 def test_system_metrics_without_psutil_are_a_warning(open_tracker, monkeypatch, caplog) -> None:
-    monkeypatch.setattr("finai_rl.tracking.mlflow_tracker.find_spec", lambda name: None)
+    monkeypatch.setattr("finai_rl.tracking.system_metrics.find_spec", lambda name: None)
     with open_tracker(system_metrics=True):
         pass
     assert "needs psutil" in caplog.text

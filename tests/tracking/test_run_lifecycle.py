@@ -4,10 +4,12 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from finai_rl.tracking.lifecycle import _process_start, is_gone, process_tags, sigterm_raises
+from finai_rl.tracking.store import MLflowStore
 
 RUN = """
 import sys, time
@@ -158,3 +160,66 @@ def test_four_processes_can_open_a_store_that_does_not_exist_yet(tmp_path) -> No
     client = MlflowClient(uri)
     experiments = [client.get_experiment_by_name("x").experiment_id]
     assert [run.info.status for run in client.search_runs(experiments)] == ["FINISHED"] * 4
+
+
+def test_a_run_of_another_host_is_closed_when_it_gives_no_sign_of_life(
+    open_tracker, client
+) -> None:
+    with open_tracker(heartbeat_minutes=7) as tracker:
+        own = client.get_run(tracker.run_id)
+    assert own.data.tags["heartbeat.minutes"] == "7"
+    assert abs(int(own.data.tags["heartbeat"]) - time.time()) < 60
+    elsewhere = {"host": "another-host", "pid": "1", "process_start": "x", "heartbeat.minutes": "7"}
+    ages = {"alive": 6 * 60, "dead": 8 * 60}
+    runs = {
+        name: client.create_run(
+            own.info.experiment_id, tags={**elsewhere, "heartbeat": str(int(time.time()) - age)}
+        ).info.run_id
+        for name, age in ages.items()
+    }
+    with open_tracker(heartbeat_minutes=None) as tracker:
+        assert "heartbeat" not in client.get_run(tracker.run_id).data.tags
+    assert client.get_run(runs["alive"]).info.status == "RUNNING"
+    dead = client.get_run(runs["dead"])
+    assert dead.info.status == "KILLED"
+    assert dead.data.tags["killed"] == "no sign of life from another-host for 8 minutes"
+
+
+def test_a_run_that_was_taken_for_dead_by_mistake_goes_on(open_tracker, client) -> None:
+    with open_tracker() as tracker:
+        client.set_tag(tracker.run_id, "killed", "no sign of life")
+        client.set_tag(tracker.run_id, "heartbeat", "1")
+        client.set_terminated(tracker.run_id, "KILLED")
+        tracker._record._give_sign_of_life()
+        run = client.get_run(tracker.run_id)
+        assert run.info.status == "RUNNING"
+        assert int(run.data.tags["heartbeat"]) > 1
+        client.set_tag(tracker.run_id, "killed", "no sign of life")
+    run = client.get_run(tracker.run_id)
+    assert (run.info.status, run.data.tags.get("killed")) == ("FINISHED", None)
+
+
+@pytest.mark.parametrize(
+    ("number", "error", "reason"),
+    [
+        (signal.SIGTERM, SystemExit, "SIGTERM"),
+        (signal.SIGINT, KeyboardInterrupt, "KeyboardInterrupt"),
+    ],
+)
+def test_a_signal_while_a_run_is_being_opened_closes_it(
+    open_tracker, client, monkeypatch, number, error, reason
+) -> None:
+    opened, open_run = [], MLflowStore.open_run
+
+    def signalled(store: MLflowStore, *args: object) -> str:
+        opened.append(open_run(store, *args))
+        os.kill(os.getpid(), number)
+        return opened[0]
+
+    monkeypatch.setattr(MLflowStore, "open_run", signalled)
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with pytest.raises(error), open_tracker():
+        pytest.fail("the run must not start")
+    run = client.get_run(opened[0])
+    assert (run.info.status, run.data.tags["killed"]) == ("KILLED", reason)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers

@@ -28,7 +28,10 @@ def test_methods_take_the_same_arguments(name: str) -> None:
 
 
 def test_no_tracker_does_nothing(market, tmp_path) -> None:
-    with NoTracker() as tracker:
+    tracker = NoTracker()
+    tracker.journal_in(tmp_path)
+    tracker.reopen("run")
+    with tracker:
         tracker.log_config({"a": 1}, ["a=1"])
         tracker.set_tags({"a": "b"})
         tracker.log_dataset(market, "training")
@@ -40,6 +43,7 @@ def test_no_tracker_does_nothing(market, tmp_path) -> None:
         assert tracker.log_policy(None, "missing.zip", None) is None
         assert tracker.run_id is None
         assert tracker.page_command is None
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_no_tracker_lets_exceptions_through() -> None:

@@ -1,4 +1,3 @@
-import math
 import os
 import socket
 
@@ -6,12 +5,6 @@ import pytest
 
 from finai_rl.tracking import MLflowTracker, TrackingError
 from finai_rl.tracking.environment import short_patience
-
-
-def history(uri: str, run_id: str, key: str) -> list[tuple[int, float]]:
-    from mlflow import MlflowClient
-
-    return [(m.step, m.value) for m in MlflowClient(uri).get_metric_history(run_id, key)]
 
 
 def test_a_server_that_is_not_there_is_one_clear_error() -> None:
@@ -63,51 +56,6 @@ def test_the_patience_that_the_user_chose_stands(monkeypatch) -> None:
         inside = [os.environ[name] for name in names]
     assert inside == ["77", "0"]
     assert [os.environ[name] for name in names] == ["77", "2"]
-
-
-@pytest.mark.slow
-def test_a_run_survives_the_restart_and_the_end_of_its_server(
-    serve, tmp_path, market, caplog
-) -> None:
-    with serve(tmp_path) as (uri, kill):
-        port = int(uri.rpartition(":")[2])
-        with MLflowTracker(uri, "x") as tracker:
-            many = {f"k{i}": str(i) for i in range(250)}
-            tracker.log_config({"empty": "", "none": None, "a": {"b": [1]}, **many}, ["a=1"])
-            tracker.set_tags(many)
-            tracker.log_dataset(market, "training")
-            tracker.log_metrics({"loss": 0.0, "nan": math.nan}, 0)
-            tracker.flush()
-            kill()
-            for step in range(1, 2500):
-                tracker.log_metrics({"loss": float(step)}, step)
-            tracker.flush()
-            tracker.flush()
-            tracker.set_tags({"late": "lost"})
-            tracker.log_artifact(__file__)
-            assert len([r for r in caplog.records if "did not take metrics" in r.message]) == 1
-            assert [r for r in caplog.records if "did not take tags" in r.message]
-            assert [r for r in caplog.records if "test_tracking_server.py" in r.message]
-            with serve(tmp_path, port) as (_, kill_again):
-                tracker.log_artifact(__file__, "code")
-                tracker.flush()
-                assert history(uri, tracker.run_id, "loss") == [
-                    (step, float(step)) for step in range(2500)
-                ]
-                from mlflow import MlflowClient
-
-                run = MlflowClient(uri).get_run(tracker.run_id)
-                assert run.data.params == {"empty": "", "none": "null", "a.b": "[1]", **many}
-                assert many.items() <= run.data.tags.items()
-                assert math.isnan(run.data.metrics["nan"])
-                assert len(run.inputs.dataset_inputs) == 1
-                paths = [a.path for a in MlflowClient(uri).list_artifacts(tracker.run_id)]
-                assert paths == ["code", "config"]
-                assert run.info.run_id in tracker.page_command
-                assert tracker.page_command.startswith(f"{uri}/#/experiments/")
-                kill_again()
-            tracker.log_metrics({"loss": 1.0}, 2500)
-    assert "1 metric values never reached MLflow" in caplog.text
 
 
 @pytest.mark.slow

@@ -172,7 +172,8 @@ class DiskCache(Generic[Value]):
 
 
 def _text(key: Mapping[str, Any]) -> str:
-    return json.dumps(key, sort_keys=True)
+    # Keys become texts first: those of settings by ticker may be of kinds that have no order.
+    return json.dumps(json.loads(json.dumps(key)), sort_keys=True)
 
 
 def _remove(entry: Path) -> None:

@@ -1,8 +1,9 @@
 """A panel as files that any number of processes map into memory instead of reading them.
 
-A folder holds one ``.npy`` file an array and ``panel.json`` with names and source. What is opened
-again is bit by bit what was saved. Values were checked when the panel was made (see `MarketData`)
-and are not looked at again; whether the files are still the same is for `DiskCache` to say.
+A folder holds one ``.npy`` file an array, ``panel.json`` with names and source, and the panel's
+past in a folder of its own. What is opened again is bit by bit what was saved. Values were checked
+when the panel was made (see `MarketData`) and are not looked at again; whether the files are still
+the same is for `DiskCache` to say.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 
 from finai_rl.data.market import DataSource, FileVersion, MarketData
 
-_FACTS = "panel.json"
+_FACTS, _PAST = "panel.json", "past"
 
 
 def save_panel(folder: Path, panel: MarketData) -> None:
@@ -28,6 +29,7 @@ def save_panel(folder: Path, panel: MarketData) -> None:
         ValueError: If its source has facts that JSON would not give back as they are.
     """
     values = {field.name: getattr(panel, field.name) for field in dataclasses.fields(panel)}
+    past = values.pop(_PAST)
     arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
     facts = {name: value for name, value in values.items() if name not in arrays}
     text = json.dumps(facts | {"source": dataclasses.asdict(panel.source)})
@@ -37,6 +39,8 @@ def save_panel(folder: Path, panel: MarketData) -> None:
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
     (folder / _FACTS).write_text(text, encoding="utf-8")
+    if past is not None:
+        save_panel(folder / _PAST, past)
 
 
 def open_panel(folder: Path) -> MarketData:
@@ -55,7 +59,8 @@ def open_panel(folder: Path) -> MarketData:
         for file in folder.glob("*.npy")
     }
     facts = _facts((folder / _FACTS).read_text(encoding="utf-8"))
-    return MarketData.checked_before(**facts | arrays)
+    past = open_panel(folder / _PAST) if (folder / _PAST).is_dir() else None
+    return MarketData.checked_before(**facts | arrays, past=past)
 
 
 def _facts(text: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from finai_rl.data.cache.disk_cache import DiskCache
 from finai_rl.data.cache.panel_store import open_panel, save_panel
 from finai_rl.data.market import FileVersion, MarketData
 from finai_rl.data.split import SealedBlock, Split
+from finai_rl.data.versions.prepared_file import manifest_content
 from finai_rl.data.versions.revisions import fetch_revision
 from finai_rl.data.versions.versioning import content_hash, file_version
 
@@ -44,10 +45,10 @@ class SplitCache:
     """A `DiskCache` of splits, under everything that a split depends on.
 
     That is the content of the source's file, at ``data.rev`` where that is given, what DVC calls
-    it, every other file that a setting of the source names, the settings of source and split, the
-    code of this package that reads data and of the source's own module, and the versions of NumPy,
-    pandas and PyArrow. Files are hashed every time: a file of the same size and time of change may
-    be another.
+    it, the manifest of `finai_rl.prepare` beside it, every other file that a setting of the source
+    names, the settings of source and split, the code of this package that reads data and of the
+    source's own module, and the versions of NumPy, pandas and PyArrow. Files are hashed every
+    time: a file of the same size and time of change may be another.
 
     Args:
         folder: Where the splits are; made when the first is written.
@@ -144,12 +145,14 @@ def _at_version(split: Split, version: FileVersion) -> Split:
 
 
 def _blocks(split: Split) -> dict[str, Sequence[MarketData]]:
-    return {"train": split.train_blocks, "validation": split.validation_blocks}
+    traded = () if split.trade is None else (split.trade,)
+    return {"train": split.train_blocks, "validation": split.validation_blocks, "trade": traded}
 
 
 def _split(blocks: Mapping[str, Sequence[MarketData]], sealed: SealedBlock | None) -> Split:
     (train, *further_train), (validation, *further) = blocks["train"], blocks["validation"]
-    return Split(train, validation, sealed, tuple(further_train), tuple(further))
+    traded = next(iter(blocks["trade"]), None)
+    return Split(train, validation, sealed, tuple(further_train), tuple(further), traded)
 
 
 def _key(settings: Mapping[str, Any]) -> tuple[dict[str, Any], FileVersion] | None:
@@ -171,6 +174,7 @@ def _key(settings: Mapping[str, Any]) -> tuple[dict[str, Any], FileVersion] | No
         key = {
             "settings": settings,
             "source": {name: facts[name] for name in ("sha256", "md5", "dirty", "tracked_by")},
+            "manifest": _manifest(data, found),
             "files": {text: content_hash(Path(text).expanduser()) for text in others},
             "code": _code(settings),
             "versions": {name: version(name) for name in ("numpy", "pandas", "pyarrow")},
@@ -188,6 +192,13 @@ def _version_of(data: Mapping[str, Any]) -> FileVersion | None:
     if rev is not None and cache is not None:
         return fetch_revision(file, rev, Path(cache).expanduser())[1]
     return file_version(file) if file.is_file() else None
+
+
+def _manifest(data: Mapping[str, Any], version: FileVersion) -> str | None:
+    """Return the hash of the manifest, whose caveats are those of the split."""
+    file, at_revision = Path(data["path"]).expanduser(), data.get("rev") is not None
+    content = manifest_content(file, version, at_revision=at_revision)
+    return hashlib.sha256(content).hexdigest() if content is not None else None
 
 
 def _files(node: Any) -> Iterator[str]:

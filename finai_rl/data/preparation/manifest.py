@@ -13,7 +13,10 @@ from typing import Any
 import pandas as pd
 
 from finai_rl.data.preparation.panel import Prepared
+from finai_rl.data.preparation.raw_prices import files_hash
+from finai_rl.data.tables.files import files_of
 from finai_rl.data.tables.repairs import day_name
+from finai_rl.data.versions.prepared_file import manifest_path
 from finai_rl.data.versions.versioning import content_hash
 from finai_rl.errors import DataError, InputError
 
@@ -36,19 +39,17 @@ def refuse_output(path: str, *, overwrite: bool, inputs: Iterable[str]) -> Path:
     file = Path(path).expanduser()
     if file.suffix.lower() not in (".csv", *PARQUET):
         raise InputError(f"output must end in .csv or .parquet, got {path!r}")
-    if any(file.resolve() == Path(name).expanduser().resolve() for name in inputs):
-        raise InputError(f"output: {path} is an input as well; raw prices are never overwritten")
+    if any(file.resolve() == read.resolve() for name in inputs for read in files_of(name)):
+        raise InputError(
+            f"output: {path} is an input as well; raw prices are never overwritten: name "
+            "another file"
+        )
     if file.exists() and not overwrite:
         raise InputError(
             f"output: {path} is there already; set overwrite=true to replace it, or name another "
             "file: runs that used it could not be repeated"
         )
     return file
-
-
-def manifest_path(file: Path) -> Path:
-    """Return where the manifest of a prepared file lies."""
-    return file.with_name(file.name + ".manifest.json")
 
 
 def write_panel(
@@ -83,7 +84,9 @@ def write_panel(
         partial.replace(file)
         manifest_path(partial).replace(manifest_path(file))
     except OSError as error:
-        raise DataError(str(file), [f"cannot be written: {error}"]) from None
+        raise DataError(
+            str(file), [f"cannot be written: {error}; name another place in output"]
+        ) from None
     return manifest
 
 
@@ -120,7 +123,7 @@ def _manifest(
             "features": list(prepared.features),
         },
         "inputs": {
-            role: {"path": path, "sha256": content_hash(Path(path).expanduser())}
+            role: {"path": path, "sha256": files_hash(path), **_several(path)}
             for role, path in inputs.items()
         },
         "changes": [vars(change) for change in prepared.changes],
@@ -128,6 +131,13 @@ def _manifest(
         "settings": dict(settings),
         "versions": versions,
     }
+
+
+def _several(path: str) -> dict[str, Any]:
+    files = files_of(path)
+    if len(files) == 1:
+        return {}
+    return {"files": {str(file): content_hash(file) for file in files}}
 
 
 def _installed(name: str) -> bool:

@@ -14,11 +14,19 @@ from finai_rl.data.indicators import turbulence as turbulence_index
 from finai_rl.data.preparation.market_series import join_market_series
 from finai_rl.data.preparation.raw_prices import COLUMNS, RawPrices
 from finai_rl.data.preparation.stock_features import Compute, stock_features, warm_up_periods
+from finai_rl.data.tables.places import EXAMPLES
 from finai_rl.data.tables.repairs import Change, day_name
-from finai_rl.data.tables.validation import EXAMPLES
 from finai_rl.errors import DataError, InputError
 
 log = logging.getLogger(__name__)
+
+REMEDIES = {
+    "dates": "more dates",
+    "indicators": "shorter indicators",
+    "turbulence": "turbulence=null",
+    "warm_up": "warm_up=keep",
+}
+"""What can help where windows leave no date, as a user of ``prepare`` says it."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ def prepare_panel(
     features: Compute | None = None,
     sentiment: Mapping[str, Any] | None = None,
     warm_up: str = "drop",
-    remedy: str = "more dates, turbulence=null, shorter indicators, or warm_up=keep",
+    remedies: Mapping[str, str] = REMEDIES,
 ) -> Prepared:
     """Compute every feature, join what comes from files, and drop what windows need to fill.
 
@@ -69,16 +77,20 @@ def prepare_panel(
         sentiment: Settings of a scores file; None joins none.
         warm_up: ``"drop"`` leaves out the dates before every window has filled; ``"keep"`` those
             only that have a missing value.
-        remedy: What helps where windows leave no date, in the words of the config.
+        remedies: What helps where windows leave no date, in the words of the config: of `REMEDIES`
+            those that it has.
 
     Raises:
         InputError: If a feature is unknown or looks ahead, a value is missing, or no date is left.
     """
     _refuse_clashes(indicators, turbulence)
+    base = [name for name in COLUMNS if name in prices.rows]
     values = stock_features(prices.rows, indicators, features)
     rows = pd.concat([prices.rows, values], axis=1)
-    rows.insert(len(COLUMNS), "day", rows["date"].dt.day_of_week)
-    changes, caveats = list(prices.changes), [str(change) for change in prices.changes]
+    rows.insert(len(base), "day", rows["date"].dt.day_of_week)
+    changes = list(prices.changes)
+    # What a calendar says of the dates, the training says itself of those that are left.
+    caveats = [str(change) for change in changes if change.what != "calendar"]
     for series, where in market_series:
         rows, joined = join_market_series(rows, series, where)
         changes += joined
@@ -90,7 +102,7 @@ def prepare_panel(
     if turbulence:
         windows["turbulence"] = turbulence + 1
     windows = windows if warm_up == "drop" else {}
-    rows, dropped = _warmed_up(rows, values, prices.path, windows, remedy)
+    rows, dropped = _warmed_up(rows, values, prices.path, windows, remedies)
     changes += dropped
     for said in (*changes[len(prices.changes) :], *of_sentiment):
         log.info("%s: %s", prices.path, said)
@@ -99,10 +111,10 @@ def prepare_panel(
 
 def _refuse_clashes(indicators: Sequence[str], turbulence: int | None) -> None:
     if twice := sorted({name for name in indicators if list(indicators).count(name) > 1}):
-        raise InputError(f"indicators names {twice} twice")
+        raise InputError(f"indicators names {twice} twice: name each once")
     taken = {*COLUMNS, "day", *(["turbulence"] if turbulence else [])}
     if clash := sorted(taken & set(indicators)):
-        raise InputError(f"indicators: {clash} are columns already")
+        raise InputError(f"indicators: {clash} are columns already: leave them out of indicators")
 
 
 def _turbulence(rows: pd.DataFrame, window: int) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -123,7 +135,11 @@ def _with_sentiment(
 
 
 def _warmed_up(
-    rows: pd.DataFrame, values: pd.DataFrame, where: str, windows: dict[str, int], remedy: str
+    rows: pd.DataFrame,
+    values: pd.DataFrame,
+    where: str,
+    windows: dict[str, int],
+    remedies: Mapping[str, str],
 ) -> tuple[pd.DataFrame, list[Change]]:
     """Drop the first dates until windows have filled and nothing is missing any more."""
     n_tickers = rows["tic"].nunique()
@@ -131,7 +147,8 @@ def _warmed_up(
     longest = max(windows, key=windows.__getitem__, default="")
     filled = windows.get(longest, 0)
     finite = np.isfinite(values.to_numpy()).all(axis=1).reshape(n_dates, -1).all(axis=1)
-    first = max(filled, int(finite.argmax()) if finite.any() else n_dates)
+    known_from = int(finite.argmax()) if finite.any() else n_dates
+    first = max(filled, known_from)
     of_windows = filled == first
     if n_dates - first < 2:
         needs = f"{longest} needs {filled}" if of_windows else "values are missing until then"
@@ -139,7 +156,7 @@ def _warmed_up(
             where,
             [
                 f"{n_dates} dates, of which {first} go to fill windows ({needs}): fewer than 2 are "
-                f"left. What helps: {remedy}"
+                f"left. What helps: {_helps(remedies, windows, known_from, n_dates - 2)}"
             ],
         )
     _refuse_missing(rows, values, first * n_tickers, where)
@@ -155,6 +172,22 @@ def _warmed_up(
     return kept, [Change("dropped", f"the first {first} dates", first, why)]
 
 
+def _helps(remedies: Mapping[str, str], windows: dict[str, int], known_from: int, most: int) -> str:
+    """Return the remedies that are accepted: at most ``most`` dates may go to fill windows."""
+    indicators = {name: n for name, n in windows.items() if name != "turbulence"}
+    longest = max([known_from, *indicators.values()])
+    helps = [remedies["dates"]]
+    if windows.get("turbulence", 0) <= most:
+        helps.append(remedies["indicators"])
+    elif longest <= most:
+        helps.append(remedies["turbulence"])
+    else:
+        helps.append(f"{remedies['turbulence']} together with {remedies['indicators']}")
+    if windows and known_from <= most and "warm_up" in remedies:
+        helps.append(remedies["warm_up"])
+    return "; or ".join(helps)
+
+
 def _refuse_missing(rows: pd.DataFrame, values: pd.DataFrame, first: int, where: str) -> None:
     bad = ~np.isfinite(values.to_numpy())
     bad[:first] = False
@@ -168,5 +201,8 @@ def _refuse_missing(rows: pd.DataFrame, values: pd.DataFrame, first: int, where:
         )
         shown = ", ".join(f"{ticker} on {day_name(date)}" for ticker, date in where_bad)
         if len(at):
-            problems.append(f"feature {name}: {len(at)} values are missing or infinite: {shown}")
+            problems.append(
+                f"feature {name}: {len(at)} values are missing or infinite: {shown}; leave it out "
+                "of indicators, or look at the prices there"
+            )
     raise DataError(where, problems)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 
+from finai_rl.data.tables.bad_cells import check_rule, without_bad
+from finai_rl.data.tables.column_names import likeliest, missing_columns, plain
+from finai_rl.data.tables.dates import read_dates
+from finai_rl.data.tables.files import files_of, read_files
+from finai_rl.data.tables.layout import Layout
+from finai_rl.data.tables.places import count, examples
 from finai_rl.data.tables.price_scale import OUTSIDE_ALLOWED, outside_range
 from finai_rl.data.tables.repairs import UNTRADED, Change, complete
-from finai_rl.data.tables.table import read_table
-from finai_rl.data.tables.validation import (
-    count,
-    examples,
-    numbers,
-    panel_problems,
-    parse_dates,
-)
+from finai_rl.data.tables.sessions import session_notes
+from finai_rl.data.tables.table import ADJUSTED, Table
+from finai_rl.data.tables.validation import numbers, panel_problems
 from finai_rl.data.versions.versioning import content_hash
 from finai_rl.errors import DataError
 
@@ -25,8 +28,7 @@ log = logging.getLogger(__name__)
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("date", "tic", *PRICES, "volume")
-ADJUSTED = dict.fromkeys(("adj close", "adjclose", "adjusted_close", "adjcp"), "adj_close")
-"""Other names that vendors give the adjusted close, in lower case."""
+REQUIRED = ("date", "tic", "close")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class RawPrices:
 
     Attributes:
         rows: n_dates * n_tickers rows sorted by ``date`` and ``tic``, with ``open``, ``high``,
-            ``low``, ``close`` and ``volume``, all finite and positive.
+            ``low``, ``close`` and ``volume``, all finite and positive; those but ``close`` may be
+            absent, where the file has none.
         path: The file they came from.
         sha256: Of the file's bytes.
         changes: What was done to them.
@@ -57,71 +60,122 @@ class RawPrices:
     changes: tuple[Change, ...]
 
 
-def load_raw_prices(path: str, *, adjust: str, on_missing: str, key: str = "raw") -> RawPrices:
-    """Load raw prices from CSV or Parquet, rows in any order.
+def load_raw_prices(
+    path: str,
+    *,
+    adjust: str,
+    on_missing: str,
+    on_bad: str = "error",
+    calendar: str | None = None,
+    layout: Layout | None = None,
+) -> RawPrices:
+    """Load raw prices: rows in any order, of one file or of many.
 
     Args:
-        path: The file: columns date, tic, open, high, low, close, volume, optionally
-            adj_close; names in any case, ticker or symbol for tic.
+        path: A file, a folder or a pattern of names: columns date, tic, close, optionally open,
+            high, low, volume and adj_close, under their usual names, or those that are told.
         adjust: ``"auto"``: where there is ``adj_close``, it becomes the close, and open, high and
             low are multiplied by its ratio to the raw close; prices on two scales are refused.
             ``"never"``: prices are taken as they stand.
         on_missing: A date without a price of a ticker: ``"error"`` refuses, ``"drop_ticker"``
             leaves out the ticker, ``"forward_fill"`` carries its own last price forward, see
             :func:`~finai_rl.data.tables.repairs.complete`.
-        key: Where these settings stand in the config, for messages.
+        on_bad: What cannot be a price: ``"error"`` refuses it, ``"missing"`` counts it and takes
+            it for a missing cell, of which ``on_missing`` decides.
+        calendar: Of the exchange, e.g. ``XNYS``: what it says of the dates is noted.
+        layout: What the config tells of how the file is written, and where these settings stand.
 
     Raises:
         DataError: If the file cannot be read, or a row is not usable; lists every problem.
+        InputError: If a setting is not known.
     """
-    file = Path(path).expanduser()
-    table = read_prices(file)
-    missing = [name for name in COLUMNS if name not in table.columns]
-    if missing:
-        raise DataError(
-            str(file), [f"column(s) {missing} missing; the file has {list(table.columns)}"]
-        )
-    rows, problems = _parsed(table)
-    if problems:
-        raise DataError(str(file), problems)
-    changes = _left_out(table)
+    layout = layout or Layout()
+    check_rule(on_bad, layout.key)
+    table = read_prices(path, layout)
+    there = _columns(path, table.rows, layout)
+    rows, changes = _parsed(path, table, there, layout, on_bad)
+    changes += _left_out(table.rows)
     if adjust == "auto":
         rows, adjusted = _adjusted(rows)
         changes += adjusted
-    changes += _scale_notes(rows, str(file), refuse=adjust == "auto", key=key)
-    rows = rows[list(COLUMNS)]
+    changes += _scale_notes(rows, path, refuse=adjust == "auto", key=layout.key)
+    rows = rows[list(there)]
     completed = complete(
-        *(str(file), rows, [*PRICES, "volume"]),
+        *(path, rows, list(there[2:])),
         rule=on_missing,
-        key=key,
-        open="open",
-        volume="volume",
+        key=layout.key,
+        open="open" if "open" in there else None,
+        volume="volume" if "volume" in there else None,
         listed=len(rows),
     )
     untraded, adjusted = _with_least_volume(completed.rows, rows)
     changes += [*adjusted, *completed.changes]
+    if calendar is not None:
+        dates = np.sort(untraded["date"].unique())
+        told = session_notes(dates, calendar, layout.key)
+        changes += [Change("noted", "calendar", 1, said.removesuffix(".")) for said in told]
     for change in changes:
-        log.info("%s: %s", file, change)
+        log.info("%s: %s", path, change)
     rows = untraded.sort_values(["date", "tic"], ignore_index=True)
-    return RawPrices(rows, path, content_hash(file), tuple(changes))
+    return RawPrices(rows, path, files_hash(path), tuple(changes))
 
 
-def read_prices(file: Path) -> pd.DataFrame:
-    """Read a table, its column names in lower case and as this project has them.
+def files_hash(path: str) -> str:
+    """Return the sha256 of a file's bytes, or of the names and bytes of those of a folder."""
+    files = files_of(path)
+    if len(files) == 1:
+        return content_hash(files[0])
+    listed = "\n".join(f"{content_hash(file)} {file.name}" for file in files)
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
+def read_prices(path: str, layout: Layout, wanted: Sequence[str] = COLUMNS) -> Table:
+    """Read tables, their column names in lower case and as this project has them.
+
+    Args:
+        path: A file, a folder or a pattern of names.
+        layout: What is told of it.
+        wanted: Our columns for which any usual name will do.
 
     Raises:
-        DataError: If the file is not there, cannot be read, or two columns mean the same.
+        DataError: If a file is not there, cannot be read, or two columns mean the same.
     """
-    table = read_table(file).rename(columns=_own_name)
+    found = read_files(path, layout, wanted)
+    table = found.rows.rename(columns=_own_name)
     if table.columns.duplicated().any():
         twice = sorted(set(table.columns[table.columns.duplicated()]))
-        raise DataError(str(file), [f"two columns mean {twice}; leave one of them"])
-    return table
+        helps = layout.setting("columns", {**layout.mapped, twice[0]: "THE RIGHT ONE"})
+        raise DataError(path, [f"two columns mean {twice}; leave one of them, or set {helps}"])
+    return replace(found, rows=table)
 
 
 def _own_name(name: object) -> str:
     lower = str(name).strip().lower()
-    return ADJUSTED.get(lower, lower)
+    return "adj_close" if plain(lower) in ADJUSTED else lower
+
+
+def _columns(path: str, table: pd.DataFrame, layout: Layout) -> tuple[str, ...]:
+    """Return those of our columns that a table has; refuse it if it may have more of them."""
+    missing = [name for name in COLUMNS if name not in table.columns]
+    asked = [name for name in missing if name in REQUIRED]
+    if asked and "wide" in layout.offers and _is_wide(table):
+        helps = layout.setting("wide", "close")
+        told = f"column(s) {missing} missing; the file has {list(table.columns)[:9]}"
+        raise DataError(path, [f"{told}. If its cells are closes by date and ticker, set {helps}"])
+    absent = [name for name in missing if name not in REQUIRED and name not in layout.mapped]
+    asked += [name for name in absent if likeliest(name, table) is not None]
+    if asked:
+        may_lack = not set(asked) & set(REQUIRED)
+        raise DataError(path, [missing_columns(asked, table, layout, may_lack=may_lack)])
+    return tuple(name for name in COLUMNS if name not in missing)
+
+
+def _is_wide(table: pd.DataFrame) -> bool:
+    """Return whether a table without a close can be one of dates down and tickers across."""
+    others = [name for name in table.columns if name not in ("date", "tic")]
+    numeric = [name for name in others if pd.api.types.is_numeric_dtype(table[name].dtype)]
+    priced = {*COLUMNS[2:], "adj_close"} & {*others}
+    return "date" in table and len(numeric) > 1 and numeric == others and not priced
 
 
 def _left_out(table: pd.DataFrame) -> list[Change]:
@@ -131,22 +185,40 @@ def _left_out(table: pd.DataFrame) -> list[Change]:
     return [Change("dropped", f"columns {', '.join(others)}", len(others), why)] if others else []
 
 
-def _parsed(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    priced = [*PRICES, *(["adj_close"] if "adj_close" in table else [])]
-    numeric = [*priced, "volume"]
+def _parsed(
+    path: str, found: Table, there: Sequence[str], layout: Layout, on_bad: str
+) -> tuple[pd.DataFrame, list[Change]]:
+    table = found.rows
+    priced = [name for name in (*PRICES, "adj_close") if name in table]
+    numeric = [*priced, *(["volume"] if "volume" in there else [])]
     rows = table[numeric].assign(tic=table["tic"].str.strip())
-    rows["date"], unread = parse_dates(table["date"].astype(str))
-    problems = unread if rows["date"].isna().any() else []  # rows may stand in any order
-    problems += panel_problems(rows, numeric, priced, optional=numeric, aligned=False)
+    rows["date"], problems, told = read_dates(table["date"].astype(str), layout)
+    changes = [Change("noted", "layout", 1, note) for note in (*found.notes, *told)]
+    if absent := [name for name in COLUMNS if name not in there]:
+        why = "the file has none: what needs them cannot be computed from it"
+        changes.append(Change("noted", f"no {', '.join(absent)}", len(absent), why))
+    if on_bad == "missing":
+        rows, emptied = without_bad(rows, numeric, priced, key=layout.key, ranged=("high", "low"))
+        changes += emptied
+    problems += panel_problems(
+        rows, numeric, priced, optional=numeric, aligned=False, layout=layout
+    )
     rows = rows.assign(**{name: numbers(rows[name]) for name in numeric})
+    problems += _impossible(rows, layout)
+    if problems:
+        raise DataError(path, problems)
+    return rows, changes
+
+
+def _impossible(rows: pd.DataFrame, layout: Layout) -> Iterator[str]:
     who = rows["tic"] + " on " + rows["date"].astype(str)
-    for wrong, said in (
-        (rows["volume"] < 0, "with a negative volume"),
-        (rows["high"] < rows["low"], "with high below low"),
-    ):
+    helps = layout.advice("on_bad", "missing", "correct these cells in the file")
+    negative = rows["volume"] < 0 if "volume" in rows else pd.Series(False, index=rows.index)
+    ranged = {"high", "low"} <= {*rows.columns}
+    crossed = rows["high"] < rows["low"] if ranged else negative & False
+    for wrong, said in ((negative, "with a negative volume"), (crossed, "with high below low")):
         if wrong.any():
-            problems.append(f"{count(wrong)} {said}: {examples(wrong, who)}")
-    return rows, problems
+            yield f"{count(wrong)} {said}: {examples(wrong, who)}; {helps}"
 
 
 def _adjusted(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Change]]:
@@ -155,7 +227,8 @@ def _adjusted(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Change]]:
     factor = rows["adj_close"] / rows["close"]
     changed = ((factor - 1).abs() > 1e-12) & factor.notna()
     rows = rows.drop(columns="adj_close").assign(
-        **{name: rows[name] * factor for name in ("open", "high", "low")}, close=rows["adj_close"]
+        **{name: rows[name] * factor for name in ("open", "high", "low") if name in rows},
+        close=rows["adj_close"],
     )
     if not changed.any():
         return rows, []
@@ -166,7 +239,10 @@ def _adjusted(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Change]]:
 
 def _scale_notes(rows: pd.DataFrame, where: str, *, refuse: bool, key: str) -> list[Change]:
     """Count rows whose open or close lies outside of the day's range; many are another scale."""
-    found, whole = outside_range(rows, ["open", "close"])
+    if not {"high", "low"} <= {*rows.columns}:
+        return []
+    checked = [name for name in ("open", "close") if name in rows]
+    found, whole = outside_range(rows, checked)
     outside = pd.Series(found, index=rows.index)
     if not outside.any():
         return []
@@ -189,6 +265,8 @@ def _scale_notes(rows: pd.DataFrame, where: str, *, refuse: bool, key: str) -> l
 
 def _with_least_volume(rows: pd.DataFrame, raw: pd.DataFrame) -> tuple[pd.DataFrame, list[Change]]:
     """Make the volume of rows without a trade 1 share, of tickers that have any volume at all."""
+    if "volume" not in raw:
+        return rows, []
     largest = raw.groupby("tic")["volume"].max()
     silent = rows["tic"].isin(largest.index[~(largest > 0)])
     idle = (rows["volume"] == 0) & ~silent

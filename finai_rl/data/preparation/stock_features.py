@@ -42,7 +42,9 @@ def stock_features(
     """
     tickers = rows["tic"].iloc[: rows["tic"].nunique()].tolist()
     dates = pd.DatetimeIndex(rows["date"].iloc[:: len(tickers)], name="date")
-    wide = {name: rows[name].to_numpy().reshape(len(dates), -1) for name in COLUMNS[2:]}
+    there = [name for name in COLUMNS[2:] if name in rows]
+    wide = {name: rows[name].to_numpy().reshape(len(dates), -1) for name in there}
+    _refuse_absent(rows, there, indicators)
     columns: list[str] | None = None
     values = np.empty((0, 0, 0))
     for number, ticker in enumerate(tickers):
@@ -54,12 +56,36 @@ def stock_features(
         if list(found.columns) != columns:
             raise InputError(
                 f"features: columns {list(found.columns)} for {ticker}, "
-                f"but {columns} for {tickers[0]}"
+                f"but {columns} for {tickers[0]}; return the same for every ticker"
             )
         values[:, number] = found.to_numpy()
     return pd.DataFrame(
         values.reshape(len(rows), len(columns or ())), columns=columns, index=rows.index
     )
+
+
+def _refuse_absent(rows: pd.DataFrame, there: Sequence[str], indicators: Sequence[str]) -> None:
+    """Refuse indicators that need a price that the panel has not."""
+    if not (absent := [name for name in COLUMNS[2:] if name not in there]):
+        return
+    frame = pd.DataFrame({name: rows[name].iloc[:3].to_numpy() for name in there})
+    computed = [name for name in indicators if _can_be_computed(frame, name)]
+    if refused := [name for name in indicators if name not in computed]:
+        whole = frame.assign(**dict.fromkeys(absent, 1.0))
+        if unknown := [name for name in refused if not _can_be_computed(whole, name)]:
+            ohlcv_indicators(whole, unknown)
+        raise InputError(
+            f"indicators: {', '.join(refused)} need some of {', '.join(absent)}, which these "
+            f"prices have not; set 'indicators=[{','.join(computed)}]'"
+        )
+
+
+def _can_be_computed(frame: pd.DataFrame, name: str) -> bool:
+    try:
+        ohlcv_indicators(frame, [name])
+    except InputError:
+        return False
+    return True
 
 
 def _features(
@@ -159,11 +185,14 @@ def _refuse_look_ahead(
             )
         ]
         if leaking and not before.equals(compute(frame)):
-            raise InputError(f"features: {leaking} differ each time they are computed: seed them")
+            raise InputError(
+                f"features: {leaking} differ each time they are computed: "
+                "call its generator with a seed"
+            )
         if leaking:
             raise InputError(
                 f"{leaking} look ahead: their values up to {frame.index[day]} change when "
-                f"prices after it do (seen with {ticker})"
+                f"prices after it do (seen with {ticker}); leave them out"
             )
 
 

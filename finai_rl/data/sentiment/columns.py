@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from finai_rl.data.sentiment.settings import ScoreSettings
+from finai_rl.data.sentiment.settings import ScoreSettings, below_data
 from finai_rl.errors import InputError
 from finai_rl.type_aliases import FloatArray
 
@@ -24,7 +24,7 @@ NEUTRAL_RISK = 3.0
 def _finite(key: str, value: object) -> None:
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not number or not math.isfinite(value):  # type: ignore[arg-type]
-        raise InputError(f"data.sentiment.{key}: a finite number is needed, got {value!r}")
+        raise InputError(f"data.sentiment.{key}: a finite number is needed, got {value!r}; set one")
 
 
 def _whole(key: str, value: object, why: str = "") -> None:
@@ -74,14 +74,16 @@ class SentimentColumns:
     scores: ScoreSettings = NO_SCORES
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scores", ScoreSettings.of(self.scores))
+        with below_data():
+            object.__setattr__(self, "scores", ScoreSettings.of(self.scores))
         if isinstance(self.columns, str):
             raise InputError(
                 "data.sentiment.columns must be a list of column names or null, "
                 f"got {self.columns!r}: write [{self.columns}]"
             )
         if len(set(self.columns or ())) != len(self.columns or ()):
-            raise InputError(f"data.sentiment.columns names one twice: {list(self.columns or ())}")
+            told = f"data.sentiment.columns names one twice: {list(self.columns or ())}"
+            raise InputError(f"{told}; leave one out")
         if self.risk_column is not None and self.risk_column in (self.columns or ()):
             raise InputError(
                 f"data.sentiment.risk_column: {self.risk_column!r} is in data.sentiment.columns "
@@ -119,7 +121,8 @@ class SentimentColumns:
             )
         if unknown := [name for name in self.neutral if name not in columns]:
             raise InputError(
-                f"data.sentiment.neutral names {unknown}, but the sentiment columns are {columns}"
+                f"data.sentiment.neutral names {unknown}, but the sentiment columns are {columns}; "
+                "name these"
             )
         return {name: values[name] for name in columns}
 
@@ -186,7 +189,7 @@ def settings_of(
     if unknown := [name for name in given if name not in known]:
         raise InputError(
             f"data.sentiment: no such setting: {', '.join(map(str, unknown))}; "
-            f"there are {', '.join(known)}"
+            f"there are {', '.join(known)}: use one of these"
         )
     return kind(**given)
 

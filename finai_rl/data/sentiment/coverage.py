@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from finai_rl.data.tables.validation import EXAMPLES
+from finai_rl.data.tables.places import EXAMPLES
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from finai_rl.data.sentiment.lexicon import LABEL, SCORED, score_headlines
 from finai_rl.data.sentiment.publication_time import NewsTimes, end_of_date, read_times
 from finai_rl.data.sentiment.scores_file import read_score_table
 from finai_rl.data.sentiment.settings import FIVE_POINT, ScoreSettings
-from finai_rl.data.tables.validation import count, examples, number_problems, numbers, place
+from finai_rl.data.tables.column_names import ALIASES, USUAL, likeliest, plain
+from finai_rl.data.tables.places import count, examples, place
+from finai_rl.data.tables.validation import number_problems, numbers
 from finai_rl.data.versions.versioning import content_hash
 from finai_rl.errors import DataError, InputError
 from finai_rl.type_aliases import FloatArray, MomentArray
@@ -94,7 +96,9 @@ def read_items(settings: ScoreSettings) -> tuple[ScoreItems, list[str]]:
         where = f"looked in {file.absolute().parent}"
         raise DataError(str(file), [f"no such file ({where}); set sentiment.scores.path"])
     frame, known_of_file = read_score_table(
-        file, TICKER_NAMES, (*TEXT_NAMES, "date", "published_at")
+        file,
+        (*TICKER_NAMES, *USUAL["tic"], *([settings.tic.lower()] if settings.tic else [])),
+        (*TEXT_NAMES, "date", "published_at"),
     )
     columns = _columns(file, frame, settings)
     repeated = frame.duplicated()
@@ -130,17 +134,17 @@ def _columns(file: Path, frame: pd.DataFrame, settings: ScoreSettings) -> _Colum
 
     def found(key: str, given: str | None, names: Sequence[str], needed: bool) -> str | None:
         if given is not None and given not in frame.columns:
-            problems.append(f"sentiment.scores.{key}: no column {given!r}")
+            problems.append(f"sentiment.scores.{key}: no column {given!r}; name another")
         if given is not None:
             return given
         usual = next((offered[name] for name in names if name in offered), None)
         if usual is None and needed:
-            problems.append(f"no column {' or '.join(names)}")
+            problems.append(f"no column {' or '.join(names)}: {_likeliest(key, frame)}")
         return usual
 
-    ticker = found("", None, TICKER_NAMES, True)
+    ticker = found("tic", settings.tic, _usual("tic", TICKER_NAMES, offered), True)
     published = found("published_at", settings.published_at, ["published_at"], False)
-    date = found("", None, ["date"], published is None)
+    date = found("date", settings.date, _usual("date", ["date"], offered), published is None)
     text = found("text", settings.text, TEXT_NAMES, True) if settings.lexicon else None
     scores = tuple(settings.columns or ())
     if settings.columns is None and not settings.lexicon:
@@ -148,12 +152,23 @@ def _columns(file: Path, frame: pd.DataFrame, settings: ScoreSettings) -> _Colum
         if not scores:
             problems.append("no score column: name them in sentiment.scores.columns")
     if absent := [name for name in scores if name not in frame.columns]:
-        problems.append(f"sentiment.scores.columns: no column {absent}")
+        problems.append(f"sentiment.scores.columns: no column {absent}; name those that are there")
     problems += _name_problems(scores, settings)
     if problems:
         problems.append(f"the file has {[str(name) for name in frame.columns]}")
         raise DataError(str(file), problems)
     return _Columns(str(ticker), date, published, scores, text)
+
+
+def _usual(ours: str, known: Sequence[str], offered: Iterable[str]) -> list[str]:
+    """Return the names that a column may have: the known ones, then those that prices have."""
+    return [*known, *(name for name in offered if plain(name) in (*ALIASES[ours], *USUAL[ours]))]
+
+
+def _likeliest(key: str, frame: pd.DataFrame) -> str:
+    found = likeliest(key, frame)
+    example = f", as in sentiment.scores.{key}={found}" if found else ""
+    return f"name it in sentiment.scores.{key}{example}"
 
 
 def _name_problems(scores: Sequence[str], settings: ScoreSettings) -> Iterator[str]:
@@ -216,14 +231,16 @@ def _ticker_problems(tickers: pd.Series) -> Iterator[str]:
     texts = tickers.astype(str)
     missing = tickers.isna() | (texts.str.strip() == "")
     if missing.any():
-        yield f"column {tickers.name}: {count(missing)} without a ticker: " + examples(
-            missing, tickers
+        yield (
+            f"column {tickers.name}: {count(missing)} without a ticker: "
+            + examples(missing, tickers)
+            + "; write it there"
         )
     broken = texts.str.contains("\n", regex=False)
     if broken.any():
         yield (
             f"column {tickers.name}: {count(broken)} with a line break inside, as after a stray "
-            f"quote: {examples(broken, texts.str.replace(chr(10), ' '))}"
+            f"quote: {examples(broken, texts.str.replace(chr(10), ' '))}; look there"
         )
 
 
@@ -241,7 +258,7 @@ def _time_problems(
             f"2020-01-31T15:04:05-05:00: {examples(bad, shown)}"
         )
     if (bad := pd.Series(np.isnat(times.days) & ~times.unreadable)).any():
-        yield f"{where}: {count(bad)} without a date: {examples(bad, shown)}"
+        yield f"{where}: {count(bad)} without a date: {examples(bad, shown)}; write it there"
     if (bad := pd.Series(times.zoneless)).any():
         yield (
             f"{where}: {count(bad)} with a time but no zone: {examples(bad, shown)}; say which "
@@ -260,7 +277,7 @@ def _score_problems(
         yield (
             f"column {' or '.join(wanted)}: {count(empty)} empty: "
             f"{examples(empty, frame[wanted[0]])}; "
-            "sentiment.scores.missing=drop leaves empty scores out, counted"
+            "set sentiment.scores.missing=drop, which leaves empty scores out, counted"
         )
 
 

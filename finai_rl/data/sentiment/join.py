@@ -13,7 +13,7 @@ import pandas as pd
 from finai_rl.data.sentiment.columns import SentimentColumns
 from finai_rl.data.sentiment.coverage import ScoreCoverage
 from finai_rl.data.sentiment.items import ScoreItems, read_items
-from finai_rl.data.sentiment.settings import ScoreSettings
+from finai_rl.data.sentiment.settings import ScoreSettings, below_data
 from finai_rl.data.sentiment.trading_periods import (
     Periods,
     Placed,
@@ -22,7 +22,8 @@ from finai_rl.data.sentiment.trading_periods import (
     periods_of,
     place,
 )
-from finai_rl.data.tables.validation import EXAMPLES, count, examples, parse_dates
+from finai_rl.data.tables.dates import parse_dates
+from finai_rl.data.tables.places import EXAMPLES, count, examples
 from finai_rl.errors import DataError
 from finai_rl.type_aliases import FloatArray, IntArray, MomentArray
 
@@ -97,7 +98,8 @@ def with_scores(
         dates, _ = parse_dates(dates.astype(str))
     if dates.isna().any():
         return frame, SentimentColumns(columns=[]), None
-    joined, coverage = join_scores(frame.assign(date=dates), settings.scores)
+    with below_data():
+        joined, coverage = join_scores(frame.assign(date=dates), settings.scores)
     joined["date"] = frame["date"]
     names = [*coverage.columns, *([settings.scores.n_items] if settings.scores.n_items else [])]
     risk = settings.risk_column

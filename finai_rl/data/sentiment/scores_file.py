@@ -7,7 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from finai_rl.data.tables.csv_file import NO_NUMBER, parse, scan
+from finai_rl.data.tables.layout import Layout
 from finai_rl.data.tables.table import parquet_rows
+from finai_rl.data.tables.text_form import form_of
 from finai_rl.errors import DataError
 
 
@@ -34,7 +36,7 @@ def read_score_table(
     if frame is not None:
         frame = frame.set_axis(pd.RangeIndex(1, len(frame) + 1, name="row"), axis=0)
     else:
-        lines = scan(file, multiline=True)
+        lines = scan(file, form_of(file, Layout(offers=())), multiline=True)
         header, notes = lines.header, lines.notes
         if twice := sorted({name for name in header if name.strip() and header.count(name) > 1}):
             raise DataError(str(file), [f"the header holds {twice} more than once: rename one"])

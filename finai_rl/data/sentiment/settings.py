@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from finai_rl.errors import InputError
+from finai_rl.errors import DataError, InputError
 
 AGGREGATES = ("mean", "last", "sum", "max", "min", "count")
 DATE_ONLY = ("end_of_date", "before_close")
@@ -26,7 +27,25 @@ RENAMED = {
 }
 """What a score column is called beside the prices, where that is not its own name."""
 
+KEY = "sentiment.scores"
+"""Where these settings stand in the config of ``prepare``; in that of a source below ``data``."""
+
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
+
+
+@contextmanager
+def below_data() -> Iterator[None]:
+    """Name these settings in messages as the config of a data source does."""
+
+    def named(message: str) -> str:
+        return re.sub(rf"(?<![\w.]){re.escape(KEY)}\b", f"data.{KEY}", message)
+
+    try:
+        yield
+    except DataError as error:
+        raise DataError(error.where, list(map(named, error.problems))) from error
+    except InputError as error:
+        raise InputError(named(str(error))) from error
 
 
 @dataclass(frozen=True)
@@ -62,6 +81,8 @@ class ScoreSettings:
         lexicon: ``vader`` scores the text column instead of reading scores: see
             :mod:`finai_rl.data.sentiment.lexicon`.
         text: The text column; None for ``headline``, ``title`` or ``Article_title``.
+        tic: Column of the ticker; None for one of its usual names.
+        date: Column of the date; None for ``date`` or another usual name.
 
     Raises:
         InputError: If a value is none of these; the message names every key that is wrong.
@@ -88,6 +109,8 @@ class ScoreSettings:
     n_items: str | None = None
     lexicon: str | None = None
     text: str | None = None
+    tic: str | None = None
+    date: str | None = None
 
     def __post_init__(self) -> None:
         problems = [f"sentiment.scores.{problem}" for problem in self._problems()]
@@ -111,7 +134,7 @@ class ScoreSettings:
         if unknown := [str(name) for name in given if name not in known]:
             raise InputError(
                 f"sentiment.scores: no such setting: {', '.join(unknown)}; "
-                f"there are {', '.join(known)}"
+                f"there are {', '.join(known)}: use one of these"
             )
         return cls(**given)
 
@@ -165,11 +188,11 @@ class ScoreSettings:
         values = self.neutral.values() if isinstance(self.neutral, Mapping) else [self.neutral]
         for value in values:
             if value is not None and not _finite(value):
-                yield f"neutral: a finite number is needed, got {value!r}"
+                yield f"neutral: a finite number is needed, got {value!r}; set one"
         yield from self._time_problems()
 
     def _column_problems(self) -> Iterator[str]:
-        for key in ("path", "published_at", "n_items", "text"):
+        for key in ("path", "published_at", "n_items", "text", "tic", "date"):
             value = getattr(self, key)
             if value is not None and not (isinstance(value, str) and value.strip()):
                 yield f"{key} must be a text or null, got {value!r}"
@@ -185,7 +208,7 @@ class ScoreSettings:
         if len({*names, self.n_items}) <= len(names):
             yield f"columns: names beside the prices must differ, got {[*names, self.n_items]}"
         if self.lexicon is not None:
-            yield "columns and lexicon exclude each other: scores are read, or made from text"
+            yield "columns and lexicon exclude each other, scores are read or made: set one of them"
 
     def _time_problems(self) -> Iterator[str]:
         parts = self.decision_time.split() if isinstance(self.decision_time, str) else []

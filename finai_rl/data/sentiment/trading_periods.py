@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from finai_rl.data.sentiment.publication_time import localized
 from finai_rl.data.sentiment.settings import ScoreSettings
 from finai_rl.errors import InputError
 from finai_rl.type_aliases import IntArray, MomentArray
+
+log = logging.getLogger(__name__)
 
 FIRST_PERIOD = np.timedelta64(1, "D")
 """The first period of a ticker has no period before it: it begins a day before its decision."""
@@ -71,6 +74,12 @@ def decision_times(
     Raises:
         InputError: If intraday bars come without the settings that they need.
     """
+    if not intraday and settings.bar_zone is not None:
+        log.warning(
+            "sentiment.scores.bar_zone=%s has no effect: these bars are daily, and decided on at "
+            "sentiment.scores.decision_time, which has a zone",
+            settings.bar_zone,
+        )
     if not intraday:
         wall = dates.normalize() + settings.decision_clock
         return localized(wall.to_numpy(), settings.decision_zone, later=False)[0]
@@ -83,7 +92,7 @@ def decision_times(
     if settings.date_only == "before_close":
         problems.append(
             "sentiment.scores.date_only=before_close needs daily bars, but these carry a time of "
-            "day"
+            "day; set sentiment.scores.date_only=end_of_date"
         )
     if problems:
         raise InputError("\n".join(problems))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +29,22 @@ RISK_NOISE = 0.25
 CALM_SHARE = EXPECTED_DAYS[CALM] / sum(EXPECTED_DAYS)
 
 
+def is_planted(settings: Mapping[str, Any]) -> bool:
+    """Return whether a generated market of these settings can be predicted.
+
+    Args:
+        settings: Of `synthetic_market`, those without a default of it at least.
+    """
+    planted = settings.get("kind", "noise") != "noise"
+    return bool(planted and settings.get("sharpe_ratio", 8.0) > 0)
+
+
 def breadth(n_stocks: int) -> int:
     """Count the independent bets of a signal: all stocks but the mean, or the one there is."""
     return max(n_stocks - 1, 1)
 
 
-def information_coefficient(sharpe_ratio: float, n_stocks: int) -> float:
+def information_coefficient(sharpe_ratio: float, n_stocks: int, n_bets: int | None = None) -> float:
     r"""Return how strongly a signal must predict for its strategy to have a Sharpe ratio.
 
     Returns of day t+1 less what all stocks have in common are :math:`\sigma (\rho s_{t,i} +
@@ -53,13 +65,15 @@ def information_coefficient(sharpe_ratio: float, n_stocks: int) -> float:
     Args:
         sharpe_ratio: Annualized, at least 0.
         n_stocks: Number of stocks.
+        n_bets: B where it is another number: of pairs, a bet each on their spread.
 
     Raises:
         ValueError: If it is too large: it would take a correlation of 1 or more.
     """
-    x = sharpe_ratio**2 / (DAYS_PER_YEAR * breadth(n_stocks))
+    bets = breadth(n_stocks) if n_bets is None else n_bets
+    x = sharpe_ratio**2 / (DAYS_PER_YEAR * bets)
     if x >= 0.5:
-        most = math.sqrt(DAYS_PER_YEAR * breadth(n_stocks) / 2)
+        most = math.sqrt(DAYS_PER_YEAR * bets / 2)
         raise ValueError(f"must be below {most:.4g} for {n_stocks} stock(s), got {sharpe_ratio}")
     return math.sqrt(x / (1 - x))
 
@@ -136,7 +150,7 @@ def autoregressive(shocks: FloatArray, persistence: float) -> FloatArray:
 
     Args:
         shocks: (n_days, ...) standard normal.
-        persistence: The autocorrelation at lag 1, in [0, 1); after ``log(0.5) / log(persistence)``
+        persistence: The autocorrelation at lag 1, in (-1, 1]; after ``log(0.5) / log(persistence)``
             days half of a signal is left.
     """
     values = shocks.copy()

@@ -22,17 +22,16 @@ from finai_rl.data.sentiment.columns import (
     settings_of,
 )
 from finai_rl.data.sentiment.join import combined_sha256, with_scores
+from finai_rl.data.tables.bad_cells import check_rule, without_bad
+from finai_rl.data.tables.column_names import missing_columns
+from finai_rl.data.tables.dates import order_problems, read_dates
+from finai_rl.data.tables.layout import Layout
 from finai_rl.data.tables.plausibility import panel_notes
 from finai_rl.data.tables.price_scale import price_scale_notes, price_scale_problems
-from finai_rl.data.tables.repairs import RULES, Completed, complete
-from finai_rl.data.tables.table import Table, open_table
-from finai_rl.data.tables.validation import (
-    DECIMAL_COMMA,
-    numbers,
-    order_problems,
-    panel_problems,
-    read_dates,
-)
+from finai_rl.data.tables.repairs import RULES, Change, Completed, complete
+from finai_rl.data.tables.table import NEEDED, PROCESSED, Table, open_table
+from finai_rl.data.tables.validation import DECIMAL_COMMA, numbers, panel_problems
+from finai_rl.data.versions.prepared_file import manifest_caveats
 from finai_rl.data.versions.revisions import CACHE, versioned_file
 from finai_rl.errors import DataError, InputError
 from finai_rl.type_aliases import FloatArray
@@ -92,13 +91,17 @@ def load_processed_csv(
     rev: str | None = None,
     sha256: str | None = None,
     rev_cache: str = CACHE,
+    columns: Mapping[str, str | None] | Sequence[str | None] | None = None,
+    on_bad: str = "error",
+    calendar: str | None = None,
 ) -> MarketData:
     """Load the processed table that a FinRL pipeline leaves behind: CSV, gzipped CSV or Parquet.
 
     Columns needed: ``date``, ``tic``, ``close``, under any of the names that
     :func:`~finai_rl.data.tables.table.read_table` knows. An unnamed column (FinRL's day index) is
     ignored. Dates may carry a time and a zone; the time on the wall counts. Rows are sorted by
-    date, or ticker by ticker and each of them by date.
+    date, or ticker by ticker and each of them by date. What the manifest of
+    ``finai_rl.prepare`` beside the file says of these bytes becomes caveats of the data.
 
     Args:
         path: The file, absolute or relative to the current folder.
@@ -121,6 +124,13 @@ def load_processed_csv(
         rev: A git tag, branch or commit: the file as it was then, fetched through DVC or git.
         sha256: What the file's bytes must hash to, or the first 12 or more of its digits.
         rev_cache: Folder that fetched revisions are kept in.
+        columns: Our names to the file's, ``{"tic": "Name"}``, or the names of the columns of a file
+            without a header.
+        on_bad: What text, infinite and impossible numbers become: ``error`` refuses them,
+            ``missing`` counts them and takes them for missing cells, of which ``on_missing``
+            decides. Sentiment is not a price, and stays as strict.
+        calendar: Of the exchange, e.g. ``XNYS``: it tells a missing session from a holiday, and an
+            early close from a gap. None reports gaps between weekdays.
 
     Raises:
         DataError: If the file or a column is missing, or any row is not usable; the message
@@ -130,35 +140,43 @@ def load_processed_csv(
     """
     settings = settings_of(SentimentColumns, sentiment)
     _check(on_missing, outlier_return)
+    check_rule(on_bad, "data")
+    layout = Layout("data", PROCESSED.offers, columns=columns)
     file, version = versioned_file(path, rev=rev, sha256=sha256, rev_cache=rev_cache)
-    table = _read(file)
+    table = _read(file, layout)
     frame, settings, scores = with_scores(table.rows, settings)
     renamed = table.renamed
     named = {"risk": risk, "benchmark": benchmark, "open": open, "volume": volume}
     named = {key: renamed.get(name, name) if name else None for key, name in named.items()}
     if indicators is not None:
         indicators = [renamed.get(name, name) for name in indicators]
-    columns = _choose(file, frame, indicators, settings, named)
-    rows, notes = _checked(file, frame, columns, on_missing)
-    if columns.text:
-        notes.append(f"Columns that are not numeric are not used: {list(columns.text)}.")
-    completed = _completed(file, rows, columns, on_missing)
-    rows, empty = filled(completed.rows, columns.neutral)
-    notes = [*(f"{change}." for change in completed.changes), *table.notes, *notes]
-    if columns.sentiment:
-        empty += lag_note(columns.lag, rows["tic"].nunique())
+    chosen = _choose(file, frame, indicators, settings, named)
+    emptied: list[Change] = []
+    if on_bad == "missing":
+        own = [name for name in chosen.numeric if name not in chosen.sentiment]
+        frame, emptied = without_bad(frame, own, chosen.positive, key="data")
+    rows, notes = _checked(file, frame, chosen, on_missing)
+    if chosen.text:
+        notes.append(f"Columns that are not numeric are not used: {list(chosen.text)}.")
+    completed = _completed(file, rows, chosen, on_missing)
+    rows, empty = filled(completed.rows, chosen.neutral)
+    done = (*emptied, *completed.changes)
+    notes = [*(f"{change}." for change in done), *table.notes, *notes]
+    if chosen.sentiment:
+        empty += lag_note(chosen.lag, rows["tic"].nunique())
     told = scores.caveats if scores else ()
     for caveat in (*told, *empty):
         log.info("%s: %s", file, caveat)
-    log.info("%s: indicators %s", file, ", ".join(columns.indicators) or "none")
-    caveats = (*told, *empty, *notes)
+    log.info("%s: indicators %s", file, ", ".join(chosen.indicators) or "none")
+    prepared = manifest_caveats(Path(path).expanduser(), version, at_revision=rev is not None)
+    caveats = (*prepared, *told, *empty, *notes)
     identity = combined_sha256(version.sha256, scores)
-    source = DataSource(
-        file.stem, identity, path, caveats, version=version, repaired=completed.counts
-    )
-    data = _panel(rows, columns, source)
-    odd = tuple(panel_notes(data, outlier_return))
-    for caveat in (*notes, *odd):
+    counts = {"bad_cells": sum(change.count for change in emptied)} if emptied else {}
+    repaired = {**counts, **completed.counts}
+    source = DataSource(file.stem, identity, path, caveats, version=version, repaired=repaired)
+    data = _panel(rows, chosen, source)
+    odd = tuple(panel_notes(data, outlier_return, calendar))
+    for caveat in (*prepared, *notes, *odd):
         log.warning("%s: %s", file, caveat)
     return replace(data, source=replace(source, caveats=(*caveats, *odd)))
 
@@ -170,12 +188,11 @@ def _check(on_missing: str, outlier_return: float | None) -> None:
         raise InputError(f"data.outlier_return must be positive or null, got {outlier_return!r}")
 
 
-def _read(file: Path) -> Table:
-    table = open_table(file)
-    missing = [name for name in ("date", "tic", "close") if name not in table.rows.columns]
+def _read(file: Path, layout: Layout) -> Table:
+    table = open_table(file, layout)
+    missing = [name for name in NEEDED if name not in table.rows.columns]
     if missing:
-        has = list(table.rows.columns)
-        raise DataError(str(file), [f"column(s) {missing} missing; the file has {has}"])
+        raise DataError(str(file), [missing_columns(missing, table.rows, layout)])
     return table
 
 
@@ -195,13 +212,14 @@ def _checked(
         columns.positive,
         optional=columns.sentiment if strict else columns.numeric,
         aligned=strict,
+        layout=PROCESSED,
     )
     problems += [*_unshared(read, columns), *price_scale_problems(read, columns.open)]
     n_days = dates.nunique()
     if columns.lag >= n_days:
         problems.append(
             f"data.sentiment.lag: {columns.lag} periods, but the file has {n_days}: "
-            "no sentiment would be left"
+            "no sentiment would be left; set a shorter one"
         )
     if problems:
         raise DataError(str(file), problems)
@@ -231,7 +249,11 @@ def _completed(file: Path, rows: pd.DataFrame, columns: _Columns, on_missing: st
         volume=columns.volume,
     )
     problems = panel_problems(
-        completed.rows, columns.numeric, columns.positive, optional=columns.sentiment
+        completed.rows,
+        columns.numeric,
+        columns.positive,
+        optional=columns.sentiment,
+        layout=PROCESSED,
     )
     if left := list(problems):
         raise DataError(str(file), left)
@@ -256,7 +278,7 @@ def _choose(
         indicators, text = _indicators(file, frame, offered, {*sentiment, *named.values()})
     wanted["indicators"] = indicators
     problems = [
-        f"data.{key}: no column {absent}; the file has {offered}"
+        f"data.{key}: no column {absent}; the file has {offered}: name some of these"
         for key, names in wanted.items()
         if (absent := [name for name in names if name not in offered])
     ]
@@ -295,7 +317,7 @@ def _unshared(rows: pd.DataFrame, columns: _Columns) -> list[str]:
         if differing.any():
             first = differing.index[differing.to_numpy()][0]
             per_stock = "; a risk score per stock goes into data.sentiment.risk_column"
-            hint = per_stock if name == columns.risk else ""
+            hint = per_stock if name == columns.risk else f"; correct {name} there, or leave it out"
             problems.append(
                 f"column {name} must be the same for all tickers of a date, but differs on "
                 f"{int(differing.sum())} dates, first on {first}{hint}"

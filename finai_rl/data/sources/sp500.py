@@ -19,7 +19,7 @@ from finai_rl.data.indicators import (
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.sentiment.columns import SIMULATED, SimulatedSentiment, lagged, settings_of
 from finai_rl.data.sentiment.simulated import simulated_sentiment
-from finai_rl.data.tables.validation import full_date
+from finai_rl.data.tables.dates import full_date
 from finai_rl.errors import DataError, InputError
 
 log = logging.getLogger(__name__)
@@ -119,7 +119,9 @@ def _check(
         )
     unknown = sorted(set(tickers or ()) - set(prices.columns))
     if unknown:
-        raise DataError("sp500", [f"no ticker {unknown}; it has {list(prices.columns)}"])
+        raise DataError(
+            "sp500", [f"no ticker {unknown}; it has {list(prices.columns)}: name some of these"]
+        )
     refuse_long_windows(indicators, WARM_UP_DAYS)
 
 
@@ -131,7 +133,8 @@ def _days_offered(days: pd.DatetimeIndex, start: str | None, end: str | None) ->
     if kept.stop - kept.start < 2:
         span = f"{first.date()} to {last.date()}"
         raise DataError(
-            "sp500", [f"no two days between start={start} and end={end}; it offers {span}"]
+            "sp500",
+            [f"no two days between start={start} and end={end}; it offers {span}: name such days"],
         )
     return kept
 

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finai_rl.data.sources.planted import information_coefficient, regimes_of
-from finai_rl.data.tables.validation import full_date
+from finai_rl.data.sources.planted import regimes_of
+from finai_rl.data.sources.signals import strength
+from finai_rl.data.tables.dates import full_date
 from finai_rl.errors import InputError
 
-KINDS = ("noise", "momentum", "sentiment", "regimes")
+KINDS = (
+    "noise", "momentum", "sentiment", "regimes", "mean_reversion", "pair", "seasonality",
+)  # fmt: skip
 
 LAST_DAY = np.datetime64("2262-01-01")
 """What pandas' nanoseconds reach."""
@@ -78,6 +81,14 @@ class SyntheticSettings:
             yield str(refusal)
 
     def _truth_problems(self) -> Iterator[str]:
+        if self.kind == "pair" and self.n_stocks < 2:
+            yield f"n_stocks must be at least 2 for a pair, got {self.n_stocks}"
+            return
+        if self.kind == "seasonality" and self.n_features < 1:
+            yield (
+                "n_features must be at least 1 for seasonality, whose position in its cycle takes "
+                f"two columns, got {self.n_features}"
+            )
         last = np.busday_offset(self.start, self.n_days - 1, roll="forward")
         if last >= LAST_DAY:
             yield f"n_days: the market must end before {LAST_DAY}, but {self.n_days} end on {last}"
@@ -91,7 +102,7 @@ class SyntheticSettings:
                     n_stocks=self.n_stocks,
                 )
             elif self.kind != "noise":
-                information_coefficient(self.sharpe_ratio, self.n_stocks)
+                strength(self.kind, self.sharpe_ratio, self.n_stocks)
         except ValueError as refusal:
             yield f"sharpe_ratio {refusal}"
 

@@ -19,6 +19,7 @@ from finai_rl.data.preparation.market_series import load_market_series
 from finai_rl.data.preparation.panel import Prepared, prepare_panel
 from finai_rl.data.preparation.raw_prices import load_raw_prices
 from finai_rl.data.sources.yahoo_download import Request, download
+from finai_rl.data.tables.layout import Layout
 from finai_rl.data.tables.repairs import RULES
 from finai_rl.data.versions.versioning import content_hash
 from finai_rl.errors import DataError, InputError
@@ -26,6 +27,13 @@ from finai_rl.type_aliases import FloatArray
 
 log = logging.getLogger(__name__)
 
+REMEDIES = {
+    "dates": "an earlier data.start",
+    "indicators": "shorter data.indicators",
+    "turbulence": "data.risk=null",
+}
+
+KEPT = Layout("data", offers=("on_missing",))
 SURVIVORS = (
     "The tickers were chosen with today's knowledge and Yahoo lists few that are gone: they are "
     "survivors, and results on them are better than a trader of the time could have had."
@@ -79,14 +87,14 @@ def load_yahoo(
     }
     prepared = prepare_panel(
         # What is kept is adjusted already.
-        load_raw_prices(str(file), adjust="never", on_missing=on_missing, key="data"),
+        load_raw_prices(str(file), adjust="never", on_missing=on_missing, layout=KEPT),
         indicators=indicators,
         turbulence=252 if risk == "turbulence" else None,
         market_series=[
             (load_market_series(str(path), name), f"{named[name]} ({path})")
             for name, path in files.items()
         ],
-        remedy="an earlier data.start, data.risk=null, or shorter data.indicators",
+        remedies=REMEDIES,
     )
     hashes = [content_hash(path) for path in (file, *files.values())]
     together = hashlib.sha256("\n".join(hashes).encode()).hexdigest()

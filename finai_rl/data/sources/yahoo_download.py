@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from finai_rl.data.tables.validation import full_date
+from finai_rl.data.tables.dates import full_date
 from finai_rl.errors import DataError, InputError
 
 INTERVALS = ("1m", "2m", "5m", "15m", "30m", "60m", "90m", "1h", "1d", "1wk", "1mo")

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finai_rl.data.market import MarketData
-from finai_rl.data.tables.validation import EXAMPLES
+from finai_rl.data.tables.places import EXAMPLES
+from finai_rl.data.tables.sessions import session_notes
 from finai_rl.type_aliases import FloatArray
 
 HOLIDAYS = 2
@@ -24,14 +25,20 @@ FLAG_LEVELS = 10
 """A feature of at most this many values is a flag or a grade, not a number that warms up."""
 
 
-def panel_notes(data: MarketData, outlier_return: float | None) -> Iterator[str]:
+def panel_notes(
+    data: MarketData, outlier_return: float | None, calendar: str | None = None
+) -> Iterator[str]:
     """Yield one sentence for each thing about a panel that a reader of any result has to know.
 
     Args:
         data: The panel.
         outlier_return: A return of one period is reported from this size on; None for none.
+        calendar: The exchange's, which tells gaps from holidays; None for weekdays.
     """
-    yield from _gaps(data)
+    if calendar is None:
+        yield from _gaps(data)
+    else:
+        yield from session_notes(data.dates, calendar, "data")
     if outlier_return is not None:
         yield from _outliers(data, outlier_return)
     yield from _constants(data)

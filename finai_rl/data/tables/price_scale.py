@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from finai_rl.data.tables.validation import numbers, place
+from finai_rl.data.tables.places import place
+from finai_rl.data.tables.validation import numbers
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def price_scale_problems(rows: pd.DataFrame, open_column: str | None) -> Iterato
         return
     swapped, checked = outside_range(rows, [])
     if swapped.sum() > OUTSIDE_ALLOWED * checked.sum():
-        yield f"{_counted(rows, swapped, checked, [])}: are the two columns swapped?"
+        yield f"{_counted(rows, swapped, checked, [])}: rename them if they are swapped"
         return
     names = ["close", open_column] if open_column else []
     outside, checked = outside_range(rows, names)

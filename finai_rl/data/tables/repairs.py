@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from finai_rl.data.tables.validation import EXAMPLES
+from finai_rl.data.tables.places import EXAMPLES
 from finai_rl.errors import DataError
 
 RULES = ("error", "drop_ticker", "forward_fill")
 LISTED = 20
 """How many dropped tickers a sentence names."""
 
+NAMED = 5
 UNTRADED = 1.0
 """Volume of a row on which nothing was traded: MarketData holds positive volumes only. One share,
 the least, makes an order there as costly as ``env.impact`` allows."""
@@ -119,25 +120,27 @@ def complete(
     if gaps.empty:
         return Completed(rows)
     setting = f"{key}.on_missing={rule}"
+    remedy = _remedy(key, wide, columns, volume, rule)
     if rule == "drop_ticker":
-        return _without_gaps(where, rows, gaps, setting, listed)
+        return _without_gaps(where, rows, gaps, setting, remedy, listed)
     if rule == "error":
         told = (
             f"every ticker needs every value on every date, but {len(gaps)} rows lack some: "
-            f"{_listed(gaps, EXAMPLES)}. Set {key}.on_missing=drop_ticker to leave such tickers "
-            "out, or forward_fill to carry a ticker's own last values forward"
+            f"{_listed(gaps, EXAMPLES)}. {remedy}"
         )
         raise DataError(where, [told])
     lines = pd.Series(rows.index, index=pd.MultiIndex.from_frame(rows[_KEYS])).reindex(whole)
     filled = _filled(wide, own, shared, open)
     if volume:
         filled[volume] = filled[volume].mask(absent, UNTRADED).fillna(UNTRADED)
-    _refuse_starts(where, filled[columns], setting)
-    places = lines.groupby(level="tic").ffill().astype(np.int64)
+    _refuse_starts(where, filled[columns], setting, remedy)
+    places = lines.groupby(level="tic").ffill()
+    if pd.api.types.is_integer_dtype(rows.index.dtype):
+        places = places.astype(np.int64)
     n_rows, n_cells = gaps["row"].sum(), gaps["cell"].sum()
     what = f"{n_rows} of {len(whole)} rows and {n_cells} cells"
-    prices = " (open: its last close; high and low: at least as far as open and close)"
-    why = f"{setting} took the same ticker's last value{prices if open else ''}"
+    of_prices = " (open: its last close; high and low: at least as far as open and close)"
+    why = f"{setting} took the same ticker's last value{of_prices if open else ''}"
     why += f"{_runs(absent, volume)}; {_listed(gaps, EXAMPLES)}"
     return Completed(
         filled.reset_index().set_axis(pd.Index(places, name=rows.index.name), axis=0),
@@ -146,20 +149,35 @@ def complete(
     )
 
 
+def _remedy(
+    key: str, wide: pd.DataFrame, columns: Sequence[str], volume: str | None, rule: str
+) -> str:
+    there = wide[columns].notna()
+    # A volume that is missing at the start counts as nothing traded.
+    startable = there.drop(columns=[volume] if volume else []).all(axis=1)
+    return missing_remedy(
+        key,
+        wide.index.to_frame(index=False),
+        pd.Series(there.all(axis=1).to_numpy()),
+        startable=pd.Series(startable.to_numpy()),
+        rule=rule,
+    )
+
+
 def _without_gaps(
-    where: str, rows: pd.DataFrame, gaps: pd.DataFrame, setting: str, listed: int
+    where: str, rows: pd.DataFrame, gaps: pd.DataFrame, setting: str, remedy: str, listed: int
 ) -> Completed:
     dropped = gaps.index.unique("tic")
     n_tickers = rows["tic"].nunique()
     if len(dropped) == n_tickers:
         told = (
             f"{setting} would leave no ticker: {_listed(gaps, EXAMPLES)}. A date on which one "
-            "ticker alone has a row counts as missing for all others"
+            f"ticker alone has a row counts as missing for all others. {remedy}"
         )
         raise DataError(where, [told])
     why = (
-        f"{setting}, as rows or cells are missing: {_listed(gaps, listed)}. Those left are "
-        "survivors: results on them are better than a trader of the time could have had"
+        f"{setting}, as rows or cells are missing. Those left are survivors: results on them are "
+        f"better than a trader of the time could have had. Dropped: {_listed(gaps, listed)}"
     )
     change = Change("dropped", f"{len(dropped)} of {n_tickers} tickers", len(dropped), why)
     kept = rows[~rows["tic"].isin(dropped)]
@@ -205,7 +223,7 @@ def _runs(absent: pd.Series, volume: str | None) -> str:
     return said
 
 
-def _refuse_starts(where: str, filled: pd.DataFrame, setting: str) -> None:
+def _refuse_starts(where: str, filled: pd.DataFrame, setting: str, remedy: str) -> None:
     problems = []
     for name in filled.columns:
         left = pd.DataFrame({"row": filled[name].isna().astype(int), "cell": 0})
@@ -213,11 +231,10 @@ def _refuse_starts(where: str, filled: pd.DataFrame, setting: str) -> None:
             continue
         problems.append(
             f"column {name}: {left.index.unique('tic').size} tickers have no value at the start "
-            f"that {setting} could carry forward: {_listed(left, EXAMPLES)}; start the file later, "
-            f"or use {setting.partition('=')[0]}=drop_ticker"
+            f"that {setting} could carry forward: {_listed(left, EXAMPLES)}"
         )
     if problems:
-        raise DataError(where, problems)
+        raise DataError(where, [*problems, remedy])
 
 
 def _listed(gaps: pd.DataFrame, most: int) -> str:
@@ -238,3 +255,46 @@ def _listed(gaps: pd.DataFrame, most: int) -> str:
 def day_name(date: pd.Timestamp) -> str:
     """Return a date as ISO text; the time of day is shown only where there is one."""
     return str(date.date()) if date == date.normalize() else str(date)
+
+
+def missing_remedy(
+    key: str,
+    rows: pd.DataFrame,
+    whole: pd.Series,
+    *,
+    startable: pd.Series | None = None,
+    rule: str = "error",
+) -> str:
+    """Return what would be accepted where tickers lack rows or cells on some dates.
+
+    Args:
+        key: Where ``on_missing`` stands in the config.
+        rows: ``date`` and ``tic``, of every row that there is or should be.
+        whole: Which of them lack nothing.
+        startable: Which lack nothing that has to be there on the first date; None for ``whole``.
+        rule: The rule in force, which did not help.
+
+    Example:
+        >>> rows = pd.DataFrame({"date": [1, 1, 2], "tic": ["AAPL", "JPM", "AAPL"]})
+        >>> missing_remedy("data", rows, pd.Series([True, True, True]), rule="forward_fill")
+        'What helps: data.on_missing=drop_ticker, which leaves such tickers out'
+    """
+    there = rows[whole if startable is None else startable]
+    everyone, n_dates, first = set(rows["tic"]), rows["date"].nunique(), rows["date"].min()
+    late = sorted(everyone - set(there.loc[there["date"] == first, "tic"]))
+    helps = []
+    if rule != "drop_ticker" and (rows.loc[whole, "tic"].value_counts() == n_dates).any():
+        helps.append(f"{key}.on_missing=drop_ticker, which leaves such tickers out")
+    if rule != "forward_fill" and not late:
+        helps.append(
+            f"{key}.on_missing=forward_fill, which carries a ticker's own last values forward"
+        )
+    complete = there.groupby("date")["tic"].nunique() == len(everyone)
+    if late and complete.any():
+        start = str(complete.index[complete.to_numpy()][0]).removesuffix(" 00:00:00")
+        named = ", ".join(map(repr, late[:NAMED])) + (", ..." if len(late) > NAMED else "")
+        helps.append(
+            f"{key}.on_missing=forward_fill on a file that starts on {start}: earlier values of "
+            f"{named} would have to be filled from later ones"
+        )
+    return f"What helps: {'; or '.join(helps) or 'a file with fewer gaps, or without such tickers'}"

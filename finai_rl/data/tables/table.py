@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from finai_rl.data.tables.csv_file import parse, scan
+from finai_rl.data.tables.column_names import ALIASES, NO_NAME, Names, names_of, plain
+from finai_rl.data.tables.csv_file import Lines, parse, scan
+from finai_rl.data.tables.layout import Layout
+from finai_rl.data.tables.number_text import decimal_of, with_numbers
+from finai_rl.data.tables.text_form import form_of
+from finai_rl.data.tables.wide import across, stacked
+from finai_rl.data.tables.workbook import workbook_rows
 from finai_rl.errors import DataError
 
 log = logging.getLogger(__name__)
 
-ALIASES = {
-    "tic": ("tic", "ticker", "symbol"),
-    "date": ("date", "datetime", "timestamp"),
-    **{name: (name,) for name in ("open", "high", "low", "close", "volume")},
-}
-"""Our names of columns, and what they may be called, in any case."""
+PROCESSED = Layout("data", offers=("columns", "on_bad", "on_missing"))
+"""What nothing is told of but where settings stand: a table that is ready for training."""
 
+NEEDED = ("date", "tic", "close")
+NUMBERS = ("open", "high", "low", "close", "volume")
+
+ADJUSTED = ("adjclose", "adjustedclose", "adjcp", "closeadj")
+DECIMALS = "Numbers are read with a decimal comma."
 PARQUET = b"PAR1"
-NO_NAME = re.compile(r"(Unnamed: \d+(\.\d+)*)?")
-"""The name of a column that has none: empty, or as pandas writes it."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
     Returns:
         One row per line, in the order of the file. ``date`` is text as it stands there, for
-        :func:`~finai_rl.data.tables.validation.parse_dates`; timestamps of Parquet become ISO text
+        :func:`~finai_rl.data.tables.dates.parse_dates`; timestamps of Parquet become ISO text
         with the offset of their zone. ``tic`` is text exactly as it stands (NA, TRUE, 0700, 1E5);
         only an empty cell is missing. Every other column is as pandas reads it, and text if any
         cell is no number. The index, of the name ``line``, holds line numbers of a CSV (the header
@@ -77,16 +81,29 @@ def read_table(path: str | Path) -> pd.DataFrame:
     return open_table(Path(path).expanduser()).rows
 
 
-def open_table(file: Path) -> Table:
+def open_table(file: Path, layout: Layout = PROCESSED, wanted: Sequence[str] = NEEDED) -> Table:
     """Read a file as :func:`read_table` does, and say what was made of its names.
+
+    Args:
+        file: The file.
+        layout: What the config tells of it.
+        wanted: Our columns for which any usual name will do, e.g. ``Name`` for ``tic``.
 
     Raises:
         DataError: As :func:`read_table`.
     """
     if not file.is_file():
-        raise DataError(str(file), [f"no such file (looked in {file.absolute().parent})"])
+        raise DataError(
+            str(file), [f"no such file (looked in {file.absolute().parent}); check the path"]
+        )
     rows = parquet_rows(file)
-    return _csv_table(file) if rows is None else _parquet_table(file, rows)
+    if rows is not None:
+        return _framed(file, _with_index_as_columns(file, rows), layout, wanted)
+    book = workbook_rows(file)
+    if book is not None:
+        rows, notes = book
+        return _framed(file, rows, layout, wanted, first=2, notes=notes)
+    return _csv_table(file, layout, wanted)
 
 
 def parquet_rows(file: Path) -> pd.DataFrame | None:
@@ -110,38 +127,97 @@ def parquet_rows(file: Path) -> pd.DataFrame | None:
         said = " ".join(str(error).split())[:300]
         raise DataError(str(file), [f"cannot be read as Parquet: {said}"]) from None
     if rows.empty:
-        raise DataError(str(file), ["it has columns but no rows"])
+        raise DataError(str(file), ["it has columns but no rows: write it again, with rows"])
     return rows
 
 
-def _csv_table(file: Path) -> Table:
-    lines = scan(file)
-    renamed = _renamed(file, lines.header)
+def _csv_table(file: Path, layout: Layout, wanted: Sequence[str]) -> Table:
+    lines = scan(file, form_of(file, layout), layout=layout)
+    header = header_names(file, lines, layout)
+    fields = across(file, [*lines.above, header], layout)
+    found = Names({}) if fields else names_of(file, header, layout, wanted)
     names = [
-        f"Unnamed: {n}" if NO_NAME.fullmatch(name.strip()) else renamed.get(name, name)
-        for n, name in enumerate(lines.header)
+        f"Unnamed: {n}" if NO_NAME.fullmatch(name.strip()) else found.renamed.get(name, name)
+        for n, name in enumerate(header)
     ]
+    if fields:
+        names = list(fields.names)
     texts = {name: [""] for name in names if name in ("date", "tic")}
-    rows = parse(file, lines, names, texts)
-    _refuse_nameless(file, lines.header, rows)
-    return Table(_without_index(file, rows), renamed, lines.notes)
+    rows = _with_decimals(parse(file, lines, names, texts, layout.decimal or "."), layout)
+    notes = lines.notes
+    if layout.decimal is None and decimal_of(rows) == ",":
+        notes = (*notes, DECIMALS)
+        rows = parse(file, lines, names, texts, ",")
+        rows = _with_decimals(rows, replace(layout, decimal=","))
+    if fields:
+        return Table(stacked(file, rows, fields), {}, (*notes, fields.note))
+    _refuse_nameless(file, header, rows)
+    rows = rows.drop(columns=list(found.displaced))
+    return Table(_without_index(file, rows), found.renamed, notes)
 
 
-def _parquet_table(file: Path, rows: pd.DataFrame) -> Table:
-    if rows.columns.nlevels > 1:
-        said = "its columns have several levels; save one row per date and ticker instead"
-        raise DataError(str(file), [said])
-    rows = _with_index_as_columns(file, rows)
-    rows.columns = pd.Index([str(name) for name in rows.columns], dtype=object)
-    renamed = _renamed(file, list(rows.columns))
-    rows = rows.rename(columns=renamed).set_axis(
-        pd.RangeIndex(1, len(rows) + 1, name="row"), axis=0
-    )
+def header_names(file: Path, lines: Lines, layout: Layout) -> list[str]:
+    """Return the names of a file's columns: of its header, or those that are told of one without.
+
+    Raises:
+        DataError: If more names are told than there are columns.
+    """
+    if layout.listed is None:
+        return lines.header
+    listed, n_fields = layout.listed, len(lines.header)
+    if len(listed) > n_fields:
+        told = f"{layout.key}.columns names {len(listed)} columns, but line 1 has {n_fields}"
+        example = layout.setting("columns", listed[:n_fields])
+        raise DataError(str(file), [f"{told}: {lines.header}; name as many, as in {example}"])
+    if len(listed) < n_fields:
+        log.info(
+            "%s: the last %d columns have no name told and are not used",
+            file,
+            n_fields - len(listed),
+        )
+    return [name or "" for name in listed] + [""] * (n_fields - len(listed))
+
+
+def _with_decimals(rows: pd.DataFrame, layout: Layout) -> pd.DataFrame:
+    """Return numbers that are written for people as numbers: prices, or all with decimal commas."""
+    decimal = layout.decimal or decimal_of(rows)
+    if decimal == "," or layout.wide:
+        return with_numbers(rows, decimal)
+    if layout.key == PROCESSED.key:  # made by a program, so that such cells are damage
+        return rows
+    priced = [str(name) for name in rows.columns if plain(str(name)) in {*NUMBERS, *ADJUSTED}]
+    return with_numbers(rows, decimal, priced)
+
+
+def _framed(
+    file: Path,
+    rows: pd.DataFrame,
+    layout: Layout,
+    wanted: Sequence[str],
+    *,
+    first: int = 1,
+    notes: tuple[str, ...] = (),
+) -> Table:
+    """Return the table of a file that holds typed cells, its rows counted from ``first``."""
+    index = pd.RangeIndex(first, len(rows) + first, name="row")
+    levels = [rows.columns.get_level_values(n) for n in range(rows.columns.nlevels)]
+    header = [[str(name) for name in level] for level in levels]
+    if fields := across(file, header, layout):
+        rows = rows.set_axis(list(fields.names), axis=1).set_axis(index, axis=0)
+        rows = rows.assign(date=_as_text(rows["date"]))
+        return Table(stacked(file, rows, fields), {}, (*notes, fields.note))
+    if len(levels) > 1:
+        said = "its columns have several levels, none of them of prices; "
+        raise DataError(str(file), [f"{said}save one row per date and ticker instead"])
+    rows.columns = pd.Index(header[0], dtype=object)
+    found = names_of(file, header[0], layout, wanted)
+    rows = rows.rename(columns=found.renamed).set_axis(index, axis=0)
+    rows = rows.drop(columns=list(found.displaced))
     if "date" in rows:
         rows["date"] = _as_text(rows["date"])
     if "tic" in rows:
         rows["tic"] = _tickers(file, rows["tic"])
-    return Table(_without_index(file, rows), renamed)
+    return Table(_without_index(file, _with_decimals(rows, layout)), found.renamed, notes)
 
 
 def _with_index_as_columns(file: Path, rows: pd.DataFrame) -> pd.DataFrame:
@@ -160,32 +236,6 @@ def _with_index_as_columns(file: Path, rows: pd.DataFrame) -> pd.DataFrame:
         said = f"levels {twice} of its index have no name, or that of a column; name each once"
         raise DataError(str(file), [said])
     return rows.reset_index()
-
-
-def _renamed(file: Path, header: Sequence[str]) -> dict[str, str]:
-    problems = [
-        f"column name {name!r} stands in the header {header.count(name)} times: rename one"
-        for name in dict.fromkeys(header)
-        if not NO_NAME.fullmatch(name.strip()) and header.count(name) > 1
-    ]
-    problems += [
-        f"column name {name!a} in the header holds characters that cannot be seen: remove them"
-        for name in dict.fromkeys(header)
-        if not name.isprintable()
-    ]
-    renamed = {}
-    for ours, aliases in ALIASES.items():
-        found = [name for name in dict.fromkeys(header) if name.strip().lower() in aliases]
-        if len(found) > 1:
-            listed = " and ".join(map(repr, found))
-            problems.append(f"columns {listed} could each be {ours!r}: drop or rename one")
-        elif found and found[0] != ours:
-            renamed[found[0]] = ours
-    if problems:
-        raise DataError(str(file), problems)
-    for name, ours in renamed.items():
-        log.info("%s: column %r is read as %r", file, name, ours)
-    return renamed
 
 
 def _refuse_nameless(file: Path, header: Sequence[str], rows: pd.DataFrame) -> None:

@@ -2,104 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
-EXAMPLES = 5
-ISO = (
-    r"(\d{4}-\d{2}-\d{2}|\d{4}/\d{2}/\d{2}|\d{8})"
-    r"([T ]\d{2}(:?\d{2}(:?\d{2}([.,]\d+)?)?)?)?"
-)
-"""A whole date, with or without a time: a year or a month alone would be read as its first day."""
+from finai_rl.data.tables.layout import Layout
+from finai_rl.data.tables.places import EXAMPLES, count, examples
+from finai_rl.data.tables.repairs import missing_remedy
 
+UNTOLD = Layout(offers=())
 DECIMAL_COMMA = r"\s*[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+\s*"
-DECIMAL_POINT = "; write numbers with a decimal point and without separators of thousands"
-
-
-def full_date(name: str, text: str) -> np.datetime64:
-    """Read a setting that names a day; a year or a month alone would be read as its first day.
-
-    Raises:
-        ValueError: If it is not a full ISO date.
-    """
-    try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-            return np.datetime64(text)
-    except ValueError:
-        pass
-    raise ValueError(f"{name}: {text!r} is not a full ISO date such as 2019-12-31")
-
-
-def parse_dates(dates: pd.Series) -> tuple[pd.Series, list[str]]:
-    """Parse ISO dates or timestamps, with or without a time zone, that have to be in order.
-
-    The time on the wall counts: a daily bar of Tokyo stamped midnight stays on its day. Only
-    where rows carry offsets of different zones (more than daylight saving apart) is UTC used.
-
-    Args:
-        dates: (n_rows,) text as it stands in the file.
-
-    Returns:
-        The parsed series without zone (NaT where it could not be read), and the problems found.
-    """
-    parsed, problems, _ = read_dates(dates)
-    if not problems:
-        problems += order_problems(parsed, dates)
-    return parsed, problems
-
-
-def read_dates(dates: pd.Series) -> tuple[pd.Series, list[str], list[str]]:
-    """Parse dates as :func:`parse_dates` does, in whatever order they are.
-
-    Args:
-        dates: (n_rows,) text as it stands in the file.
-
-    Returns:
-        The parsed series, the problems found, and what a reader has to know.
-    """
-    codes, values = pd.factorize(dates)  # a panel has each of its dates once a ticker
-    texts = pd.Series(values, dtype="str")
-    parts = texts.str.extract(r"^(?P<wall>.*?)(?P<offset>Z|[+-]\d{2}:?\d{2})?$")
-    whole = parts["wall"].str.fullmatch(ISO).fillna(False).astype(bool)
-    offsets = parts["offset"].where(whole)
-    seconds = pd.to_datetime("1970-01-01T00:00" + offsets.dropna(), utc=True, errors="coerce")
-    one_zone = seconds.empty or seconds.max() - seconds.min() <= pd.Timedelta(hours=1)
-    source = (parts["wall"] if one_zone else texts).where(whole)
-    known = pd.to_datetime(source, format="ISO8601", utc=True, errors="coerce").dt.tz_localize(None)
-    parsed = pd.Series(known.array.take(codes, allow_fill=True), index=dates.index, name=dates.name)
-    problems, notes = [], []
-    if (bad := parsed.isna()).any():
-        problems.append(
-            f"column date: {count(bad)} cannot be read as an ISO date such as 2020-01-31: "
-            f"{examples(bad, dates)}"
-        )
-    if offsets.notna().any() and (without := whole & offsets.isna()).any():
-        mask = pd.Series(without.to_numpy()[codes] & (codes >= 0), index=dates.index)
-        problems.append(
-            f"column date: {count(mask)} without a time zone in a file with zones: "
-            f"{examples(mask, dates)}"
-        )
-    if not one_zone:
-        notes.append("Dates carry offsets of several zones and are read as UTC.")
-    return parsed, problems, notes
-
-
-def order_problems(parsed: pd.Series, dates: pd.Series) -> list[str]:
-    """Report which rows lie before the row above them, if any.
-
-    Args:
-        parsed: (n_rows,) parsed dates.
-        dates: The same as they stand in the file.
-    """
-    if not (unsorted := parsed.diff() < pd.Timedelta(0)).any():
-        return []
-    return [
-        f"rows must be sorted by date: {count(unsorted)} lie before the row above them: "
-        f"{examples(unsorted, dates)}"
-    ]
+DECIMAL_POINT = "write numbers with a decimal point and without separators of thousands"
 
 
 def numbers(column: pd.Series) -> pd.Series:
@@ -121,6 +35,7 @@ def panel_problems(
     *,
     optional: Collection[str] = (),
     aligned: bool = True,
+    layout: Layout = UNTOLD,
 ) -> Iterator[str]:
     """Yield one sentence for each way in which long-format rows are not a complete panel.
 
@@ -130,40 +45,55 @@ def panel_problems(
         positive: Those of them that must be greater than zero.
         optional: Those of them whose cells may be empty.
         aligned: Whether every ticker must be there on every date.
+        layout: Where settings stand, and which there are, for messages.
     """
     yield from _ticker_problems(rows["tic"])
     for name in numeric:
-        yield from number_problems(rows[name], positive=name in positive, optional=name in optional)
+        kind = {"positive": name in positive, "optional": name in optional}
+        yield from number_problems(rows[name], **kind, layout=layout)
     known = rows[rows["date"].notna() & rows["tic"].notna()]
     duplicated = known.duplicated(["date", "tic"], keep="first")
     if duplicated.any():
         who = known["tic"].astype(str) + " on " + known["date"].astype(str)
         yield (
             f"{count(duplicated)} repeat the date and ticker of an earlier row: "
-            f"{examples(duplicated, who)}"
+            f"{examples(duplicated, who)}; {_repeats_helps(rows, layout)}"
         )
     # Where a date or a ticker could not be read, its row would only seem to be missing.
     if aligned and len(known) == len(rows):
-        yield from _alignment_problems(rows)
+        needed = [name for name in numeric if name not in optional]
+        yield from _alignment_problems(rows, rows[needed].notna().all(axis=1))
 
 
 def _ticker_problems(tickers: pd.Series) -> Iterator[str]:
     values = pd.Series(tickers.dropna().unique(), dtype="str")
     blank = tickers.isna() | tickers.isin(values[values.str.strip() == ""])
     if blank.any():
-        yield f"column tic: {count(blank)} without a ticker: {examples(blank, tickers)}"
+        told = f"column tic: {count(blank)} without a ticker: {examples(blank, tickers)}"
+        yield f"{told}; write it there"
     odd = values[(values != values.str.strip()) | ~values.map(str.isprintable)]
     spaced = tickers.isin(odd) & ~blank
     if spaced.any():
         quoted = tickers.map(repr, na_action="ignore")
         yield (
             f"column tic: {count(spaced)} with white space or control characters in the ticker: "
-            f"{examples(spaced, quoted)}"
+            f"{examples(spaced, quoted)}; remove it in the file"
         )
 
 
+def _repeats_helps(rows: pd.DataFrame, layout: Layout) -> str:
+    dates = pd.DatetimeIndex(rows["date"].dropna().unique())
+    if (dates != dates.normalize()).any() and layout.zone not in (None, "UTC"):
+        return f"where clocks change an hour comes twice: {layout.advice('zone', 'UTC')}"
+    return "keep one of them in the file"
+
+
 def number_problems(
-    column: pd.Series, *, positive: bool = False, optional: bool = False
+    column: pd.Series,
+    *,
+    positive: bool = False,
+    optional: bool = False,
+    layout: Layout = UNTOLD,
 ) -> Iterator[str]:
     """Yield one sentence for each way in which cells are not the numbers that are needed.
 
@@ -171,23 +101,33 @@ def number_problems(
         column: Cells as they stand in the file; each has to be a finite number.
         positive: Whether each has to be greater than zero.
         optional: Whether cells may be empty.
+        layout: Where settings stand, and which there are, for messages.
     """
+    helps = layout.advice("on_bad", "missing", "correct these cells in the file")
     values = numbers(column)
     bad = values.isna() | values.isin([np.inf, -np.inf])
     if optional:
         bad &= column.notna()
     if bad.any():
-        commas = column[bad].astype(str).str.fullmatch(DECIMAL_COMMA).any()
+        if column[bad].astype(str).str.fullmatch(DECIMAL_COMMA).any():
+            told = f"{layout.setting('decimal', ',')} or {layout.setting('decimal', '.')}"
+            known = "decimal" in layout.offers
+            said = DECIMAL_POINT + (f", or say what a comma is: {told}" if known else "")
+        elif column[bad].isna().all():
+            said = layout.advice("on_missing", "forward_fill", "fill these cells in the file")
+        else:
+            said = helps
         yield (
             f"column {column.name}: {count(bad)} where a finite number is needed: "
-            f"{examples(bad, column)}{DECIMAL_POINT if commas else ''}"
+            f"{examples(bad, column)}; {said}"
         )
     below = values <= 0
     if positive and below.any():
-        yield f"column {column.name}: {count(below)} not positive: {examples(below, column)}"
+        told = f"column {column.name}: {count(below)} not positive: {examples(below, column)}"
+        yield f"{told}; {helps}"
 
 
-def _alignment_problems(rows: pd.DataFrame) -> Iterator[str]:
+def _alignment_problems(rows: pd.DataFrame, whole: pd.Series) -> Iterator[str]:
     tickers = rows["tic"].nunique()
     present = rows.groupby("date")["tic"].nunique()
     short = present[present < tickers]
@@ -201,8 +141,8 @@ def _alignment_problems(rows: pd.DataFrame) -> Iterator[str]:
         listed.append(f"{day} lacks {names}{', ...' if len(absent) > EXAMPLES else ''}")
     yield (
         f"every ticker must be there on every date, but {len(short)} of {len(present)} dates lack "
-        f"some of the {tickers} tickers: {'; '.join(listed)}{_alike(everyone)} "
-        "(data.on_missing=drop_ticker or forward_fill would go on without)"
+        f"some of the {tickers} tickers: {'; '.join(listed)}{_alike(everyone)}. "
+        f"{missing_remedy('data', rows, whole)}"
     )
 
 
@@ -213,31 +153,3 @@ def _alike(tickers: set[str]) -> str:
     alike = [names for names in by_name.values() if len(names) > 1]
     shown = "; ".join(" and ".join(map(repr, names)) for names in alike[:EXAMPLES])
     return f"; tickers that differ in case only: {shown}" if alike else ""
-
-
-def count(mask: pd.Series) -> str:
-    """Return how many rows a mask marks, as text."""
-    n = int(mask.sum())
-    return f"{n} row{'' if n == 1 else 's'}"
-
-
-def examples(mask: pd.Series, values: pd.Series) -> str:
-    """Show the first marked rows by where they stand in the file.
-
-    An index of the name ``line`` or ``row`` says where; without one, it is the line of a CSV
-    whose header is line 1.
-    """
-    marked = np.flatnonzero(mask.to_numpy())
-    shown = [f"{place(values, row)} ({_shown(values.iloc[row])})" for row in marked[:EXAMPLES]]
-    return ", ".join(shown) + (", ..." if len(marked) > EXAMPLES else "")
-
-
-def place(rows: pd.Series | pd.DataFrame, position: int) -> str:
-    """Return where in its file a row stands, e.g. ``line 7``."""
-    if rows.index.name in ("line", "row"):
-        return f"{rows.index.name} {rows.index[position]}"
-    return f"line {position + 2}"
-
-
-def _shown(value: object) -> str:
-    return "empty" if pd.isna(value) else str(value)[:60]  # type: ignore[call-overload]

@@ -98,7 +98,8 @@ def _git(folder: Path, timeout: float, *arguments: str) -> bytes | None:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         return subprocess.run(
-            ["git", *arguments],
+            # What a repository from elsewhere would have git run when it looks for changes.
+            ["git", "-c", "core.fsmonitor=false", *arguments],
             cwd=folder,
             env={**ours, "GIT_OPTIONAL_LOCKS": "0"},
             stdin=subprocess.DEVNULL,

@@ -75,7 +75,8 @@ def fetch_revision(file: Path, rev: str, cache: Path) -> tuple[Path, FileVersion
     repository = GitRepository.around(place.parent)
     if repository is None:
         raise DataError(
-            where, [f"{place.parent} is not in a git repository, so there are no revisions of it"]
+            where,
+            [f"{place.parent} is not in a git repository, so it has none: leave data.rev null"],
         )
     commit = repository.commit(rev)
     if commit is None:
@@ -84,7 +85,9 @@ def fetch_revision(file: Path, rev: str, cache: Path) -> tuple[Path, FileVersion
     if place in repository.files(commit):
         content = repository.content(place, commit)
         if content is None:
-            raise DataError(where, [f"git cannot read it from commit {commit}"])
+            raise DataError(
+                where, [f"git cannot read it from commit {commit}; run `git fetch`, or `git fsck`"]
+            )
         kept, sha256, _ = _keep(cache, place.name, partial(_write, content))
         return kept, FileVersion(sha256, None, commit, tag, False, "git")
     output = dvc_output(repository, place, commit)
@@ -96,7 +99,10 @@ def fetch_revision(file: Path, rev: str, cache: Path) -> tuple[Path, FileVersion
     if output.exact and output.md5 not in (None, md5):
         kept.unlink()
         told = f"DVC's pointer names content with md5 {output.md5}, but what came has {md5}"
-        raise DataError(where, [f"{told}; its cache or remote is damaged"])
+        raise DataError(
+            where,
+            [f"{told}; its cache or remote is damaged: run `dvc fetch --force`, or `dvc push`"],
+        )
     return kept, FileVersion(sha256, output.md5 or md5, commit, tag, False, "dvc")
 
 

@@ -7,6 +7,8 @@ a position and needs money: a purchase its full price, a short sale its initial 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from finai_rl.envs.kernels.accounting import (
@@ -214,8 +216,13 @@ def weights_to_orders(
     value: float,
     price: FloatArray,
     shares: FloatArray,
+    buy_rate: FloatArray,
+    sell_rate: FloatArray,
     allow_short: bool,
     whole: bool,
+    softmax: bool,
+    temperature: float,
+    remainder: FloatArray,
     orders: FloatArray,
 ) -> None:
     """Turn target weights into the orders that lead there from the present, drifted, holdings.
@@ -227,20 +234,77 @@ def weights_to_orders(
         value: Account value.
         price: (n_stocks,) prices at which the account is valued.
         shares: (n_stocks,) holdings.
+        buy_rate: (n_stocks,) proportional cost of buying.
+        sell_rate: (n_stocks,) proportional cost of selling.
         allow_short: Whether weights may be negative.
-        whole: Whether target holdings are truncated to whole shares.
+        whole: Whether target holdings are whole shares, see :func:`_round_targets`.
+        softmax: Whether :func:`_steepened` entries are divided by their sum instead.
+        temperature: Of the softmax.
+        remainder: (n_stocks,) scratch.
         orders: (n_stocks,) receives the shares to buy or sell; differences worth less than a
             millionth of the account are rounding, and are not traded.
     """
     n = price.shape[0]
-    total = 0.5 * (min(max(float(action[n]), -1.0), 1.0) + 1.0)
+    entry = min(max(float(action[n]), -1.0), 1.0)
+    total = math.exp((entry - 1.0) / temperature) if softmax else 0.5 * (entry + 1.0)
     for i in range(n):
-        weight = min(max(float(action[i]), -1.0), 1.0)
-        orders[i] = weight if allow_short else 0.5 * (weight + 1.0)
+        entry = min(max(float(action[i]), -1.0), 1.0)
+        if softmax:
+            orders[i] = _steepened(entry, temperature, allow_short)
+        else:
+            orders[i] = entry if allow_short else 0.5 * (entry + 1.0)
         total += abs(orders[i])
     for i in range(n):
-        target = orders[i] / total * value / price[i] if total > 0.0 else 0.0
-        target = np.trunc(target) if whole else target
-        orders[i] = target - shares[i]
+        orders[i] = orders[i] / total * value / price[i] if total > 0.0 else 0.0
+    if whole:
+        _round_targets(price, shares, buy_rate, sell_rate, remainder, orders)
+    for i in range(n):
+        orders[i] -= shares[i]
         if abs(orders[i]) * price[i] < 1e-6 * value:
             orders[i] = 0.0
+
+
+@inlined
+def _steepened(entry: float, temperature: float, allow_short: bool) -> float:
+    """Return ``exp(a / T)``, or ``sign(a) (exp(|a| / T) - 1)`` of shorts, over ``exp(1 / T)``."""
+    if not allow_short:
+        return math.exp((entry - 1.0) / temperature)
+    size = math.exp((abs(entry) - 1.0) / temperature) - math.exp(-1.0 / temperature)
+    return size if entry >= 0.0 else -size
+
+
+@inlined
+def _round_targets(
+    price: FloatArray,
+    shares: FloatArray,
+    buy_rate: FloatArray,
+    sell_rate: FloatArray,
+    remainder: FloatArray,
+    target: FloatArray,
+) -> None:
+    """Round target holdings (n_stocks,) to whole shares, in place.
+
+    A holding of whole shares that is less than one away from its target stays; other targets are
+    cut toward zero. What that leaves over of the money for long positions, their costs paid, buys
+    one share more of stocks in the order of what is missing (largest remainder, the first ticker
+    among equals), where it pays for one.
+    """
+    n = price.shape[0]
+    left_over = 0.0
+    for i in range(n):
+        exact, held = target[i], shares[i]
+        stays = abs(held - exact) < 1.0 and held == np.trunc(held)
+        target[i] = held if stays else np.trunc(exact)
+        remainder[i] = exact - target[i] if exact > 0.0 else 0.0
+        left_over += (max(exact, 0.0) - max(target[i], 0.0)) * price[i]
+        rate = buy_rate[i] if target[i] > held else sell_rate[i]
+        left_over -= abs(target[i] - held) * price[i] * rate
+    for i in np.argsort(-remainder, kind="mergesort"):
+        if remainder[i] <= 0.0 or left_over <= 0.0:
+            break
+        # The share that turns a sale of part of a share into a purchase saves the one's costs.
+        unsold = min(max(shares[i] - target[i], 0.0), 1.0)
+        one_more = price[i] * (1.0 + buy_rate[i] * (1.0 - unsold) - sell_rate[i] * unsold)
+        if one_more <= left_over:
+            target[i] += 1.0
+            left_over -= one_more

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finai_rl.envs.kernels.compilation import compiled
-from finai_rl.envs.kernels.stepping import write_observations
+from finai_rl.envs.kernels.observing import write_observations
 from finai_rl.type_aliases import BoolArray, FloatArray, IntArray
 
 PLENTY = 1.0 + 1e-9

@@ -14,6 +14,7 @@ from finai_rl.envs.kernels.execution import (
     margin_call,
     weights_to_orders,
 )
+from finai_rl.envs.kernels.observing import RELATIVE, write_observations
 from finai_rl.type_aliases import FloatArray
 
 ACCOUNT = np.dtype(
@@ -39,6 +40,11 @@ RULES = np.dtype(
         ("whole_shares", np.int64),
         ("target_weights", np.int64),
         ("fills_later", np.int64),
+        ("pro_rata", np.int64),
+        ("layout", np.int64),
+        ("softmax", np.int64),
+        ("temperature", np.float64),
+        ("max_order", np.float64),
         ("risk_threshold", np.float64),
         ("reward_scaling", np.float64),
     ]
@@ -110,7 +116,8 @@ def step_accounts(
             fraction of what it is short.
         rules: (1,) of ``RULES``.
         market_rows: (n_days, n_observations) float32 with gaps for what belongs to the account.
-        observations: (n_envs, n_observations) receives the states.
+        observations: (n_envs, n_observations) receives the states, unless their layout is
+            ``RELATIVE``: those need more than a step knows.
         rewards: (n_envs,) receives the rewards.
         dones: (n_envs,) receives whether the episode has ended.
 
@@ -119,7 +126,7 @@ def step_accounts(
     """
     n = shares.shape[1]
     whole, weights = rules[0].whole_shares != 0, rules[0].target_weights != 0
-    later = rules[0].fills_later != 0
+    later, pro_rata = rules[0].fills_later != 0, rules[0].pro_rata != 0
     buy_rate, sell_rate = rates[0], rates[1]
     orders, price, now, held = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     buys, sells, scratch = np.empty(n), np.empty(n), np.zeros((4, n))
@@ -148,16 +155,14 @@ def step_accounts(
                 price, held, buy_rate, sell_rate, coefficients, account.cash, buys, sells
             )
         else:
-            if weights:
-                weights_to_orders(
-                    actions[env], account.value, now, held, borrow is not None, whole, orders
-                )
-            else:
-                write_orders(actions, env, hmax, whole, orders)
+            write_wanted(
+                actions, env, hmax, account.value, now, held, buy_rate, sell_rate,
+                borrow is not None, rules, scratch[1], orders,
+            )  # fmt: skip
             least = 0.0 if whole else DUST * max(account.value, 0.0)
             cash, bought, sold, cost = execute_orders(
                 orders, price, held, buy_rate, sell_rate, coefficients, account.cash,
-                initial_margin, least, whole, weights, buys, sells, scratch, keys, ranking,
+                initial_margin, least, whole, pro_rata, buys, sells, scratch, keys, ranking,
             )  # fmt: skip
         account.trades += _book(env, buys, sells, held, shares, executed)
         if borrow is not None and not later:
@@ -171,7 +176,8 @@ def step_accounts(
         rewards[env] = _value(accounts, env, held, now, rules[0].reward_scaling)
         dones[env] = account.terminated or today + 1 >= account.last_day
         ended += dones[env]
-    write_observations(first, last, accounts, shares, market_rows, weights, observations)
+    if rules[0].layout != RELATIVE:
+        write_observations(first, last, accounts, shares, market_rows, weights, observations)
     return ended
 
 
@@ -223,35 +229,44 @@ def write_orders(
 
 
 @inlined
-def write_observations(
-    first: int,
-    last: int,
-    accounts: NDArray[np.void],
-    shares: FloatArray,
-    market_rows: NDArray[np.float32],
-    weights: bool,
-    out: NDArray[np.float32],
+def write_orders_by_value(
+    actions: NDArray[np.floating],
+    env: int,
+    worth: float,
+    price: FloatArray,
+    whole: bool,
+    orders: FloatArray,
 ) -> None:
-    """Write ``[cash, close.., shares.., features..]``, one row per account.
+    """Turn one account's actions, clipped to [-1, 1], into orders of up to ``worth`` each."""
+    for i in range(orders.shape[0]):
+        wanted = min(max(float(actions[env, i]), -1.0), 1.0) * worth / price[i]
+        orders[i] = np.trunc(wanted) if whole else wanted
 
-    Args:
-        first: First account.
-        last: One beyond the last account.
-        accounts: (n_envs,) of ``ACCOUNT``.
-        shares: (n_envs, n_stocks).
-        market_rows: (n_days, n_observations) float32 with gaps for cash and shares.
-        weights: Whether cash and shares are shown as fractions of the account value.
-        out: (n_envs, n_observations) float32, receives the rows.
-    """
-    n = shares.shape[1]
-    for env in range(first, last):
-        day = accounts[env].day
-        for i in range(market_rows.shape[1]):
-            out[env, i] = market_rows[day, i]
-        unit = accounts[env].value if weights and accounts[env].value > 0.0 else 1.0
-        out[env, 0] = accounts[env].cash / unit
-        for i in range(n):
-            out[env, 1 + n + i] = shares[env, i]
-        if weights:
-            for i in range(n):
-                out[env, 1 + n + i] = shares[env, i] * market_rows[day, 1 + i] / unit
+
+@inlined
+def write_wanted(
+    actions: NDArray[np.floating],
+    env: int,
+    hmax: np.floating,
+    value: float,
+    price: FloatArray,
+    held: FloatArray,
+    buy_rate: FloatArray,
+    sell_rate: FloatArray,
+    allow_short: bool,
+    rules: NDArray[np.void],
+    scratch: FloatArray,
+    orders: FloatArray,
+) -> None:
+    """Turn one account's action into the orders that it asks for, as the rules read an action."""
+    rule = rules[0]
+    whole = rule.whole_shares != 0
+    if rule.target_weights != 0:
+        weights_to_orders(
+            actions[env], value, price, held, buy_rate, sell_rate, allow_short, whole,
+            rule.softmax != 0, rule.temperature, scratch, orders,
+        )  # fmt: skip
+    elif rule.max_order > 0.0:
+        write_orders_by_value(actions, env, rule.max_order * max(value, 0.0), price, whole, orders)
+    else:
+        write_orders(actions, env, hmax, whole, orders)

@@ -83,9 +83,11 @@ class RandomAgents:
     There are no more than n_stocks! draws that differ, the agent itself among them: with three
     stocks or fewer the band says little.
 
-    The environment has to have orders of fractional shares in units of ``hmax=ORDER_LIMIT`` and
-    observations that open with ``[cash, close.., shares..]``. Fractions, because the turnover of
-    a small account could not be matched in whole shares; the rates of costs are the same. Sales
+    The environment has to have share orders in units of ``hmax=ORDER_LIMIT`` and observations that
+    open with ``[cash, close.., shares..]``. The agent's own order limit does not hold: the same
+    money is more shares of a cheaper stock. Of whole shares, the day's purchases and its sales
+    are each rounded to the number of shares that comes nearest to their value, by largest
+    remainder; a small account then matches the turnover less closely. Sales
     are the agent's fractions of a holding, scaled to the day's turnover; what a holding is too
     small for comes from the others in proportion. What no holding pays for is not sold, and what
     no cash pays for is cut by the environment.
@@ -94,6 +96,7 @@ class RandomAgents:
         style: What to match.
         n_draws: Number of environments.
         seed: Draws are the same for the same seed, style and number of draws.
+        whole: Whether the environment trades whole shares only.
 
     Example:
         >>> bought = np.array([[0.5, 0.0], [0.0, 0.0]])
@@ -110,8 +113,10 @@ class RandomAgents:
                [50.,  0.]])
     """
 
-    def __init__(self, style: TradingStyle, n_draws: int, seed: int) -> None:
-        self._style = style
+    def __init__(
+        self, style: TradingStyle, n_draws: int, seed: int, *, whole: bool = False
+    ) -> None:
+        self._style, self._whole = style, whole
         lots = np.random.default_rng(seed).random((n_draws, style.bought.shape[1]))
         self._names = np.argsort(lots, axis=1)
 
@@ -141,6 +146,8 @@ class RandomAgents:
         cash, price, held = np.split(accounts, [1, 1 + n_stocks], axis=1)
         value = cash + (price * held).sum(axis=1, keepdims=True)
         orders = self._moved(day, held * price / value) * value / price
+        if self._whole:
+            orders = _nearest_whole(orders, price) - _nearest_whole(-orders, price)
         # All of a holding, which the observation rounds: the environment sells no more than it.
         orders = np.where(orders < -held * (1 - _DUST), -held * (1 + _DUST), orders)
         return orders / ORDER_LIMIT, (np.array([day + 1]),)
@@ -161,6 +168,23 @@ class RandomAgents:
         parts = _quotient(to_buy, to_buy.sum(axis=1, keepdims=True))
         moved: FloatArray = parts * (turnover + np.minimum(net, 0.0)) - sold
         return moved
+
+
+def _nearest_whole(wanted: FloatArray, price: FloatArray) -> FloatArray:
+    """Round the positive numbers of shares (n_draws, n_stocks), keeping their value together."""
+    exact = np.maximum(wanted, 0.0)
+    # An agent's own number of shares comes back from float32 observations with a little less.
+    rounded = np.floor(exact * (1 + _DUST) + _DUST)
+    remainder = exact - rounded
+    missing = (remainder * price).sum(axis=1)
+    draws = np.arange(len(exact))
+    for stock in np.argsort(-remainder, axis=1, kind="stable").T:
+        dear = price[draws, stock]
+        # One share more is nearer where it is worth less than twice what is missing.
+        more = (remainder[draws, stock] > 0) & (dear < 2 * missing)
+        rounded[draws, stock] += more
+        missing -= more * dear
+    return rounded
 
 
 def _sales(

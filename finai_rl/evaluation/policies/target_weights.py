@@ -1,59 +1,89 @@
-"""Holding target weights in an environment of whole-share orders."""
+"""Holding target weights in an environment of share orders."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from finai_rl.type_aliases import FloatArray
+from finai_rl.data.market import MarketData
+from finai_rl.evaluation.policies.sizing import Account, OrderLimit, shares_for
+from finai_rl.type_aliases import BoolArray, FloatArray
 
 ORDER_LIMIT = 2**40
 """``hmax`` of an environment in which any order fits into an action.
 
 A power of two: dividing a number of shares by it and multiplying again keeps every bit.
 """
-# Costs are taken off the money to be invested, and depend on what is invested.
-_ROUNDS = 4
+
+
+class TradedAccounts(Protocol):
+    """The accounts of an environment of share orders, to the last bit; every market has them."""
+
+    num_envs: int
+    data: MarketData
+    accounts: NDArray[np.void]
+    shares: FloatArray
+
+    @property
+    def whole_shares(self) -> bool:
+        """Whether no fraction of a share is traded."""
+        ...
+
+    def costs_of(self, orders: FloatArray, env: int = 0) -> FloatArray:
+        """Return what orders (n_stocks,) of an account would cost at the close it looks at."""
+        ...
 
 
 class TargetWeights:
-    """Rebalances an account to given weights on given days, and trades nothing between them.
+    """Rebalances accounts to given weights on given days, and trades nothing between them.
 
-    A `Policy` for an environment with the agent's costs, fills and calendar whose actions are
-    orders of whole shares in units of ``hmax=ORDER_LIMIT``, and whose observations open with
-    ``[cash, close.., shares..]``. Share orders, and not the target weights of a portfolio
-    environment, because an order of zero is exactly no trade: a portfolio environment would have
-    to be asked for the drifted weights every day, which are not known to the last bit, and with
-    whole shares every rounding would be a trade. Both execute orders with the same code.
+    A `Policy` for an environment on the agent's terms whose actions are share orders in units of
+    ``hmax=ORDER_LIMIT``. Share orders, and not the target weights of a portfolio environment,
+    because an order of zero is exactly no trade: a portfolio environment would have to be asked
+    for the drifted weights every day, which are not known to the last bit, and with whole shares
+    every rounding would be a trade. Both execute orders with the same code.
 
-    Shares are sized when they are decided: the largest whole numbers whose value, at the close of
-    the decision, is at most the weight's part of the account after proportional costs. A position
-    is thus at most one share below its target. Where orders fill later, at another price or with
-    market impact, cash may pay for less, and the environment serves the largest orders first.
+    Cash, prices and holdings are the environment's own, not the float32 of its observations.
+    Shares are sized when they are decided, at the close of the decision and with the costs of
+    getting there, see `finai_rl.evaluation.policies.sizing.shares_for`. Where orders fill later,
+    at another price, cash may pay for less, and the environment cuts them.
+
+    With a limit, an order above it is worked on over days, as an agent's would be: sized anew at
+    each close for the stocks that are not there yet, until they are or the next weights come. So is
+    an order that cash did not pay for in full while others are still worked on, and one of which
+    nothing was executed, such as on a day on which FinRL forbids trading a stock.
 
     Args:
         targets: (n_days, n_stocks) weights by day of the episode, not negative and at most 1
-            together, the rest is cash; NaN rows for days without a trade.
-        rates: (2, n_stocks) proportional cost of buying and of selling.
+            together, the rest is cash; NaN rows for days without a decision.
+        accounts: The environment's.
+        limit: The largest order in a stock and on a day; None for no limit.
 
     Raises:
         ValueError: If a weight is out of range.
 
     Example:
-        >>> policy = TargetWeights([[0.5, 0.5], [np.nan, np.nan]], rates=np.zeros((2, 2)))
-        >>> opening = np.array([[1_000.0, 10.0, 20.0, 0.0, 0.0]])  # Cash, closes, shares.
-        >>> orders, state = policy.predict(opening)
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> market = synthetic_market(n_days=4, n_stocks=2)
+        >>> env = StockTradingVecEnv(market, initial_amount=50_000, hmax=ORDER_LIMIT)
+        >>> observations = env.reset()
+        >>> policy = TargetWeights([[0.5, 0.5], [np.nan, np.nan]], env)
+        >>> orders, state = policy.predict(observations)
         >>> orders * ORDER_LIMIT
-        array([[50., 25.]])
-        >>> policy.predict(opening, state)[0]  # No trade on the second day.
+        array([[ 9., 18.]])
+        >>> observations, *_ = env.step(orders)
+        >>> policy.predict(observations, state)[0]  # No trade on the second day.
         array([[0., 0.]])
     """
 
-    def __init__(self, targets: ArrayLike, rates: ArrayLike) -> None:
+    def __init__(
+        self, targets: ArrayLike, accounts: TradedAccounts, limit: OrderLimit | None = None
+    ) -> None:
         self.targets = np.array(targets, dtype=np.float64)
-        self._rates = np.array(rates, dtype=np.float64)
+        self._accounts, self._limit = accounts, limit or OrderLimit()
         empty = np.isnan(self.targets)
         partly = empty.any(axis=1) & ~empty.all(axis=1)
         together = np.nansum(self.targets, axis=1)
@@ -64,6 +94,7 @@ class TargetWeights:
                 "target weights must be all missing, or not negative and at most 1 together; on "
                 f"day {day} they are {self.targets[day]}"
             )
+        self._latest = np.maximum.accumulate(np.where(empty.all(axis=1), -1, _rows(self.targets)))
 
     def predict(
         self,
@@ -72,40 +103,62 @@ class TargetWeights:
         episode_start: NDArray[Any] | None = None,
         deterministic: bool = False,
     ) -> tuple[FloatArray, tuple[NDArray[Any], ...]]:
-        """Return the orders that lead to the day's weights.
+        """Return the orders that lead to the weights of the day.
 
         Args:
-            observation: (n_envs, n_observed) whose first columns are cash, closes and shares.
-            state: What the last call returned: (n_envs,) days since the episodes began.
-            episode_start: (n_envs,) bool, true where an episode has just begun.
+            observation: Not read: the accounts are known exactly.
+            state: What the last call returned, each (n_envs, n_stocks): which orders were above the
+                limit, those that were given, and the shares before them.
+            episode_start: Not read: an account knows its day.
             deterministic: Not read; there is no chance in it.
 
         Returns:
             Actions (n_envs, n_stocks) float64 and the state of the next call.
         """
-        accounts = np.asarray(observation, dtype=np.float64)
-        day = np.zeros(len(accounts), dtype=np.int64) if state is None else state[0]
-        if episode_start is not None:
-            day = np.where(episode_start, 0, day)
-        target = self.targets[np.minimum(day, len(self.targets) - 1)]
-        orders = np.where(np.isnan(target), 0.0, self._orders(accounts, np.nan_to_num(target)))
-        return orders / ORDER_LIMIT, (day + 1,)
+        held = self._accounts.shares.copy()
+        waiting = np.zeros(held.shape, dtype=bool)
+        if state is not None:
+            above, given, before = state
+            waiting = above | _unfilled(given, held - before, above)
+        wanted = np.array([self._orders(env, waiting[env]) for env in range(len(held))])
+        limit = np.array([self._limit_of(env) for env in range(len(held))])
+        orders = np.clip(wanted, -limit, limit)
+        return orders / ORDER_LIMIT, (np.abs(wanted) > limit, orders, held)
 
-    def _orders(self, accounts: FloatArray, target: FloatArray) -> FloatArray:
-        n_stocks = target.shape[1]
-        cash, price, held = np.split(accounts[:, : 1 + 2 * n_stocks], [1, 1 + n_stocks], axis=1)
-        value = cash + (price * held).sum(axis=1, keepdims=True)
+    def _limit_of(self, env: int) -> FloatArray:
+        account, whole = self._accounts.accounts[env], self._accounts.whole_shares
+        price = self._accounts.data.close[int(account["day"])]
+        return self._limit.in_shares(float(account["value"]), price, whole=whole)
 
-        def orders_for(invested: FloatArray) -> FloatArray:
-            orders: FloatArray = np.floor(target * invested / price) - held
-            return orders
+    def _orders(self, env: int, waiting: BoolArray) -> FloatArray:
+        account, held = self._accounts.accounts[env], self._accounts.shares[env]
+        day = min(int(account["day"] - account["first_day"]), len(self.targets) - 1)
+        decided = int(self._latest[day])
+        traded = np.full(len(held), decided == day)
+        # What waits for an earlier decision is of this episode only if it had one.
+        if 0 <= decided < day:
+            traded = waiting
+        if not traded.any():
+            return np.zeros(len(held))
+        price = self._accounts.data.close[int(account["day"])]
+        now = Account(
+            float(account["cash"]), price, held, lambda orders: self._accounts.costs_of(orders, env)
+        )
+        whole = self._accounts.whole_shares
+        wanted = shares_for(self.targets[decided], now, whole=whole, traded=traded)
+        orders: FloatArray = wanted - held
+        return orders
 
-        invested = before = value
-        for _ in range(_ROUNDS):
-            orders = orders_for(invested)
-            rate = np.where(orders > 0, self._rates[0], self._rates[1])
-            costs = (rate * price * np.abs(orders)).sum(axis=1, keepdims=True)
-            before, invested = invested, value - costs
-        # A share more or less may pay for itself in turn: of the two, the fewer shares are within
-        # what is left after their costs.
-        return orders_for(np.minimum(before, invested))
+
+def _unfilled(given: FloatArray, executed: FloatArray, above: BoolArray) -> BoolArray:
+    """Say which orders were not executed at all, or not in full while others are worked on."""
+    if not given.any():
+        return np.zeros(given.shape, dtype=bool)
+    going_on = above.sum(axis=1)[:, None] > 0
+    in_part = going_on & ~np.isclose(executed, given, rtol=1e-9, atol=0)
+    unfilled: BoolArray = (given != 0) & ((executed == 0) | in_part)
+    return unfilled
+
+
+def _rows(table: FloatArray) -> NDArray[np.intp]:
+    return np.arange(len(table))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from finai_rl.evaluation.result import cell_text
 from finai_rl.report.leaderboard import wording as words
 from finai_rl.report.leaderboard.page import leaderboard_html
 from finai_rl.statistics.leaderboard import BASELINE_NAME, Leaderboard
 
 _WIDE = 180
-_PARTS = (range(1, 5), range(5, 9), range(9, 13))
+_PART = 4
 
 
 def print_leaderboard(board: Leaderboard) -> None:
@@ -22,10 +23,13 @@ def print_leaderboard(board: Leaderboard) -> None:
     wide = console.width >= _WIDE
     longest = max(map(len, board.names))
     console.print(words.span(board))
-    for columns in [range(1, len(words.HEADINGS))] if wide else _PARTS:
+    headings = words.headings(board)
+    step = len(headings) if wide else _PART
+    for first in range(1, len(headings), step):
+        columns = range(first, min(first + step, len(headings)))
         table = Table(Column("agent", min_width=longest, no_wrap=True))
         for column in columns:
-            table.add_column(words.HEADINGS[column], justify="right")
+            table.add_column(headings[column], justify="right")
         for name, cells in words.rows(board).items():
             table.add_row(name, *(cells[column - 1] for column in columns))
         console.print(table)
@@ -56,7 +60,14 @@ def save_leaderboard(board: Leaderboard, folder: str | Path) -> list[Path]:
     paths = [page]
     for name, rows in (("leaderboard", _standings(board)), ("differences", _differences(board))):
         paths.append(folder / f"{name}.csv")
-        pd.DataFrame(rows).to_csv(paths[-1], index=False)
+        texts = [
+            {
+                key: cell_text(value) if isinstance(value, str) else value
+                for key, value in row.items()
+            }
+            for row in rows
+        ]
+        pd.DataFrame(texts).to_csv(paths[-1], index=False)
     return paths
 
 
@@ -80,6 +91,8 @@ def _standings(board: Leaderboard) -> list[dict[str, object]]:
             "first": standing.first,
             "n_ruined": standing.n_ruined,
             "evidence": standing.verdict.level,
+            "attainable": standing.attainable,
+            "attainable_share": standing.attainable_share,
         }
         for standing in board.standings
     }

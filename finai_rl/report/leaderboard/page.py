@@ -28,7 +28,7 @@ def _numbers(board: Leaderboard) -> Table:
         [name, *(Cell(cell, "soft") if name == BASELINE_NAME else cell for cell in cells)]
         for name, cells in wording.rows(board).items()
     ]
-    return Table(wording.HEADINGS, rows, "board")
+    return Table(wording.headings(board), rows, "board")
 
 
 def _differences(board: Leaderboard) -> Table:

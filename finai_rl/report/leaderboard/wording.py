@@ -28,6 +28,14 @@ HEADINGS = (
     "evidence of skill",
 )
 
+ATTAINABLE_HEADING = "of attainable"
+"""A further column, where runs know what can be earned."""
+
+ATTAINABLE_NOTE = (
+    "IQM Sharpe as a share of that of a rule that knows what is planted in the generated market, "
+    "at the agents' costs."
+)
+
 NOTES = {
     "Runs": "Seeds times folds. A fold is one block of days that all agents were backtested on.",
     "IQM Sharpe": (
@@ -80,7 +88,27 @@ def rows(board: Leaderboard) -> dict[str, list[str]]:
     standings = {standing.name: standing for standing in board.standings}
     equal = ["", "", number(board.baseline, "ratio"), *[""] * 5]
     equal += [number(board.baseline_return, "percent"), "", "", ""]
-    return {name: _row(standings[name]) if name in standings else equal for name in board.names}
+    found = {name: _row(standings[name]) if name in standings else equal for name in board.names}
+    if not shows_attainable(board):
+        return found
+    shares = {standing.name: standing.attainable_share for standing in board.standings}
+    shown = {name: share(value) for name, value in shares.items() if math.isfinite(value)}
+    return {name: [*cells, shown.get(name, "")] for name, cells in found.items()}
+
+
+def headings(board: Leaderboard) -> tuple[str, ...]:
+    """Return the headings of a board's columns, the name's first."""
+    return (*HEADINGS, ATTAINABLE_HEADING) if shows_attainable(board) else HEADINGS
+
+
+def notes(board: Leaderboard) -> dict[str, str]:
+    """Return what a board's numbers mean, by what is explained."""
+    return NOTES | ({"Of attainable": ATTAINABLE_NOTE} if shows_attainable(board) else {})
+
+
+def shows_attainable(board: Leaderboard) -> bool:
+    """Return whether an agent's share of what can be earned is known."""
+    return any(math.isfinite(standing.attainable_share) for standing in board.standings)
 
 
 def excludes_zero(found: Interval) -> bool:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from finai_rl.evaluation.attainable_share import AttainableShare
+from finai_rl.evaluation.behaviour import Behaviour
 from finai_rl.evaluation.random_band import RandomBand
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.evaluation.run_statistics import CostScenario, RunStatistics
@@ -126,12 +128,15 @@ class EvaluationReport:
         block: Name of the days, such as ``"test"``.
         verdict: `finai_rl.evaluation.verdict.judge_run`.
         statistics: `finai_rl.evaluation.run_statistics.statistics_of`.
+        behaviour: What the agent did, and why as far as it can be told.
+        shortfalls: Which baselines are not fully in the market, and by how much; one sentence each.
         metrics: `finai_rl.evaluation.metrics.metrics` by name: the agent's under the name of its
             backtest, baselines' under theirs, others if wanted.
         benchmark_name: What the metrics' alpha, beta and information ratio are taken against.
         random: Random agents over the same days.
         index: (n_days,) index rebased to the first account value, if there is one.
         index_name: What to call it.
+        attainable: The agent on the scale of what can be earned by who knows a planted signal.
         cost_scenarios: Backtests at other costs; those of ``statistics`` if empty.
         seeds: Other seeds and folds.
         data: About the data.
@@ -161,11 +166,14 @@ class EvaluationReport:
     block: str = ""
     verdict: RunVerdict | None = None
     statistics: RunStatistics | None = None
+    behaviour: Behaviour | None = None
+    shortfalls: Sequence[str] = ()
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     benchmark_name: str = ""
     random: RandomBand | None = None
     index: FloatArray | None = None
     index_name: str = "index"
+    attainable: AttainableShare | None = None
     cost_scenarios: Sequence[CostScenario] = ()
     seeds: SeedScores | None = None
     data: DataFacts | None = None

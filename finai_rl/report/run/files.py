@@ -8,11 +8,18 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from finai_rl.evaluation.result import save_tables
+from finai_rl.report.fonts import save_pictures
 from finai_rl.report.run.account_figures import (
     account_value_figure,
     drawdown_figure,
     random_agents_figure,
     rolling_sharpe_figure,
+)
+from finai_rl.report.run.behaviour_figures import (
+    importance_figure,
+    response_figure,
+    stock_importance_figure,
+    traded_so_far_figure,
 )
 from finai_rl.report.run.contents import EvaluationReport
 from finai_rl.report.run.page import html_page
@@ -58,15 +65,17 @@ def save_page(report: EvaluationReport, folder: str | Path) -> list[Path]:
 
 def _save_pictures(drawn: Mapping[str, Figure], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for name, figure in drawn.items():
-        if name not in PAGE_ONLY:
-            paths.append(folder / f"{name}.png")
-            figure.savefig(paths[-1])
-    return paths
+    pictures = {
+        folder / f"{name}.png": figure for name, figure in drawn.items() if name not in PAGE_ONLY
+    }
+    save_pictures(pictures)
+    return list(pictures)
 
 
-PAGE_ONLY = ("turnover", "costs", "random_agents")
+PAGE_ONLY = (
+    "turnover", "costs", "random_agents",
+    "traded_so_far", "importance", "stock_importance", "responses",
+)  # fmt: skip
 """Charts that are no pictures on disk."""
 
 
@@ -74,7 +83,8 @@ def figures(report: EvaluationReport) -> dict[str, Figure]:
     """Return the charts by name: the pictures in the order of their files, then the others.
 
     Always ``account_value``, ``drawdown`` and ``holdings``; ``monthly_returns``, ``turnover``
-    and ``costs`` with statistics; ``rolling_sharpe`` and ``random_agents`` where defined.
+    and ``costs`` with statistics; ``rolling_sharpe``, ``random_agents`` and those of the agent's
+    behaviour where defined.
     """
     found = report.statistics
     made = {
@@ -86,5 +96,9 @@ def figures(report: EvaluationReport) -> dict[str, Figure]:
         "turnover": turnover_figure(report, found) if found else None,
         "costs": costs_figure(report, found) if found else None,
         "random_agents": random_agents_figure(report),
+        "traded_so_far": traded_so_far_figure(report),
+        "importance": importance_figure(report),
+        "stock_importance": stock_importance_figure(report),
+        "responses": response_figure(report),
     }
     return {name: figure for name, figure in made.items() if figure is not None}

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from finai_rl.report.document import document
-from finai_rl.report.run import tables
+from finai_rl.report.run import behaviour_tables, tables
 from finai_rl.report.run.contents import EvaluationReport
 from finai_rl.report.run.terms import METRICS, TERMS, label, terms, unit
 from finai_rl.report.run.trading_figures import ROUNDING
 from finai_rl.statistics.search_verdict import cautious
+from finai_rl.statistics.trading_habits import RULE
 
 
 def html_page(report: EvaluationReport, figures: Mapping[str, Figure]) -> str:
@@ -42,6 +43,10 @@ def html_page(report: EvaluationReport, figures: Mapping[str, Figure]) -> str:
         regimes=tables.regimes(report),
         seeds=tables.seeds(report),
         luck=tables.luck(report),
+        behaviour=report.behaviour,
+        drivers=behaviour_tables.drivers(report),
+        importances=behaviour_tables.importances(report),
+        habits_rule=RULE,
         years_needed=tables.years_needed,
         cautious=cautious,
         terms=terms,

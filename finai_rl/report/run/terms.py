@@ -129,6 +129,25 @@ TERMS: dict[str, str] = {
         "does not move."
     ),
     "Fold": "One of several periods that the same configuration was trained and tested on.",
+    "Sharpe ratio lost": (
+        "The agent's Sharpe ratio less that of the same agent to whom these numbers are shown of "
+        "another day, while its account goes on with the real one. Near 0: it does without them. "
+        "Below 0: it does better without them."
+    ),
+    "95 % of the shuffles": (
+        "Between which values the loss lies in 95 % of the shuffles. It says how much a shuffle "
+        "matters on these days, not how another market would be."
+    ),
+    "Buys with its level": (
+        "Rank correlation of the change of a stock's weight with the number itself, each ranked "
+        "over the stock's own days: 1 where it buys most when the number is highest, -1 where it "
+        "sells most then, 0 where there is no such rule."
+    ),
+    "Buys with its rise": "The same with the number's change since the day before.",
+    "Turnover with its moves": (
+        "Rank correlation of the day's turnover with the mean size of these changes: 1 where it "
+        "trades most when the number moves most, in whatever direction."
+    ),
     "Random agents": (
         "Agents that trade at random on the same days with the same costs: what no skill looks "
         "like in this market."

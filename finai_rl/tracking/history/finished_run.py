@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -13,19 +15,25 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
-from finai_rl.tracking.delivery import brief
-from finai_rl.tracking.environment import quiet, short_patience
+from finai_rl.agents.saved_files import STATISTICS_FILE
+from finai_rl.tracking.access import access_advice
+from finai_rl.tracking.environment import quiet, short_patience, use_store
+from finai_rl.tracking.history.endings import ending
 from finai_rl.tracking.history.siblings import siblings
 from finai_rl.tracking.history.trainings import count_trials
+from finai_rl.tracking.models.hashes import MODEL_TAG, check_package, model_file
+from finai_rl.tracking.outage import brief
 from finai_rl.tracking.params import CONFIG_ARTIFACT
-from finai_rl.tracking.provenance import without_password
 from finai_rl.tracking.store import page_of
+from finai_rl.tracking.store_choice import address
 from finai_rl.tracking.tracker import TrackingError
 
 if TYPE_CHECKING:
     import pandas as pd
     from stable_baselines3.common.base_class import BaseAlgorithm
     from stable_baselines3.common.vec_env import VecNormalize
+
+log = logging.getLogger(__name__)
 
 TEST_TAG = "test.opened"
 """How often the sealed test block was opened for a run or a registered version."""
@@ -45,7 +53,7 @@ class FinishedRun:
 
     def __init__(self, uri: str, run_id: str | None, model: str | None = None) -> None:
         self.uri = uri
-        mlflow.set_tracking_uri(uri)
+        use_store(uri)
         try:
             with short_patience(retries=1, timeout=5), quiet("alembic", "mlflow.store.db.utils"):
                 self.client = MlflowClient(uri)
@@ -53,9 +61,10 @@ class FinishedRun:
                 self._run = self.client.get_run(run_id)
         except Exception as error:
             wanted = f"run_id={run_id}" if model is None else f"model={model}"
+            access = access_advice(error)
             raise TrackingError(
-                f"{wanted} is not to be had from tracking.uri={without_password(uri)}: "
-                f"{brief(error)}"
+                f"{wanted} is not to be had from {address(uri)}: "
+                f"{f'{access}. MLflow said: ' if access else ''}{brief(error)}"
             ) from error
         self.run_id = str(run_id)
 
@@ -73,6 +82,30 @@ class FinishedRun:
     def page(self) -> str:
         """Command that opens the tracking page, or the address of the run on a server."""
         return page_of(self.uri, str(self._run.info.experiment_id), self.run_id)
+
+    @property
+    def ending(self) -> str | None:
+        """How the run ended where it did not come to its end, e.g. ``FAILED (ValueError: ...)``."""
+        return ending(self._run)
+
+    def check(self) -> None:
+        """Refuse a run that has no agent to load, and warn of one that failed after logging it.
+
+        Raises:
+            TrackingError: Says how the run ended.
+        """
+        logged = self._models()
+        if logged and self.ending:
+            log.warning("Run %s is %s; its agent was logged before", self.run_id, self.ending)
+        elif self.ending:
+            raise TrackingError(
+                f"run {self.run_id} is {self.ending} and logged no model: there is no agent to "
+                "load; train it again, or name another run"
+            )
+        elif not logged:
+            raise TrackingError(
+                f"run {self.run_id} logged no model; tracking.log_model=true logs it"
+            )
 
     def config(self) -> dict[str, Any]:
         """Return the composed config that the run was made with.
@@ -92,20 +125,78 @@ class FinishedRun:
     def policy(self) -> tuple[BaseAlgorithm, VecNormalize | None]:
         """Load the agent that the run logged, and its frozen normalization if it has one.
 
-        It unpickles files: trust them as you trust whoever can write to the store.
+        It unpickles files, once they are those whose hashes are among the run's tags: trust them
+        as you trust whoever can write to the store's database.
 
         Raises:
-            TrackingError: If the run logged no model.
+            TrackingError: If the run logged no model, as `check` says it, or it cannot be loaded.
+            SavedFileError: If one of its files is damaged or another one than was saved.
         """
-        logged = self._run.outputs.model_outputs if self._run.outputs is not None else []
-        if not logged:
+        # What is imported later is in there, too.
+        self._folder = TemporaryDirectory(prefix="finai_rl_policy_")
+        package = self._package(Path(self._folder.name))
+        try:
+            with quiet("mlflow.pyfunc"):
+                model = mlflow.pyfunc.load_model(str(package))
+        except Exception as error:
             raise TrackingError(
-                f"run {self.run_id} logged no model; tracking.log_model=true logs it"
-            )
-        with quiet("mlflow.pyfunc"):
-            model = mlflow.pyfunc.load_model(f"models:/{logged[-1].model_id}")
+                f"{self._called}: it cannot be loaded: {brief(error)}; compare the versions in the "
+                "run's tags (version.*) with those installed here"
+            ) from error
         policy: Any = model.unwrap_python_model()
         return policy.agent, policy.vec_normalize
+
+    def policy_files(self, folder: Path) -> tuple[Path, Path | None]:
+        """Copy the files of the policy that the run logged, and run nothing of them.
+
+        Args:
+            folder: Where they go.
+
+        Returns:
+            What ``agent.save`` wrote, and the normalization's statistics; None for none.
+
+        Raises:
+            TrackingError: If the run logged no model, as `check` says it.
+            SavedFileError: If one of its files is damaged or another one than was saved.
+        """
+        package = self._package(folder)
+        statistics = package / "artifacts" / STATISTICS_FILE
+        return model_file(package), statistics if statistics.is_file() else None
+
+    def download(self, artifact: str, folder: Path) -> Path | None:
+        """Copy an artifact into a folder; None where the run has no such artifact."""
+        names = {item.path for item in self.client.list_artifacts(self.run_id)}
+        if artifact not in names:
+            return None
+        return Path(self.client.download_artifacts(self.run_id, artifact, str(folder)))
+
+    def _package(self, folder: Path) -> Path:
+        """Copy the packaged policy into a folder, and look at it before anything of it is run."""
+        self.check()
+        uri = f"models:/{self._models()[-1]}"
+        try:
+            package = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
+        except Exception as error:
+            raise TrackingError(
+                f"{self._called}: its files are not to be had: {brief(error)}; bring them back, "
+                "or train again"
+            ) from error
+        check_package(package, self.tags, self._called)
+        if MODEL_TAG not in self.tags:
+            log.warning(
+                "%s: no sha256 of it is on record, as of runs made before there were any: it is "
+                "loaded unchecked",
+                self._called,
+            )
+        return package
+
+    @property
+    def _called(self) -> str:
+        return f"run {self.run_id}, model {self._models()[-1]}"
+
+    def _models(self) -> list[str]:
+        outputs = self._run.outputs
+        return [logged.model_id for logged in outputs.model_outputs] if outputs else []
 
     def trials_counted(self) -> int:
         """Return how many agents of the run's experiment were scored on validation."""

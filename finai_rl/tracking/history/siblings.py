@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from finai_rl.config.schemas import first_name
+from finai_rl.config.schemas import ADDED, first_name
 from finai_rl.tracking.tracker import COUNTED_TAG
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ REPEATED = ("seed", "seeds", "split.fold", "agent.seed", "env.seed")
 ABOUT_THE_RUN = ("sweep.", "tracking.")
 NOT_WHAT_IS_TRAINED = (
     *("checkpoint_every", "log_interval", "model_dir", "output_root", "progress_bar"),
-    *("torch_threads", "trusted_packages", "env.threads"),
+    *("torch_threads", "trusted_packages", "env.threads", "agent.tensorboard_log"),
 )
 SHOWN = ("sharpe_ratio", "total_return", "max_drawdown", "annual_turnover")
 
@@ -67,7 +67,7 @@ def _trained(parameters: Mapping[str, str]) -> dict[str, str]:
     return {
         name: first_name(value)
         for name, value in parameters.items()
-        if name not in left_out and not name.startswith(ABOUT_THE_RUN)
+        if name not in left_out and not name.startswith(ABOUT_THE_RUN) and ADDED.get(name) != value
     }
 
 

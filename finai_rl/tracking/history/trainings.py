@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,18 +12,25 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
-from finai_rl.tracking.delivery import brief
-from finai_rl.tracking.environment import quiet, short_patience
+from finai_rl.tracking.access import access_advice
+from finai_rl.tracking.environment import quiet, short_patience, use_store
+from finai_rl.tracking.history.endings import ending
+from finai_rl.tracking.outage import brief
 from finai_rl.tracking.provenance import without_password
+from finai_rl.tracking.store_choice import address
 from finai_rl.tracking.tracker import COUNTED_TAG, TrackingError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-log = logging.getLogger(__name__)
-
 RETURNS_ARTIFACT = "backtest/returns.csv"
 PARENT_TAG = "mlflow.parentRunId"
+TRAINING_TAG = "agent.class"
+"""On every run of a training from before it trains on."""
+
+NOT_COUNTED = "not backtested on validation"
+NAMED = 5
+"""Runs that a line names."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,7 @@ class Training:
         run_id: Its run.
         tags: Its tags.
         returns: ``date``, ``agent``, ``equal_weight`` and perhaps ``index``, net of costs.
+        periods_per_year: What its figures were annualized with; None where that is not known.
 
     Example:
         >>> import pandas as pd
@@ -46,12 +53,30 @@ class Training:
     run_id: str
     tags: dict[str, str]
     returns: pd.DataFrame
+    periods_per_year: int | None = None
 
 
-def finished_trainings(
+@dataclass(frozen=True)
+class Trainings:
+    """The trainings of an experiment.
+
+    Attributes:
+        finished: Those that ended with a backtest, oldest first.
+        left_out: One line for each way in which others did not: how many, why, and which.
+
+    Example:
+        >>> Trainings([], ["1 run is FAILED (ValueError: no price): first (a1b2)"]).left_out[0][:15]
+        '1 run is FAILED'
+    """
+
+    finished: list[Training]
+    left_out: list[str]
+
+
+def trainings_of(
     uri: str, experiment_name: str, where: str | None = None, below: str | None = None
-) -> list[Training]:
-    """Return the trainings of an experiment that ended with a backtest.
+) -> Trainings:
+    """Return the trainings of an experiment: those that ended with a backtest, and the others.
 
     Args:
         uri: Tracking URI.
@@ -63,25 +88,48 @@ def finished_trainings(
         TrackingError: If the store cannot be reached, has no such experiment, or does not
             understand the condition.
     """
-    mlflow.set_tracking_uri(uri)
-    shown = without_password(uri)
+    use_store(uri)
     try:
         with short_patience(retries=1, timeout=5), quiet("alembic", "mlflow.store.db.utils"):
             client = MlflowClient(uri)
             experiment = client.get_experiment_by_name(experiment_name)
     except Exception as error:
-        raise TrackingError(f"tracking.uri={shown} cannot be used: {brief(error)}") from error
+        access = access_advice(error)
+        said = f"{access}. MLflow said: {brief(error)}" if access else brief(error)
+        raise TrackingError(f"{address(uri)} cannot be used: {said}") from error
     if experiment is None:
-        names = sorted(found.name for found in client.search_experiments())
+        names = ", ".join(sorted(found.name for found in client.search_experiments()))
         raise TrackingError(
-            f"experiment_name: {shown} has no {experiment_name!r}; there are {', '.join(names)}"
+            f"experiment_name: {without_password(uri)} has no {experiment_name!r}; "
+            f"there are {names}"
         )
     try:
         runs = list(_runs(client, str(experiment.experiment_id), where))
     except MlflowException as error:
         raise TrackingError(f"filter: {where!r} is not understood: {brief(error)}") from error
     wanted = [run for run in runs if below is None or below in _ancestors(run, runs)]
-    return [training for run in wanted if (training := _training(run)) is not None]
+    finished: list[Training] = []
+    others: dict[str, list[str]] = {}
+    for run in wanted:
+        why = _why_left_out(run)
+        training = _training(run) if why is None else None
+        if training is not None:
+            finished.append(training)
+        else:
+            named = f"{run.info.run_name} ({run.info.run_id})"
+            others.setdefault(why or f"without {RETURNS_ARTIFACT}", []).append(named)
+    return Trainings(finished, [_left_out(why, names) for why, names in others.items()])
+
+
+def _why_left_out(run: Run) -> str | None:
+    if "stopped_early" in run.data.tags:  # Trials of a search, each at a step of its own.
+        return "stopped early"
+    return ending(run) or (None if COUNTED_TAG in run.data.tags else NOT_COUNTED)
+
+
+def _left_out(why: str, names: list[str]) -> str:
+    listed = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+    return f"{len(names)} run{' is' if len(names) == 1 else 's are'} {why}: {listed}"
 
 
 def trials_counted(uri: str, experiment_name: str) -> int:
@@ -92,7 +140,7 @@ def trials_counted(uri: str, experiment_name: str) -> int:
 
 
 def _runs(client: MlflowClient, experiment_id: str, where: str | None) -> Iterator[Run]:
-    condition = f"attributes.status = 'FINISHED' AND tags.`{COUNTED_TAG}` = 'true'"
+    condition = f"tags.`{TRAINING_TAG}` != ''"
     condition += f" AND {where}" if where else ""
     token = None
     while True:
@@ -124,14 +172,17 @@ def _parent_of(run_id: str) -> str | None:
 def _training(run: Run) -> Training | None:
     import pandas as pd
 
-    if "stopped_early" in run.data.tags:
-        return None
     try:
         text = mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/{RETURNS_ARTIFACT}")
     except (MlflowException, OSError):
-        log.warning("Run %s has no %s and is left out", run.info.run_id, RETURNS_ARTIFACT)
         return None
-    return Training(run.info.run_id, dict(run.data.tags), pd.read_csv(io.StringIO(text)))
+    periods = run.data.params.get("evaluation.periods_per_year", "")
+    return Training(
+        run.info.run_id,
+        dict(run.data.tags),
+        pd.read_csv(io.StringIO(text)),
+        int(periods) if periods.isdigit() else None,
+    )
 
 
 def count_trials(client: MlflowClient, experiment_id: str) -> int:

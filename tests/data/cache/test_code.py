@@ -9,7 +9,7 @@ import pytest
 
 from finai_rl.data.cache import split_cache
 from finai_rl.data.cache.code import PACKAGE, code_hash
-from finai_rl.experiment import baselines
+from finai_rl.experiment.backtests import baselines
 
 SPLIT, BASELINE = split_cache.CODE, baselines.CODE
 

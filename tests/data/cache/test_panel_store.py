@@ -19,6 +19,8 @@ def assert_same(first: MarketData, second: MarketData) -> None:
         one, two = getattr(first, field.name), getattr(second, field.name)
         if isinstance(one, np.ndarray):
             assert (one.dtype, one.shape, one.tobytes()) == (two.dtype, two.shape, two.tobytes())
+        elif isinstance(one, MarketData):
+            assert_same(one, two)
         else:
             assert one == two, field.name
 

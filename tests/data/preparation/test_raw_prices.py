@@ -65,7 +65,12 @@ def test_tickers_that_look_like_something_else(tmp_path: Path) -> None:
         (put(4, "tic", ""), "column tic: 1 row without a ticker"),
         (put(4, "high", 1), r"1 row with high below low: line 6 \(T1 on"),
         (lambda rows: pd.concat([rows, rows.iloc[[2]]]), r"1 row repeat .* line 62 \(T2 on"),
-        (lambda rows: rows.drop(columns="volume"), r"column\(s\) \['volume'\] missing"),
+        (
+            lambda rows: rows.rename(columns={"volume": "shares_volume_2"}),
+            r"column\(s\) \['volume'\] missing.*raw.columns=\{volume: shares_volume_2\}'; if the "
+            r"file has none, set 'raw.columns=\{volume: null\}'",
+        ),
+        (lambda rows: rows.drop(columns="close"), r"column\(s\) \['close'\] missing"),
         (lambda rows: rows.assign(symbol="T0"), "columns 'tic' and 'symbol' could each be 'tic'"),
         (lambda rows: rows.iloc[:0], "no rows"),
         (

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finai_rl.config import schemas
+from finai_rl.config import data_schemas
 from finai_rl.data.sentiment.join import join_scores
 from finai_rl.data.sentiment.settings import ScoreSettings
 from finai_rl.data.sources.processed_csv import load_processed_csv
@@ -143,7 +143,7 @@ def test_all_damage_is_in_one_message(tmp_path: Path) -> None:
         "one in sentiment.scores.zone",
         "column tic: 1 row without a ticker: line 6 (empty)",
         "column score: 2 rows where a finite number is needed: line 9 (good), line 10 (inf)",
-        "column score: 1 row empty: line 8 (empty); sentiment.scores.missing=drop leaves",
+        "column score: 1 row empty: line 8 (empty); set sentiment.scores.missing=drop",
         "column tic: 1 row spell a ticker otherwise than the prices do ('aaa' for 'AAA'): line 7",
     ):
         assert sentence in str(refusal.value)
@@ -177,6 +177,16 @@ def test_a_wrong_setting_is_refused_by_its_key(options: dict[str, Any], said: st
     with pytest.raises(InputError) as refusal:
         ScoreSettings.of(options)
     assert said in str(refusal.value)
+
+
+def test_a_zone_of_bars_that_are_daily_is_told_to_do_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain, _ = scored(tmp_path, TWO_A_DAY)
+    assert "bar_zone" not in caplog.text
+    zoned, _ = scored(tmp_path, TWO_A_DAY, bar_zone="UTC")
+    pd.testing.assert_frame_equal(plain, zoned)
+    assert "sentiment.scores.bar_zone=UTC has no effect: these bars are daily" in caplog.text
 
 
 def test_settings_that_do_not_fit_the_file_or_the_bars(tmp_path: Path) -> None:
@@ -265,7 +275,7 @@ def test_a_damaged_price_file_is_refused_for_its_own_damage(tmp_path: Path) -> N
 def test_the_schema_of_scores_matches_their_settings() -> None:
     names = [
         {field.name for field in dataclasses.fields(kind)}
-        for kind in (schemas.Scores, ScoreSettings)
+        for kind in (data_schemas.Scores, ScoreSettings)
     ]
     assert names[0] == names[1]
 

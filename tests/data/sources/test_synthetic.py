@@ -22,11 +22,11 @@ from finai_rl.data.sources.synthetic_settings import KINDS
 from finai_rl.envs.portfolio import PortfolioVecEnv
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.errors import InputError
-from finai_rl.experiment.agent import new_agent
+from finai_rl.experiment.backtests.holdout import Holdout
 from finai_rl.experiment.environments import Environments
-from finai_rl.experiment.holdout import Holdout
+from finai_rl.experiment.learning.agent import new_agent
+from finai_rl.experiment.learning.training import seed_everything
 from finai_rl.experiment.market import load_split
-from finai_rl.experiment.training import seed_everything
 from tests.config.composition import composed
 
 ARRAYS = ("dates", "close", "features", "sentiment", "risk", "benchmark", "open", "volume")
@@ -46,6 +46,11 @@ sizes = st.fixed_dictionaries(
         "sharpe_ratio": st.floats(5.0, 9.0),
         "seed": st.integers(0, 2**40),
     }
+).filter(
+    lambda chosen: (
+        chosen["n_stocks"] >= 1 + (chosen["kind"] == "pair")
+        and chosen["n_features"] >= (chosen["kind"] == "seasonality")
+    )
 )
 
 
@@ -269,7 +274,7 @@ def test_every_fill_and_cost_finds_its_column(market: Any, n_stocks: int) -> Non
 @pytest.mark.parametrize(
     ("chosen", "said"),
     [
-        ({"kind": "trend"}, "data.kind must be one of noise, momentum, sentiment, regimes, got"),
+        ({"kind": "trend"}, "data.kind must be one of noise, momentum, sentiment, regimes, mean_"),
         ({"n_days": 1}, "data.n_days must be a whole number, at least 2, got 1"),
         ({"n_stocks": 0}, "data.n_stocks must be a whole number, at least 1, got 0"),
         ({"n_stocks": 2.5}, "data.n_stocks must be a whole number, at least 1, got 2.5"),
@@ -295,6 +300,22 @@ def test_every_fill_and_cost_finds_its_column(market: Any, n_stocks: int) -> Non
         (
             {"kind": "regimes", "sharpe_ratio": 0.1},
             "data.sharpe_ratio must be at least 0.397 for regimes of this drift",
+        ),
+        (
+            {"kind": "pair", "n_stocks": 1},
+            "data.n_stocks must be at least 2 for a pair, got 1",
+        ),
+        (
+            {"kind": "pair", "n_stocks": 3, "sharpe_ratio": 12.0},
+            "data.sharpe_ratio must be below 11.22 for 3 stock(s), got 12.0",
+        ),
+        (
+            {"kind": "seasonality", "n_features": 0},
+            "data.n_features must be at least 1 for seasonality, whose position in its cycle",
+        ),
+        (
+            {"kind": "seasonality", "n_stocks": 1, "sharpe_ratio": 25.0},
+            "data.sharpe_ratio must be below 22.45 for 1 stock(s), got 25.0",
         ),
     ],
 )

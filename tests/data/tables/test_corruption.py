@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -63,7 +64,7 @@ def outcome(layout: Layout, names: list[str], seed: int) -> str:
         header, rows = independent_reading(made, file)
     assert_nothing_lost(data, header, rows, priced)
     if layout.kind != "parquet" and made.content is not None:
-        cut_off = not made.content.endswith((b"\n", b"\r"))
+        cut_off = not decoded(made.content).endswith(("\n", "\r"))
         assert cut_off == any("line break" in caveat for caveat in data.source.caveats)
     return "loaded"
 
@@ -73,10 +74,18 @@ def independent_reading(made: Sheet, file: Path) -> tuple[list[str], list[list[s
         return made.header, made.rows
     content = file.read_bytes()
     content = gzip.decompress(content) if made.layout.kind == "gzip" else content
-    header, *rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
+    text = decoded(content)
+    separator = max(",;\t", key=text.split("\n", 1)[0].count)
+    lines = io.StringIO(text, newline="")
+    header, *rows = csv.reader(lines, strict=True, delimiter=separator)
     rows = [row for row in rows if row]
     assert all(len(row) == len(header) for row in rows)
     return header, rows
+
+
+def decoded(content: bytes) -> str:
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if wide else "utf-8-sig")
 
 
 def instants(texts: list[str]) -> list[datetime]:
@@ -159,8 +168,8 @@ def test_a_damaged_file_is_refused_by_name_or_loaded_whole() -> None:
 
 
 @pytest.mark.slow
-def test_thousands_of_damaged_files() -> None:
-    outcomes = survey(4000)
+def test_a_thousand_damaged_files() -> None:
+    outcomes = survey(1000)
     print(shown(outcomes))
     assert outcomes["undamaged", "refused"] == 0
     assert {name for name, _ in outcomes} >= set(DAMAGES)

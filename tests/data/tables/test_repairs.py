@@ -92,7 +92,8 @@ def test_nothing_to_fill_from_at_the_start_is_refused(tmp_path: Path) -> None:
     assert "column close: 1 tickers have no value at the start" in str(refusal.value)
     assert "'BBB' lacks 2 rows (first 2020-01-01)" in str(refusal.value)
     assert "'CCC' lacks 1 row (first 2020-01-01)" in str(refusal.value)
-    assert "start the file later, or use data.on_missing=drop_ticker" in str(refusal.value)
+    assert "What helps: data.on_missing=drop_ticker, which leaves" in str(refusal.value)
+    assert "on a file that starts on 2020-01-03" in str(refusal.value)
 
 
 def test_tickers_with_holes_are_dropped_and_named(tmp_path: Path) -> None:

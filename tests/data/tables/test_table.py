@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from finai_rl.data.sources.processed_csv import load_processed_csv
+from finai_rl.data.tables.dates import parse_dates
 from finai_rl.data.tables.table import read_table
-from finai_rl.data.tables.validation import parse_dates
 from finai_rl.errors import DataError
 
 ROWS = pd.DataFrame(

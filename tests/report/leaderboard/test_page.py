@@ -142,3 +142,22 @@ def test_one_agent_of_one_seed():
     assert "left-out" not in reader.sections
     assert reader.rows("differences")["a"].count("") == 1
     assert "cannot be told" in reader.text
+
+
+def test_a_share_of_the_attainable_is_a_column_where_runs_know_it(board, page, capsys, tmp_path):
+    def knowing(run):
+        returns = run.returns.assign(attainable=run.returns["agent"] + 0.002)
+        return replace(run, returns=returns)
+
+    known = leaderboard({"ppo": [knowing(run) for run in trainings(0.003)]})
+    (standing,) = known.standings
+    shown = f"{standing.attainable_share:.0%}".replace("%", " %")
+    rows = Reader(leaderboard_html(known)).rows("table")
+    assert rows["agent"][-1] == "of attainable"
+    assert " ".join(rows["ppo"][-1].split()) == shown
+    assert rows[BASELINE_NAME][-1] == ""
+    assert "of attainable" not in page
+    print_leaderboard(known)
+    assert "of attainable" in capsys.readouterr().out
+    table = pd.read_csv(save_leaderboard(known, tmp_path)[1])
+    assert table["attainable_share"][0] == pytest.approx(standing.attainable_share)

@@ -19,13 +19,15 @@ from finai_rl.report.run.files import figures, save_page
 from finai_rl.report.run.page import html_page
 from finai_rl.report.run.terms import METRICS
 from tests.evaluation.accounts import sold_short, traded
-from tests.report.run.reports import band
+from tests.report.run.reports import band, behaviour_of
 
 N_DAYS = 300
 SECTIONS = [
     "verdict",
+    "behaviour",
     "account-value",
     "key-numbers",
+    "reasons",
     "drawdowns",
     "monthly-returns",
     "rolling-sharpe",
@@ -129,6 +131,7 @@ def report():
         index=np.linspace(1e6, 1.3e6, N_DAYS),
         index_name="S&P 500",
         seeds=seed_scores(pd.DataFrame(seeds)),
+        behaviour=behaviour_of(agent),
         data=DataFacts("closes", "ab" * 32, ["Stocks are survivors."], ["A <gap> was filled."]),
         run=RunFacts("run-7", "train seed=3", "seed: 3", {"numpy": "2.4"}),
     )
@@ -167,6 +170,7 @@ def test_leaves_out_what_is_missing(report):
     assert Reader(page_of(bare)).sections == ["account-value", "drawdowns"]
     without = {
         "verdict": ({"verdict": None}, {"verdict"}),
+        "behaviour": ({"behaviour": None}, {"behaviour", "reasons"}),
         "metrics": ({"metrics": {}}, {"key-numbers"}),
         "seeds": ({"seeds": None}, {"seeds"}),
         "data": ({"data": None}, {"data"}),
@@ -196,7 +200,13 @@ def test_every_chart_is_drawn_labelled_and_covers_the_days(report, page):
     reader = Reader(page)
     days = f"{report.result.dates[0]} to {report.result.dates[-1]}"
     titles = {
+        "behaviour": ["Traded so far"],
         "account-value": ["Account value"],
+        "reasons": [
+            "What its Sharpe ratio owes to what it sees",
+            "What its Sharpe ratio owes to each stock's numbers",
+            "How its positions answer",
+        ],
         "drawdowns": ["Drawdown"],
         "rolling-sharpe": ["Rolling Sharpe ratio"],
         "holdings": ["Holdings"],
@@ -207,7 +217,7 @@ def test_every_chart_is_drawn_labelled_and_covers_the_days(report, page):
     for section, labels in reader.charts.items():
         for label, title in zip(labels, titles[section], strict=True):
             assert label.startswith(f"{title}. ")
-            assert days in label or section == "luck"
+            assert days in label or section in ("luck", "reasons")
     gain = f"{report.metrics['agent']['total_return']:+.1%}"
     assert any(gain in text for text in reader.texts["account-value"])
     assert "S&P 500" in reader.texts["account-value"]
@@ -364,6 +374,7 @@ def test_any_account_has_a_page(result, window, counted):
             statistics=statistics,
             metrics={name: metrics(result) for name in (result.name, "same")},
             random=band(result, [baseline, baseline]),
+            behaviour=behaviour_of(result),
         )
         reader = Reader(page_of(report))
     assert not re.search(r"\b(nan|inf)\b", reader.text.lower())

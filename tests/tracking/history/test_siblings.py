@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
-from finai_rl.config.schemas import MOVED_TARGETS
+from finai_rl.config.schemas import ADDED, MOVED_TARGETS
 from finai_rl.tracking.history.siblings import siblings
 
 BASE = {"agent.gamma": "0.99", "seed": "0", "agent.seed": "0", "split.fold": "0"}
@@ -33,7 +33,14 @@ def run(client: MlflowClient, experiment_id: str, fold: str, sharpe: float, **ch
 def test_siblings_differ_by_seed_and_fold_alone(client: MlflowClient, experiment: str) -> None:
     place = client.create_experiment(experiment)
     own = run(client, place, "2020", 1.0)
-    run(client, place, "2020", 2.0, seed="1", **{"agent.seed": "1"})
+    run(
+        client,
+        place,
+        "2020",
+        2.0,
+        seed="1",
+        **{"agent.seed": "1", "agent.tensorboard_log": "board"},
+    )
     run(client, place, "2021", 3.0, **{"split.fold": "1"})
     run(client, place, "2020", 9.0, **{"agent.gamma": "0.9"})
     run(client, place, "2020", 9.0, sha256="cd", seed="2")
@@ -55,3 +62,14 @@ def test_a_run_recorded_before_a_target_was_renamed_is_a_sibling(
     run(client, place, "2020", 1.0, **{"data._target_": old})
     own = run(client, place, "2020", 2.0, seed="1", **{"data._target_": new})
     assert list(siblings(client, own)["seed"]) == [0, 1]
+
+
+def test_runs_from_before_a_setting_was_there_are_siblings(
+    client: MlflowClient, experiment: str
+) -> None:
+    place = client.create_experiment(experiment)
+    earlier = run(client, place, "2019", 1.0)
+    since = run(client, place, "2020", 2.0, **ADDED)
+    run(client, place, "2021", 3.0, **ADDED | {"env.pro_rata": "true"})
+    for own in (earlier, since):
+        assert siblings(client, own)["fold"].tolist() == ["2019", "2020"]

@@ -216,8 +216,7 @@ def test_a_policy_that_cannot_be_packaged_is_a_warning(
     assert "no-such-package" in caplog.text
     run = client.get_run(tracker.run_id)
     assert run.info.status == "FINISHED"
-    (model,) = client.search_logged_models([run.info.experiment_id])
-    assert model.status == "FAILED"
+    assert client.search_logged_models([run.info.experiment_id]) == []
 
 
 def test_requirements_are_exact_and_can_be_installed() -> None:
@@ -317,7 +316,7 @@ def test_our_networks_travel_with_the_model(open_tracker, store, tmp_path) -> No
         mlflow.set_tracking_uri(before)
     sent = {file.relative_to(folder).as_posix() for file in (folder / "code").rglob("*")}
     assert "code/finai_rl/agents/networks.py" in sent
-    assert not [name for name in sent if "tests" in name or name.endswith(".pyc")]
+    assert not [name for name in sent if "tests" in Path(name).parts or name.endswith(".pyc")]
     needs = (folder / "requirements.txt").read_text()
     assert "sb3-contrib==" in needs
     assert "finai" not in needs

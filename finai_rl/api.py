@@ -1,0 +1,287 @@
+"""The commands from Python, in a notebook or a script: the same configs, checks and records.
+
+from finai_rl.api import evaluate, train
+
+trained = train(["agent=a2c", "data=synthetic", "data.kind=momentum"])
+evaluate([f"run_id={trained.run_id}"])
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf.errors import OmegaConfBaseException
+
+from finai_rl.config import command_schemas, schemas
+from finai_rl.config.check import check
+from finai_rl.config.command import CONFIG_DIR
+from finai_rl.config.idle import refuse_idle
+from finai_rl.errors import ConfigError
+from finai_rl.experiment.learning.hooks import TrainingHooks
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines3.common.vec_env import VecEnv
+
+    from finai_rl.evaluate import Evaluation
+    from finai_rl.evaluation.result import BacktestResult
+    from finai_rl.experiment.backtests.holdout import Holdout, HoldoutReport
+    from finai_rl.experiment.backtests.holdout_blocks import HoldoutBlocks
+    from finai_rl.experiment.deciding.decision import Decision
+    from finai_rl.experiment.deciding.paper_account import PaperAccount
+    from finai_rl.statistics.leaderboard import Leaderboard
+    from finai_rl.tracking import Tracker
+
+
+SCHEMAS = {
+    "train": schemas.Train,
+    "evaluate": command_schemas.Evaluate,
+    "compare": command_schemas.Compare,
+    "decide": command_schemas.Decide,
+    "paper": command_schemas.Paper,
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that has ended.
+
+    Attributes:
+        agent: The agent; of ``agent.predict`` see Stable-Baselines3.
+        metrics: Metrics of validation by ``agent``, ``equal_weight`` and perhaps ``index``.
+        objective: The metric that ``objective`` names.
+        backtests: The agent's account on each block of validation, one in most splits.
+        folder: The run folder.
+        config: As it was checked.
+        run_id: Of MLflow; None without tracking.
+
+    Example:
+        >>> import numpy as np
+        >>> from stable_baselines3 import A2C
+        >>> agent = A2C("MlpPolicy", "Pendulum-v1")
+        >>> done = Trained(agent, {"agent": {"sharpe_ratio": 0.4}}, 0.4, (), Path("run"), {})
+        >>> done.metrics["agent"]["sharpe_ratio"]
+        0.4
+    """
+
+    agent: BaseAlgorithm
+    metrics: Mapping[str, Mapping[str, float]]
+    objective: float
+    backtests: Sequence[BacktestResult]
+    folder: Path
+    config: DictConfig
+    run_id: str | None = None
+
+
+def train(overrides: Sequence[str] = ()) -> Trained:
+    """Train one agent as ``python -m finai_rl.train`` does.
+
+    Args:
+        overrides: As on the command line, such as ``["agent=a2c", "env.sentiment=true"]``.
+
+    Raises:
+        InputError: As `finai_rl.train.train`, with one message.
+    """
+    from finai_rl.train import resumed_run
+    from finai_rl.train import train as train_agent
+
+    _refuse_several(overrides)
+    seen = _Seen()
+    with _job("train", overrides) as (cfg, folder):
+        resumed = resumed_run(cfg)
+        cfg = cfg if resumed is None else resumed.cfg
+        found = train_agent(cfg, folder, seen, resumed)
+    return Trained(
+        seen.agent, seen.report.metrics, found, seen.report.results, folder, cfg, seen.run_id
+    )
+
+
+def evaluate(overrides: Sequence[str]) -> Evaluation:
+    """Backtest and judge the agent of a run as ``python -m finai_rl.evaluate`` does.
+
+    Args:
+        overrides: As on the command line, such as ``["run_id=...", "block=validation"]``.
+
+    Raises:
+        InputError: As `finai_rl.evaluate.evaluate`.
+    """
+    from finai_rl.evaluate import evaluate as evaluate_run
+
+    _refuse_several(overrides)
+    with _job("evaluate", overrides) as (cfg, folder):
+        return evaluate_run(cfg, folder)
+
+
+def compare(overrides: Sequence[str] = ()) -> Leaderboard:
+    """Rank the agents of an experiment as ``python -m finai_rl.compare`` does.
+
+    Args:
+        overrides: As on the command line, such as ``["experiment_name=finai_rl", "by=[agent]"]``.
+
+    Raises:
+        InputError: As `finai_rl.compare.compare`.
+    """
+    from finai_rl.compare import compare as compare_runs
+
+    _refuse_several(overrides)
+    with _job("compare", overrides) as (cfg, folder):
+        return compare_runs(cfg, folder)
+
+
+def decide(overrides: Sequence[str]) -> Decision:
+    """Let the agent of a run decide on the newest day as ``python -m finai_rl.decide`` does.
+
+    Args:
+        overrides: As on the command line, such as ``["run_id=...", "data.path=newest.csv"]``.
+
+    Raises:
+        InputError: As `finai_rl.decide.decide`.
+    """
+    from finai_rl.decide import decide as decide_next
+
+    _refuse_several(overrides)
+    with _job("decide", overrides) as (cfg, folder):
+        return decide_next(cfg, folder)
+
+
+def paper(overrides: Sequence[str]) -> PaperAccount:
+    """Enter the newest days into a paper account as ``python -m finai_rl.paper`` does.
+
+    Args:
+        overrides: As on the command line, such as ``["account=mine", "data.path=newest.csv"]``.
+
+    Raises:
+        InputError: As `finai_rl.paper.paper`.
+    """
+    from finai_rl.paper import paper as keep
+
+    _refuse_several(overrides)
+    with _job("paper", overrides) as (cfg, folder):
+        return keep(cfg, folder)
+
+
+class _Seen(TrainingHooks):
+    """Keeps what a training makes."""
+
+    run_id: str | None = None
+    agent: BaseAlgorithm
+    report: HoldoutReport
+
+    def on_run_start(self, tracker: Tracker) -> None:
+        self.run_id = tracker.run_id
+
+    def callbacks(
+        self, agent: BaseAlgorithm, env: VecEnv, steps: int, holdout: Holdout | HoldoutBlocks
+    ) -> Sequence[BaseCallback]:
+        self.agent = agent
+        return ()
+
+    def on_backtest(self, report: HoldoutReport) -> None:
+        self.report = report
+
+
+@contextmanager
+def _job(command: str, overrides: Sequence[str]) -> Iterator[tuple[DictConfig, Path]]:
+    """Compose and check a command's config, as a job of its own that Hydra knows.
+
+    What Hydra was set to before, such as by a notebook of the user's own, is set again at the end.
+
+    Args:
+        command: One of ``SCHEMAS``.
+        overrides: As on the command line.
+
+    Yields:
+        The checked config and the folder of the run, which holds its log and ``.hydra``.
+
+    Raises:
+        ConfigError: If the config is refused, or the overrides ask for more than one job.
+    """
+    before = Singleton.get_state()
+    GlobalHydra.instance().clear()
+    try:
+        with hydra.initialize_config_dir(str(CONFIG_DIR), job_name=command, version_base="1.3"):
+            whole = _composed(command, overrides)
+        goes_on = whole.get("resume") is not None
+        folder = Path(whole.hydra.run.dir).absolute()
+        folder = folder if goes_on else _unused(folder)
+        with read_write(whole.hydra), open_dict(whole.hydra):
+            whole.hydra.runtime.output_dir = str(folder)
+            whole.hydra.mode = RunMode.RUN
+        HydraConfig.instance().set_config(whole)
+        cfg = check(whole, SCHEMAS[command])
+        refuse_idle(cfg, SCHEMAS[command])
+        folder.mkdir(parents=True, exist_ok=True)
+        if not goes_on:
+            _record(whole, folder)
+        with _logged(folder / f"{command}.log"):
+            yield cfg, folder
+    finally:
+        Singleton.set_state(before)
+
+
+def _composed(command: str, overrides: Sequence[str]) -> DictConfig:
+    try:
+        return hydra.compose(command, list(overrides), return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError([str(error).strip()]) from error
+
+
+def _refuse_several(overrides: Sequence[str]) -> None:
+    """Refuse what asks for a multirun.
+
+    Raises:
+        ConfigError: Names the overrides.
+    """
+    switches = [item for item in overrides if item.startswith("-")]
+    if switches:
+        raise ConfigError(
+            [
+                f"{' '.join(switches)}: from Python a call is one run and takes no switch; a sweep "
+                "is `python -m finai_rl.train -m ...`, or a loop over calls"
+            ]
+        )
+
+
+def _unused(folder: Path) -> Path:
+    """Return the folder, or one beside it where a run of the same second has it."""
+    others = (folder.with_name(f"{folder.name}_{n}") for n in range(2, 1000))
+    return folder if not folder.exists() else next(one for one in others if not one.exists())
+
+
+def _record(whole: DictConfig, folder: Path) -> None:
+    """Write ``.hydra`` as Hydra does for a command."""
+    kept = folder / ".hydra"
+    kept.mkdir(parents=True, exist_ok=True)
+    task = OmegaConf.masked_copy(whole, [str(key) for key in whole if key != "hydra"])
+    OmegaConf.save(task, kept / "config.yaml")
+    OmegaConf.save(OmegaConf.masked_copy(whole, "hydra"), kept / "hydra.yaml")
+    OmegaConf.save(whole.hydra.overrides.task, kept / "overrides.yaml")
+
+
+@contextmanager
+def _logged(file: Path) -> Iterator[None]:
+    """Write what the package logs to a file, and leave the caller's logging as it is."""
+    ours = logging.getLogger("finai_rl")
+    level, handler = ours.level, logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
+    ours.addHandler(handler)
+    ours.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        ours.setLevel(level)
+        ours.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,179 @@
+"""Names and types of the settings of every command but ``train``.
+
+Values live in ``conf/`` only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from finai_rl.config.bounds import annual_rate, at_least, between, filled, one_of, random_seed
+from finai_rl.config.companions import CONDITIONS, Condition, acts, beside, never
+from finai_rl.config.data_schemas import Scores
+
+GATES = acts(beside("gates", True))
+"""What the checks of ``verify`` that train agents use, and no other."""
+
+
+@dataclass
+class Information:
+    """``information`` of ``conf/verify.yaml``."""
+
+    threshold: float = field(metadata=between(0, 1))
+    significance: float = field(metadata=between(0, 1))
+    horizons: int = field(metadata=at_least(1))
+
+
+@dataclass
+class Verify:
+    """Top level of ``conf/verify.yaml``; groups are checked on their own."""
+
+    data: Any
+    split: Any
+    env: Any
+    agent: Any = field(metadata=GATES)
+    network: Any
+    evaluation: Any
+    seed: int = field(metadata=random_seed())
+    days: int = field(metadata=at_least(1))
+    shifts: int = field(metadata=at_least(1))
+    information: Information
+    gates: bool
+    total_timesteps: int = field(metadata=at_least(1) | GATES)
+    torch_threads: int = field(metadata=at_least(1))
+    trusted_packages: list[str]
+    output_root: str
+
+
+@dataclass
+class RawPrices:
+    """``raw`` of ``conf/prepare.yaml``."""
+
+    path: str
+    columns: Any
+    tic: str | None
+    separator: str | None
+    decimal: str | None = field(metadata=one_of(".", ","))
+    encoding: str | None
+    date_format: str | None
+    zone: str | None
+    wide: str | None = field(metadata=one_of("open", "high", "low", "close", "adj_close"))
+    calendar: str | None
+    adjust: str = field(metadata=one_of("auto", "never"))
+    on_bad: str = field(metadata=one_of("error", "missing"))
+    on_missing: str = field(metadata=one_of("error", "drop_ticker", "forward_fill"))
+
+
+@dataclass
+class JoinedSentiment:
+    """``sentiment`` of ``prepare``."""
+
+    scores: Scores
+
+
+@dataclass
+class Prepare:
+    """Top level of ``conf/prepare.yaml``."""
+
+    raw: RawPrices
+    output: str
+    overwrite: bool
+    indicators: list[str]
+    turbulence: int | None = field(metadata=at_least(2))
+    market_series: dict[str, Any] | None
+    features: Any
+    sentiment: JoinedSentiment | None
+    warm_up: str = field(metadata=one_of("drop", "keep"))
+    trusted_packages: list[str]
+    output_root: str
+
+
+@dataclass
+class TrackingStore:
+    """``tracking`` of ``conf/evaluate.yaml``."""
+
+    uri: str
+
+
+@dataclass
+class Evaluate:
+    """Top level of ``conf/evaluate.yaml``."""
+
+    run_id: str | None
+    model: str | None
+    block: str = field(metadata=one_of("validation", "test"))
+    baselines: list[str]
+    random_agents: int = field(metadata=at_least(0))
+    cost_multipliers: list[float] = field(metadata=at_least(0))
+    permutations: int = field(metadata=at_least(0))
+    response_days: int = field(metadata=at_least(0))
+    seed: int = field(metadata=random_seed())
+    tracking: TrackingStore
+    output_root: str
+
+
+@dataclass
+class Decide:
+    """Top level of ``conf/decide.yaml``."""
+
+    run_id: str | None
+    model: str | None
+    data: Any
+    day: str | None
+    account_start: str | None
+    positions: str | None
+    cash: float | None = field(metadata=acts(beside(".positions")))
+    rescaled: bool
+    tracking: TrackingStore
+    output_root: str
+    trusted_packages: list[str]
+
+
+@dataclass
+class Paper:
+    """Top level of ``conf/paper.yaml``."""
+
+    account: str
+    run_id: str | None
+    model: str | None
+    data: Any
+    account_start: str | None
+    rescaled: bool
+    tracking: TrackingStore
+    output_root: str
+    trusted_packages: list[str]
+
+
+@dataclass
+class Compare:
+    """Top level of ``conf/compare.yaml``."""
+
+    tracking: TrackingStore
+    experiment_name: str = field(metadata=filled(500))
+    by: list[str]
+    filter: str | None
+    parent: str | None
+    periods_per_year: int = field(metadata=at_least(1))
+    risk_free: float = field(metadata=annual_rate())
+    seed: int = field(metadata=random_seed())
+    output_root: str
+
+
+IN_VERIFY: dict[str, tuple[Condition, ...]] = {
+    **dict.fromkeys(
+        (
+            "env.record",
+            "env.reward_scaling",
+            "env.norm_reward",
+            "env.clip_reward",
+        ),
+        GATES[CONDITIONS],
+    ),
+    "network.*": GATES[CONDITIONS],
+    "evaluation.periods_per_year": (never("in verify, which annualizes nothing"),),
+    "evaluation.risk_free": (never("in verify, which annualizes nothing"),),
+    "evaluation.warm_start": (never("in verify, which trains no folds"),),
+    "data.cache": (never("in verify, which loads the data from its source"),),
+}
+"""What acts otherwise in ``verify`` than in ``train``: rewards, networks and metrics."""

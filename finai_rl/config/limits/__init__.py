@@ -1,0 +1,1 @@
+"""Bounds of settings that no schema of ours describes, and of several settings together."""

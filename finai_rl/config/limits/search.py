@@ -1,0 +1,51 @@
+"""Bounds of the numbers in ``hydra.sweeper`` of a search, its sampler and its pruner included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from finai_rl.config.bounds import at_least, random_seed, within
+from finai_rl.config.check import field_problems
+
+SWEEPER: Mapping[str, dict[str, Any]] = {
+    "max_failure_rate": within(0, 1),
+    "n_trials": at_least(1),
+    "retries": at_least(0),
+    "seed": random_seed(),
+}
+SAMPLER: Mapping[str, dict[str, Any]] = {
+    "n_ei_candidates": at_least(1),
+    "n_startup_trials": at_least(0),
+    "seed": random_seed(),
+}
+PRUNER: Mapping[str, dict[str, Any]] = {
+    "interval_steps": at_least(1),
+    "max_resource": at_least(1),
+    "min_early_stopping_rate": at_least(0),
+    "min_resource": at_least(1),
+    "n_startup_trials": at_least(0),
+    "n_warmup_steps": at_least(0),
+    "reduction_factor": at_least(2),
+}
+
+
+def search_problems(sweeper: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is out of bounds in the settings of a search.
+
+    Args:
+        sweeper: ``hydra.sweeper``, plain.
+
+    Example:
+        >>> list(search_problems({"n_trials": 0, "sampler": {"seed": 1}, "pruner": None}))
+        ['hydra.sweeper.n_trials: must be at least 1, got 0']
+    """
+    nodes = (
+        ("hydra.sweeper", sweeper, SWEEPER),
+        ("hydra.sweeper.sampler", sweeper.get("sampler"), SAMPLER),
+        ("hydra.sweeper.pruner", sweeper.get("pruner"), PRUNER),
+    )
+    for key, node, table in nodes:
+        for name, value in (node or {}).items():
+            if name in table:
+                yield from field_problems(f"{key}.{name}", value, table[name])

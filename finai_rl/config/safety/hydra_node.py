@@ -1,0 +1,205 @@
+"""What Hydra itself builds from a config, looked at before it does: its own node."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.errors import CompactHydraException
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from finai_rl.config.safety.secrets import note_secrets
+from finai_rl.config.safety.targets import is_trusted, path_problem, target_problems
+
+BUILT = ("callbacks", "launcher", "sweeper")
+LOGGING = ("hydra_logging", "job_logging")
+LOGGING_CLASSES = (
+    "colorlog.ColoredFormatter",
+    "logging.FileHandler",
+    "logging.Formatter",
+    "logging.NullHandler",
+    "logging.StreamHandler",
+    "logging.handlers.RotatingFileHandler",
+    "logging.handlers.TimedRotatingFileHandler",
+    "rich.logging.RichHandler",
+)
+STREAMS = ("ext://sys.stderr", "ext://sys.stdout")
+VARIABLES = (
+    "CUDA_VISIBLE_DEVICES",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+)
+"""What a file may set for a job; others, such as PATH, choose the programs that it runs."""
+
+_HYDRAS = ("load_configuration", "_process_config_searchpath")
+_SPACES = ("params", "search_space", "conditional")
+_OUTPUT = "${hydra.runtime.output_dir}/"
+"""How a file in the run folder begins, which Hydra makes later."""
+
+
+def look_before_composing() -> None:
+    """Have every config of this process looked at when Hydra has composed it.
+
+    Hydra configures its logging and builds callbacks, sweeper and launcher before it calls the
+    command, so that nothing later would be soon enough. A search path is looked at before it is
+    searched, which imports the packages in it.
+    """
+    compose, search = (getattr(ConfigLoaderImpl, name) for name in _HYDRAS)
+    if hasattr(compose, "__wrapped__"):
+        return
+
+    @functools.wraps(compose)
+    def composed(self: ConfigLoaderImpl, *args: Any, **kwargs: Any) -> DictConfig:
+        cfg: DictConfig = compose(self, *args, **kwargs)
+        note_secrets(OmegaConf.to_container(cfg, resolve=False))
+        _refuse(hydra_problems(cfg))
+        return cfg
+
+    @functools.wraps(search)
+    def searched(
+        self: ConfigLoaderImpl, config_name: str | None, parsed_overrides: list[Any], repo: Any
+    ) -> None:
+        loaded = repo.load_config(config_name) if config_name else None
+        given = [override.get_key_element() for override in parsed_overrides]
+        if loaded is not None and "hydra.searchpath" not in given:
+            _refuse(_search_problems(OmegaConf.select(loaded.config, "hydra.searchpath")))
+        search(self, config_name, parsed_overrides, repo)
+
+    for name, wrapper in zip(_HYDRAS, (composed, searched), strict=True):
+        setattr(ConfigLoaderImpl, name, wrapper)
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    if lines := [f"  - {problem}" for problem in problems]:
+        raise CompactHydraException("\n".join(["The configuration cannot be used:", *lines]))
+
+
+def _search_problems(paths: Any) -> Iterator[str]:
+    for path in paths if isinstance(paths, Iterable) and not isinstance(paths, str) else ():
+        if str(path).startswith("pkg:"):
+            yield (
+                f"hydra.searchpath: {path} stands in a file and would import a package; name it on "
+                "the command line, or name its folder: file://..."
+            )
+
+
+def hydra_problems(cfg: DictConfig) -> Iterator[str]:
+    """Yield what Hydra's node may not hold, and packages that a file trusts by itself.
+
+    Args:
+        cfg: As Hydra composed it, its own node included.
+    """
+    # To go through a list of OmegaConf would resolve what is in it.
+    overrides: Any = OmegaConf.to_container(cfg.hydra.overrides, resolve=False)
+    given = [*map(_key, [*overrides["task"], *overrides["hydra"]])]
+    named = _plain_value(cfg, "trusted_packages")
+    trusted = list(map(str, named)) if isinstance(named, list) else []
+    if trusted and "trusted_packages" not in given:
+        listed = ",".join(trusted)
+        yield (
+            f"trusted_packages: [{listed}] stands in a file, and a file cannot vouch for itself; "
+            f"if you trust it, say so on the command line: trusted_packages=[{listed}]"
+        )
+        trusted = []
+    built = {name: _plain_value(cfg.hydra, name) for name in BUILT}
+    for name, node in built.items():
+        yield from target_problems(f"hydra.{name}", node, trusted)
+        yield from _open_problems(f"hydra.{name}", node)
+    yield from _sweeper_problems(built["sweeper"], trusted)
+    for name in LOGGING:
+        yield from _logging_problems(f"hydra.{name}", _plain_value(cfg.hydra, name), trusted)
+    yield from _variable_problems(_plain_value(cfg.hydra.job, "env_set"), given)
+
+
+def _open_problems(key: str, node: Any) -> Iterator[str]:
+    """Find what is not known before Hydra builds it, and so may be anything by then."""
+    if isinstance(node, list):
+        node = dict(enumerate(node))
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if not (key == "hydra.sweeper" and name in _SPACES):
+                yield from _open_problems(f"{key}.{name}", value)
+    elif isinstance(node, str) and "${" in node:
+        yield f"{key}: {node} is not known before the run begins; write it out"
+
+
+def _sweeper_problems(node: Any, trusted: Iterable[str]) -> Iterator[str]:
+    if not isinstance(node, dict):
+        return
+    extender = node.get("custom_search_space")
+    if extender and (
+        problem := path_problem("hydra.sweeper.custom_search_space", str(extender), trusted)
+    ):
+        yield problem
+    for name in _SPACES:
+        space = node.get(name)
+        for key in map(_key, space if isinstance(space, dict) else ()):
+            if key == "trusted_packages" or key.startswith(("hydra.", "hydra/")):
+                yield f"hydra.sweeper.{name}.{key}: is for the command line alone"
+
+
+def _variable_problems(variables: Any, given: Iterable[str]) -> Iterator[str]:
+    for name in variables if isinstance(variables, dict) else ():
+        if name not in VARIABLES and f"hydra.job.env_set.{name}" not in given:
+            yield (
+                f"hydra.job.env_set.{name}: a file may set {', '.join(VARIABLES)}; export others "
+                "before you start, or set them on the command line"
+            )
+
+
+def _logging_problems(key: str, node: Any, trusted: Iterable[str]) -> Iterator[str]:
+    trusted = list(trusted)
+    if isinstance(node, list):
+        node = dict(enumerate(node))
+    if not isinstance(node, dict):
+        return
+    for name, value in node.items():
+        place = f"{key}.{name}"
+        if isinstance(value, dict | list):
+            yield from _logging_problems(place, value, trusted)
+        elif name in ("class", "()"):
+            if value not in LOGGING_CLASSES and not is_trusted(str(value), trusted):
+                yield f"{place}: {value} is none of {', '.join(LOGGING_CLASSES)}"
+        elif isinstance(value, str) and _reaches_out(value, trusted):
+            yield f"{place}: {value} is neither plain text nor one of {', '.join(STREAMS)}"
+
+
+def _reaches_out(text: str, trusted: Iterable[str]) -> bool:
+    """Return whether logging would look a text up, or it is not known what it will be."""
+    scheme, mark, path = text.partition("://")
+    if mark and scheme == "ext":
+        return text not in STREAMS and not is_trusted(path, trusted)
+    return (mark and scheme == "cfg") or ("${" in text and not text.startswith(_OUTPUT))
+
+
+def _plain(node: Any) -> Any:
+    """Return a node as plain containers; what cannot be resolved yet stays as it is written."""
+    if isinstance(node, DictConfig):
+        keys = () if node._is_none() or node._is_missing() else list(node)
+        return {key: _plain(_value(node, key)) for key in keys}
+    if isinstance(node, ListConfig):
+        places = () if node._is_none() or node._is_missing() else range(len(node))
+        return [_plain(_value(node, place)) for place in places]
+    return node
+
+
+def _plain_value(node: DictConfig, key: str) -> Any:
+    return _plain(_value(node, key)) if key in node else None
+
+
+def _value(node: DictConfig | ListConfig, key: Any) -> Any:
+    if OmegaConf.is_missing(node, key):
+        return "???"
+    try:
+        return node[key]
+    except OmegaConfBaseException:
+        return node._get_node(key)._value()  # type: ignore[union-attr]
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")

@@ -1,0 +1,1 @@
+"""Settings by ticker: in the config, or in a file of their own."""

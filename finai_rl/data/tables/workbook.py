@@ -1,0 +1,57 @@
+"""An Excel workbook's first sheet, by openpyxl."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+
+from finai_rl.errors import DataError, InputError
+
+INSTALL = "pip install 'finai_rl[excel]'"
+OLD = b"\xd0\xcf\x11\xe0"
+
+
+def workbook_rows(file: Path) -> tuple[pd.DataFrame, tuple[str, ...]] | None:
+    """Read the first sheet of a workbook, and what a reader has to know; None of another file.
+
+    Raises:
+        DataError: If it cannot be read, or is of Excel's old format.
+        InputError: If openpyxl is needed and not installed.
+    """
+    with file.open("rb") as stream:
+        start = stream.read(len(OLD))
+    if start == OLD:
+        raise DataError(
+            str(file), ["it is a workbook of Excel's old format; save it as .xlsx or CSV"]
+        )
+    if not _is_workbook(file):
+        return None
+    try:
+        import openpyxl  # noqa: F401
+    except ImportError:
+        raise InputError(
+            f"{file} is an Excel workbook, which needs openpyxl: {INSTALL}, or save it as CSV"
+        ) from None
+    try:
+        with pd.ExcelFile(file, engine="openpyxl") as book:
+            sheets = [str(name) for name in book.sheet_names]
+            rows = pd.read_excel(book, sheet_name=sheets[0])
+    except (ValueError, OSError, KeyError, zipfile.BadZipFile) as error:
+        told = f"cannot be read as an Excel workbook: {error}; save the sheet as CSV"
+        raise DataError(str(file), [told]) from None
+    if rows.empty:
+        raise DataError(str(file), [f"its first sheet, {sheets[0]!r}, has no rows: put them there"])
+    said = f"Of {len(sheets)} sheets, the first one, {sheets[0]!r}, is read."
+    return rows, (said,) if len(sheets) > 1 else ()
+
+
+def _is_workbook(file: Path) -> bool:
+    if not zipfile.is_zipfile(file):
+        return False
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return any(name.startswith("xl/") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False

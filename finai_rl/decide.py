@@ -1,0 +1,92 @@
+"""What the agent of a finished run would do next, on the newest day of its data.
+
+python -m finai_rl.decide model=models:/my_agent@champion data.path=newest.csv
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from finai_rl.config.build import plain
+from finai_rl.config.command import WithSeed, entry_point
+from finai_rl.config.command_schemas import Decide
+from finai_rl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from finai_rl.experiment.deciding.decision import Decision
+    from finai_rl.experiment.deciding.newest import Newest
+
+
+@entry_point("decide", schema=Decide)
+def main(cfg: DictConfig, _: WithSeed) -> None:
+    """Decide as the config says."""
+    decide(cfg, Path(HydraConfig.get().runtime.output_dir))
+
+
+def decide(cfg: DictConfig, folder: Path) -> Decision:
+    """Rebuild agent and market of a run on the newest data, decide, and write the orders.
+
+    Args:
+        cfg: A composed and checked config.
+        folder: Where the orders go.
+
+    Raises:
+        InputError: If there is no such run, or the data is not what its agent was trained on.
+    """
+    if (cfg.run_id is None) == (cfg.model is None):
+        raise ConfigError(["run_id, model: name one of the two"])
+
+    from finai_rl.experiment.deciding.decision import decide as decide_last_day
+    from finai_rl.experiment.deciding.newest import newest
+    from finai_rl.experiment.deciding.orders import read_positions, save_decision
+    from finai_rl.experiment.deciding.run_of_agent import about, count_look, inputs_of
+    from finai_rl.experiment.environments import Environments
+    from finai_rl.experiment.finished_run import config_of
+    from finai_rl.tracking.history.finished_run import FinishedRun
+    from finai_rl.tracking.store_choice import log_store
+
+    log_store(cfg.tracking, cfg.output_root)
+    run = FinishedRun(cfg.tracking.uri, cfg.run_id, cfg.model)
+    run.check()
+    job = config_of(run)
+    agent, normalization = run.policy()
+    data = newest(
+        job,
+        inputs_of(run),
+        agent,
+        changes={name: value for name, value in plain(cfg.data).items() if value is not None},
+        day=cfg.day,
+        account_start=cfg.account_start,
+        rescaled=cfg.rescaled,
+    )
+    data = count_look(run, data)
+    position = None
+    if cfg.positions is not None:
+        position = read_positions(cfg.positions, cfg.cash, data.market.tickers)
+    decision = decide_last_day(
+        Environments(job), agent, normalization, data.market, data.first, position
+    )
+    print_decision(decision, save_decision(decision, about(run, data), folder), data)
+    return decision
+
+
+def print_decision(decision: Decision, files: list[Path], data: Newest) -> None:
+    """Print the orders, what they cost, and where the files are."""
+    from rich.console import Console
+
+    from finai_rl.experiment.deciding.orders import as_record, show_decision
+
+    console = Console(soft_wrap=True, markup=False, highlight=False)
+    show_decision(console, as_record(decision))
+    for note in data.notes:
+        console.print(f"Note: {note}")
+    for file in files:
+        console.print(str(file))
+
+
+if __name__ == "__main__":
+    main()

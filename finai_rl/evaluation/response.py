@@ -1,0 +1,170 @@
+"""How an agent's positions answer to what it sees of a stock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finai_rl.evaluation.backtest import Policy
+from finai_rl.evaluation.observation_layout import ObservationLayout
+from finai_rl.evaluation.random_band import BatchedMarket
+from finai_rl.statistics.bootstrap import bootstrap_interval, optimal_block_length
+from finai_rl.type_aliases import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.vec_env import VecEnv
+
+LEVELS = (0.05, 0.20, 0.35, 0.50, 0.65, 0.80, 0.95)
+"""Quantiles of a stock's own values that it is shown instead of today's."""
+_RESAMPLES = 500
+
+_Day = tuple[Any, tuple[NDArray[Any], ...] | None, BoolArray, NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class ResponseCurve:
+    """How the weight of a stock changes with one thing that the agent sees of it.
+
+    Attributes:
+        name: Of the feature.
+        levels: (n_levels,) quantiles of the stock's own values.
+        change: (n_levels,) mean change of the stock's weight after the day's trades, a fraction
+            of the account, against the value that the day really had.
+        low: (n_levels,) lower end of its 95 % interval; NaN where there is none.
+        high: (n_levels,) upper end.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.envs.stock_trading import StockTradingVecEnv
+        >>> from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
+        >>> market = synthetic_market(n_days=20, n_stocks=2)
+        >>> env = StockTradingVecEnv(market, n_envs=2 * len(LEVELS))
+        >>> layout = ObservationLayout(env.observation_names, n_stocks=2)
+        >>> buyer = ConstantAction([0.5, 0.5])
+        >>> curve, *_ = response_curves(buyer, env, env, market.close, layout, ["close"], [0, 1])
+        >>> curve.change
+        array([0., 0., 0., 0., 0., 0., 0.])
+    """
+
+    name: str
+    levels: FloatArray
+    change: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+def response_curves(
+    policy: Policy,
+    env: VecEnv,
+    market: BatchedMarket,
+    close: FloatArray,
+    layout: ObservationLayout,
+    names: Sequence[str],
+    stocks: Sequence[int],
+    n_days: int = 60,
+    seed: int = 0,
+) -> list[ResponseCurve]:
+    """Ask a policy, on days of its own backtest, what it would do if one number were another.
+
+    On each day asked, one stock at a time is shown with a quantile of its own values of one
+    feature; all else is what the agent sees on that day, and its account is the real one. The
+    weight of that stock after the trades is compared with the one that the agent really took.
+    With a window, only the last day in it is changed.
+
+    Args:
+        policy: Any policy. One with a memory is asked with the memory it has on the day.
+        env: ``market`` in the wrappers of a backtest; one account for each of the stocks and
+            `LEVELS`, all of which take the real path.
+        market: The environment itself.
+        close: (n_days, n_stocks) of its data.
+        layout: What the columns of the observations are.
+        names: Blocks of the layout to ask about.
+        stocks: Positions of the stocks to ask about.
+        n_days: Days to ask on, evenly spaced, at most.
+        seed: Of the resamples.
+
+    Returns:
+        One curve for each name: means over days and stocks, intervals over days.
+
+    Raises:
+        ValueError: If there are not as many accounts as questions of a day.
+    """
+    n_rows = len(stocks) * len(LEVELS)
+    if env.num_envs != n_rows:
+        raise ValueError(f"{env.num_envs} accounts for {len(stocks)} stocks, which need {n_rows}")
+    seen = np.array([observation[0].copy() for observation, *_ in _days(policy, env, seed)])
+    # Not the last: what is traded on it is never earned, and nothing is in FinRL's arithmetic.
+    asked = np.unique(np.linspace(0, len(seen) - 1, n_days + 1).astype(np.int64)[:-1])
+    wanted = set(asked.tolist())
+    owner = np.repeat(np.asarray(stocks, dtype=np.int64), len(LEVELS))
+    changes = np.empty((len(asked), len(names), n_rows))
+    questions = [_question(seen, layout.today(name)[owner]) for name in names]
+    path = enumerate(_days(policy, env, seed))
+    for row, day in enumerate(day for step, day in path if step in wanted):
+        observation, state, episode_start, actions = day
+        usual = _weights_after(market, actions, close, owner)
+        for number, (columns, values) in enumerate(questions):
+            shown = observation.copy()
+            shown[np.arange(n_rows), columns] = values
+            answer, _ = policy.predict(
+                shown, state=state, episode_start=episode_start, deterministic=True
+            )
+            changes[row, number] = _weights_after(market, answer, close, owner) - usual
+    by_level = changes.reshape(*changes.shape[:2], len(stocks), len(LEVELS)).mean(axis=2)
+    return [_curve(name, by_level[:, number], seed) for number, name in enumerate(names)]
+
+
+def _days(policy: Policy, env: VecEnv, seed: int) -> Iterator[_Day]:
+    """Yield what is seen on each day of a backtest that all accounts take alike, and is done."""
+    env.seed(seed)
+    observation: Any = env.reset()
+    state: tuple[NDArray[Any], ...] | None = None
+    episode_start = np.ones(env.num_envs, dtype=np.bool_)
+    over = False
+    while not over:
+        actions, next_state = policy.predict(
+            observation, state=state, episode_start=episode_start, deterministic=True
+        )
+        actions = np.broadcast_to(actions[:1], actions.shape).copy()
+        yield observation, state, episode_start, actions
+        observation, _, episode_start, _ = env.step(actions)
+        state, over = next_state, bool(episode_start.any())
+
+
+def _question(seen: NDArray[Any], columns: IntArray) -> tuple[IntArray, NDArray[Any]]:
+    """Return the column that each account is shown another value in, and that value."""
+    values = np.quantile(seen[:, columns[:: len(LEVELS)]], LEVELS, axis=0).T.ravel()
+    return columns, values.astype(seen.dtype)
+
+
+def _weights_after(
+    market: BatchedMarket, actions: NDArray[Any], close: FloatArray, stock: IntArray
+) -> FloatArray:
+    """Return the weight of one stock in each account after a day's trades, and undo the day."""
+    accounts, shares = market.accounts.copy(), market.shares.copy()
+    market.advance(actions)
+    rows = np.arange(len(stock))
+    held = market.shares[rows, stock] * close[accounts["day"], stock]
+    market.accounts[:], market.shares[:] = accounts, shares
+    weights: FloatArray = held / accounts["value"]
+    return weights
+
+
+def _curve(name: str, changes: FloatArray, seed: int) -> ResponseCurve:
+    """Average (n_days, n_levels) changes, with an interval at each level."""
+    intervals = [
+        bootstrap_interval(
+            change,
+            lambda drawn: drawn.mean(axis=(1, 2)),
+            optimal_block_length(change),
+            np.random.default_rng(seed),
+            n_resamples=_RESAMPLES,
+        )
+        for change in changes.T
+    ]
+    low, high = (np.array([getattr(i, end) for i in intervals]) for end in ("low", "high"))
+    return ResponseCurve(name, np.array(LEVELS), changes.mean(axis=0), low, high)

@@ -1,0 +1,257 @@
+"""Evaluate an agent on a block: backtest, baselines, random agents, cost scenarios, verdict."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig, OmegaConf
+
+from finai_rl.config.env_schemas import COST, settings_with
+from finai_rl.evaluation.coverage import Coverage
+from finai_rl.evaluation.metrics import break_even_cost, metrics
+from finai_rl.evaluation.run_statistics import CostScenario, statistics_of
+from finai_rl.evaluation.verdict import judge_run
+from finai_rl.experiment.backtests.baselines import (
+    CACHE_FOLDER,
+    CASH,
+    KNOWING,
+    LABELS,
+    run_baselines,
+    run_random_band,
+)
+from finai_rl.experiment.backtests.behaviour import Explanation, Questions
+from finai_rl.experiment.backtests.holdout import Holdout
+from finai_rl.experiment.environments import Environments
+from finai_rl.report.run.contents import DataFacts, EvaluationReport, RunFacts
+from finai_rl.statistics.benchmark import EQUAL_WEIGHT
+from finai_rl.statistics.returns import sharpe_ratio, simple_returns, total_return
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.vec_env import VecEnv
+
+    from finai_rl.evaluation.random_band import RandomBand
+    from finai_rl.evaluation.result import BacktestResult
+    from finai_rl.experiment.finished_run import Block
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What an assessment is asked for.
+
+    Attributes:
+        baselines: Names of `finai_rl.experiment.backtests.baselines.LABELS`.
+        random_agents: Draws of the band; 0 for none.
+        cost_multipliers: Costs to backtest the agent again at, in multiples of its own.
+        output_root: Baselines are cached below it.
+        seed: Of random agents, permutations and resamples.
+        permutations: Of each part of the state, for its importance; 0 for none.
+        response_days: Days that response curves ask the agent on; 0 for none.
+
+    Example:
+        >>> names = ["cash", "momentum"]
+        >>> request = Request(names, random_agents=99, cost_multipliers=(2,), output_root="outputs")
+        >>> [LABELS[name] for name in request.baselines]
+        ['Cash', '12-1 momentum']
+    """
+
+    baselines: Sequence[str]
+    random_agents: int
+    cost_multipliers: Sequence[float]
+    output_root: str
+    seed: int = 0
+    permutations: int = 0
+    response_days: int = 0
+
+
+class Assessment:
+    """An agent on a block.
+
+    Args:
+        cfg: The run's config.
+        block: The days, and those before them.
+        request: What is wanted.
+
+    Raises:
+        ConfigError: If the block or a baseline cannot be backtested.
+
+    Example:
+        >>> import hydra
+        >>> from finai_rl.config.command import CONFIG_DIR
+        >>> from finai_rl.data import synthetic_market
+        >>> from finai_rl.experiment.finished_run import Block
+        >>> with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        ...     cfg = hydra.compose("train", ["agent=a2c"])
+        >>> market = synthetic_market(n_days=40, n_stocks=2)
+        >>> block = Block("validation", market.slice_days(20, 40), history=market.slice_days(0, 20))
+        >>> request = Request([], random_agents=0, cost_multipliers=(), output_root="outputs")
+        >>> assessment = Assessment(cfg, block, request)
+        >>> list(assessment.baselines)
+        ['equal_weight']
+    """
+
+    def __init__(self, cfg: DictConfig, block: Block, request: Request) -> None:
+        self._cfg, self._block, self._request = cfg, block, request
+        self._environments = Environments(cfg)
+        self._holdout = Holdout(self._environments, block.data)
+        self._holdout.check()
+        found = run_baselines(
+            self._environments,
+            block.data,
+            block.history,
+            [name for name in dict.fromkeys(request.baselines) if name != EQUAL_WEIGHT],
+            opening=self._holdout.opening,
+            cache_folder=Path(request.output_root).absolute() / CACHE_FOLDER,
+        )
+        self.baselines = {EQUAL_WEIGHT: self._holdout.baseline, **found}
+
+    def report(
+        self,
+        agent: BaseAlgorithm,
+        normalization: VecEnv | None,
+        name: str,
+        n_counted: int,
+        facts: RunFacts,
+    ) -> EvaluationReport:
+        """Backtest an agent and put together what its page shows.
+
+        Args:
+            agent: The agent.
+            normalization: The frozen normalization it was trained with; None for none.
+            name: What the page calls it.
+            n_counted: All looks at these days that the agent may have been chosen by.
+            facts: About its run.
+        """
+        data, yearly = self._block.data, self._yearly
+        began = time.monotonic()
+        result = self._holdout.run(agent, normalization, name)
+        questions = Questions(
+            self._request.permutations,
+            self._request.response_days,
+            self._request.seed,
+            time.monotonic() - began,
+        )
+        explanation = Explanation(self._environments, data, agent, normalization, questions)
+        baselines = {LABELS[key]: found for key, found in self.baselines.items()}
+        if (knowing := self._holdout.attainable) is not None:
+            baselines[KNOWING] = knowing
+        equal_weight = self.baselines[EQUAL_WEIGHT]
+        n_days = len(result.dates)
+        index = None if self._holdout.index is None else self._holdout.index[:n_days]
+        return EvaluationReport(
+            title=f"{name}: {self._block.name} block",
+            result=result,
+            baselines=baselines,
+            block=self._block.name,
+            verdict=judge_run(
+                result,
+                equal_weight.head(n_days),
+                n_counted,
+                periods_per_year=yearly[0],
+                shortfall=self._holdout.coverage.shortfall,
+                caveats=data.source.caveats,
+            ),
+            statistics=statistics_of(
+                result,
+                baselines,
+                risk=None if data.risk is None else data.risk[:n_days],
+                risk_name=data.risk_name,
+                periods_per_year=yearly[0],
+                risk_free=yearly[1],
+                seed=self._request.seed,
+            ),
+            behaviour=explanation.behaviour(result),
+            shortfalls=self._shortfalls,
+            metrics=self._metrics(result, baselines),
+            benchmark_name=data.benchmark_name,
+            random=self._band(result),
+            index=index,
+            index_name=data.benchmark_name or "index",
+            attainable=self._holdout.share(result),
+            cost_scenarios=self._at_other_costs(agent, normalization, result),
+            data=DataFacts(data.source.name, data.source.sha256, data.source.caveats),
+            run=facts,
+            periods_per_year=yearly[0],
+            risk_free=yearly[1],
+        )
+
+    @property
+    def _shortfalls(self) -> list[str]:
+        """Baselines that are to be in the market and are not; only equal weight is to hold all."""
+        found = [self._holdout.coverage.shortfall]
+        for name, result in self.baselines.items():
+            if name not in (CASH, EQUAL_WEIGHT):
+                found.append(replace(Coverage.of(result), left_out=()).shortfall)
+        return [f"{shortfall}." for shortfall in found if shortfall]
+
+    @property
+    def _yearly(self) -> tuple[float, float]:
+        settings = self._cfg.evaluation
+        return float(settings.periods_per_year), float(settings.risk_free)
+
+    def _metrics(
+        self, result: BacktestResult, baselines: Mapping[str, BacktestResult]
+    ) -> dict[str, dict[str, float]]:
+        n_days, index = len(result.dates), self._holdout.index
+        against = None if index is None else simple_returns(index[:n_days])
+        found = {
+            name: metrics(account.head(n_days), *self._yearly, against)
+            for name, account in {result.name: result, **baselines}.items()
+        }
+        equal_weight = self.baselines[EQUAL_WEIGHT].head(n_days)
+        found[result.name]["break_even_cost"] = break_even_cost(result, equal_weight)
+        return found
+
+    def _band(self, result: BacktestResult) -> RandomBand | None:
+        if not self._request.random_agents:
+            return None
+        try:
+            return run_random_band(
+                self._environments,
+                self._block.data,
+                result,
+                n_draws=self._request.random_agents,
+                seed=self._request.seed,
+            )
+        except ValueError as error:
+            log.warning("No random agents: %s", error)
+            return None
+
+    def _at_other_costs(
+        self, agent: BaseAlgorithm, normalization: VecEnv | None, result: BacktestResult
+    ) -> list[CostScenario]:
+        """Backtest the agent again at multiples of its costs; it may trade otherwise then."""
+        known = [name for name in settings_with(COST) if name in self._cfg.env]
+        scalar = all(isinstance(self._cfg.env[name], int | float) for name in known)
+        if not known or not scalar or self._cfg.env.get("finrl_compat"):
+            if self._request.cost_multipliers:
+                log.warning(
+                    "cost_multipliers: not used; the agent is backtested at other costs where its "
+                    "environment has one number for each, and env.finrl_compat=false"
+                )
+            return []
+        scenarios = []
+        for multiplier in self._request.cost_multipliers:
+            account = result
+            if multiplier != 1:
+                cfg = copy.deepcopy(self._cfg)
+                for name in known:
+                    OmegaConf.update(cfg, f"env.{name}", cfg.env[name] * multiplier)
+                account = Holdout(Environments(cfg), self._block.data).run(
+                    agent, normalization, result.name
+                )
+            returns = account.returns
+            scenarios.append(
+                CostScenario(
+                    multiplier, sharpe_ratio(returns, *self._yearly), total_return(returns)
+                )
+            )
+        return scenarios

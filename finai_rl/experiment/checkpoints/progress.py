@@ -1,0 +1,204 @@
+"""The checkpoints of one training: when they are written, and how it goes on from one."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from finai_rl.config.overrides import override
+from finai_rl.errors import InputError
+from finai_rl.experiment.checkpoints.iterations import (
+    before_each_iteration,
+    counting_from,
+    iteration_of,
+)
+from finai_rl.experiment.checkpoints.replay import Ring, ring_arrays
+from finai_rl.experiment.checkpoints.signals import StopRequest
+from finai_rl.experiment.checkpoints.store import Checkpoint, CheckpointStore
+from finai_rl.experiment.checkpoints.training_state import record, restore
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.callbacks import BaseCallback
+
+log = logging.getLogger(__name__)
+
+PROGRESS_FILE = "progress.csv"
+
+
+class Checkpoints:
+    """Writes checkpoints of a training between its iterations, and lets it go on from one.
+
+    A checkpoint that cannot be written, such as on a full disk, costs a warning, never the
+    training.
+
+    Args:
+        run_folder: The run folder.
+        every: Environment steps between checkpoints, written at the next iteration's start; None
+            for none but those that a signal asks for.
+        store: Where they go.
+        start: The checkpoint to go on from; None for a training from its beginning.
+        further: Whether it is that of another run, whose agent is trained further.
+
+    Attributes:
+        store: Where they go.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     store = CheckpointStore(Path(folder), kept=2)
+        ...     Checkpoints(Path(folder), 100, store).progress is None
+        True
+    """
+
+    def __init__(
+        self,
+        run_folder: Path,
+        every: int | None,
+        store: CheckpointStore,
+        start: Checkpoint | None = None,
+        *,
+        further: bool = False,
+    ) -> None:
+        self._run_folder, self._every, self.store, self._start = run_folder, every, store, start
+        self._further = further
+        self._waiting = start
+        self._iterations = 0
+        self._written = None if start is None else start.step
+        self._request = StopRequest()
+
+    @property
+    def progress(self) -> str | None:
+        """The text of ``progress.csv`` at the checkpoint; None from the beginning."""
+        if self._start is None or self._further:
+            return None
+        return str(self._start.values["progress"])
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the checkpoint to go on from is that of a training's end."""
+        if self._start is None or self._further:
+            return False
+        return bool(self._start.values["trained"])
+
+    @contextmanager
+    def kept(
+        self, agent: BaseAlgorithm, callbacks: Sequence[BaseCallback], interval: int
+    ) -> Iterator[int]:
+        """Write checkpoints while an agent's ``learn`` runs, which first goes on from one.
+
+        Args:
+            agent: The agent, as new where it goes on.
+            callbacks: All that it is trained with, in order.
+            interval: The ``log_interval`` of the training.
+
+        Yields:
+            The ``log_interval`` to call ``learn`` with.
+
+        Raises:
+            InputError: If the checkpoint does not fit agent, environment or callbacks.
+        """
+        if iteration_of(agent) is None:
+            log.warning(
+                "%s has no iterations that checkpoints could be written between: this run cannot "
+                "be resumed",
+                type(agent).__name__,
+            )
+            yield interval
+            return
+        done = 0 if self._start is None else int(self._start.values["iterations"])
+        with ExitStack() as stack:
+            stack.enter_context(self._request.heard())
+            stack.enter_context(
+                before_each_iteration(agent, lambda: self._at_iteration(agent, callbacks))
+            )
+            yield stack.enter_context(counting_from(agent, done, interval))
+
+    def restore(self, agent: BaseAlgorithm, callbacks: Sequence[BaseCallback]) -> None:
+        """Put an agent that has begun to learn where the checkpoint stands.
+
+        Raises:
+            InputError: If the checkpoint does not fit.
+        """
+        start = self._waiting
+        assert start is not None
+        try:
+            restore(start.values["state"], start.arrays, agent, callbacks)
+            self.store.continue_from(start, _ring(agent, int(start.values["added"])))
+        except ValueError as error:
+            raise InputError(
+                f"resume: the checkpoint of step {start.step:,} does not fit this run: {error}"
+            ) from error
+        self._iterations = int(start.values["iterations"])
+        self._waiting = None
+        log.info("Resumed at step %s", f"{start.step:,}")
+
+    def write(
+        self, agent: BaseAlgorithm, callbacks: Sequence[BaseCallback], *, trained: bool = False
+    ) -> bool:
+        """Write a checkpoint of where the training stands, and return whether it is there."""
+        step = int(agent.num_timesteps)
+        state, arrays, unknown = record(agent, callbacks)
+        if unknown:
+            log.warning("Not in checkpoints, as their state is not known: %s", ", ".join(unknown))
+        file = self._run_folder / PROGRESS_FILE
+        values = {
+            "state": state,
+            "iterations": self._iterations,
+            "trained": trained,
+            "progress": file.read_text(encoding="utf-8") if file.is_file() else "",
+            "versions": versions(),
+        }
+        try:
+            self.store.write(step, values, arrays, _ring(agent, step // agent.n_envs))
+        except OSError as error:
+            log.warning("The checkpoint of step %s was not written: %s", f"{step:,}", error)
+            return False
+        self._written = step
+        return True
+
+    def _at_iteration(self, agent: BaseAlgorithm, callbacks: Sequence[BaseCallback]) -> None:
+        if self._waiting is not None:
+            self.restore(agent, callbacks)
+        step = int(agent.num_timesteps)
+        if self._request.signal is not None:
+            self._stop(agent, callbacks)
+        elif self._every and step // self._every > (self._written or 0) // self._every:
+            self.write(agent, callbacks)
+        self._iterations += 1
+
+    def _stop(self, agent: BaseAlgorithm, callbacks: Sequence[BaseCallback]) -> None:
+        if self._written == agent.num_timesteps or self.write(agent, callbacks):
+            resume = shlex.quote(override("resume", _shown(self._run_folder)))
+            log.warning(
+                "Stopped at step %s; go on with: python -m finai_rl.train %s",
+                f"{agent.num_timesteps:,}",
+                resume,
+            )
+        self._request.obey()
+
+
+def _ring(agent: BaseAlgorithm, steps: int) -> Ring | None:
+    buffer = getattr(agent, "replay_buffer", None)
+    return Ring(buffer, steps) if ring_arrays(buffer) else None
+
+
+def _shown(folder: Path) -> str:
+    return str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)
+
+
+def versions() -> dict[str, str]:
+    """Return the releases that a result depends on, bit for bit."""
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+    }

@@ -1,0 +1,1 @@
+"""From a trained agent and the newest data to its next orders."""

@@ -1,0 +1,82 @@
+"""The books of a paper account: lines that are added and never changed, each sealed by a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from finai_rl.errors import DataError
+
+LEDGER_FILE = "ledger.jsonl"
+FIRST_HASH = "0" * 64
+"""What stands in the place of the line before the first."""
+
+
+class Ledger:
+    """A file of one JSON object a line, each with the hash of the line before.
+
+    Args:
+        folder: Of the account, made where it is missing.
+
+    Raises:
+        DataError: If a line was changed, taken out or cut off since it was written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     ledger = Ledger(Path(folder))
+        ...     ledger.append({"day": "2024-01-02", "orders": {"AAPL": 5.0}})
+        ...     ledger.append({"day": "2024-01-03", "orders": {"AAPL": -5.0}})
+        ...     [line["day"] for line in Ledger(Path(folder)).lines]
+        ['2024-01-02', '2024-01-03']
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / LEDGER_FILE
+        self.lines = self._read() if self.file.is_file() else []
+
+    @property
+    def last_hash(self) -> str:
+        """Hash of the last line."""
+        return str(self.lines[-1]["hash"]) if self.lines else FIRST_HASH
+
+    def append(self, values: Mapping[str, Any]) -> None:
+        """Add a line and make sure that it is on the disk."""
+        line = {"number": len(self.lines) + 1, **values, "before": self.last_hash}
+        line["hash"] = _hash_of(line)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        self.lines.append(line)
+
+    def _read(self) -> list[dict[str, Any]]:
+        lines: list[dict[str, Any]] = []
+        for number, text in enumerate(self.file.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                line: dict[str, Any] = json.loads(text)
+                sealed = line["hash"] == _hash_of(line)
+                follows = line["before"] == (lines[-1]["hash"] if lines else FIRST_HASH)
+            except (ValueError, KeyError, TypeError):
+                sealed = follows = False
+            if not (sealed and follows):
+                why = "was changed" if not sealed else "does not follow the line before it"
+                raise DataError(
+                    str(self.file),
+                    [
+                        f"line {number} {why} since it was written: bring the file back from a "
+                        "copy, or begin a new account in another folder"
+                    ],
+                )
+            lines.append(line)
+        return lines
+
+
+def _hash_of(line: Mapping[str, Any]) -> str:
+    sealed = {name: value for name, value in line.items() if name != "hash"}
+    return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()

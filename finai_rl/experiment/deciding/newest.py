@@ -1,0 +1,146 @@
+"""The newest data of a run's source, held against what its agent was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from finai_rl.errors import ConfigError, DataError
+from finai_rl.experiment.market import load_market
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+
+    from finai_rl.data.market import MarketData
+    from finai_rl.experiment.learning.model_inputs import ModelInputs
+
+RESCALED = 0.02
+"""Most that the price of the last day of training may differ: data vendors adjust by dividends."""
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The days that a decision rests on.
+
+    Attributes:
+        market: All days up to the day of the decision.
+        first: Which of them is the account's first.
+        notes: What a reader has to know, one sentence each.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> Newest(synthetic_market(n_days=5, n_stocks=2), first=3).market.n_days
+        5
+    """
+
+    market: MarketData
+    first: int
+    notes: tuple[str, ...] = ()
+
+
+def newest(
+    cfg: DictConfig,
+    inputs: ModelInputs | None,
+    agent: BaseAlgorithm,
+    *,
+    changes: Mapping[str, Any],
+    day: str | None,
+    account_start: str | None,
+    rescaled: bool,
+) -> Newest:
+    """Load the newest data, and refuse what is not what the agent was trained on.
+
+    Args:
+        cfg: The checked config of the agent's run.
+        inputs: What the agent's observations mean; None for a run that has not recorded it.
+        agent: The agent.
+        changes: Settings of the source, over those of the run.
+        day: Of the decision, ISO text; None for the last one.
+        account_start: First day of the account; None for the first one the agent has not learned
+            from.
+        rescaled: Whether prices may be on another scale.
+
+    Raises:
+        DataError: If stocks, features or the scale of prices are others.
+        ConfigError: If a day is not there.
+    """
+    from finai_rl.experiment.learning.model_inputs import ModelInputs
+
+    whole = load_market(cfg, **changes)
+    market = whole if day is None else whole.slice_days(0, _place("day", day, whole) + 1)
+    if inputs is None:
+        notes = [
+            "The run has not recorded which stocks and features its agent saw, nor until when."
+        ]
+        first = 0 if account_start is None else _place("account_start", account_start, market)
+        return Newest(market, first, (*notes, *market.source.caveats))
+    now = replace(ModelInputs.of(cfg, agent, market), algorithm=inputs.algorithm)
+    where = market.source.path or market.source.name
+    problems = list(now.differences(inputs))
+    if not problems and not rescaled:
+        problems += _scale_problems(inputs, market)
+    if problems:
+        raise DataError(where, problems)
+    first = _first(account_start, inputs, market)
+    return Newest(market, first, (*_gap(inputs, market, first), *market.source.caveats))
+
+
+def _place(key: str, day: str, market: MarketData) -> int:
+    names = market.day_names
+    if day in names:
+        return names.index(day)
+    later = next((name for name in names if name > day), None)
+    near = f"; the next one there is {later}" if later else ""
+    raise ConfigError([f"{key}: the data ({market.span}) has no day {day}{near}"])
+
+
+def _first(account_start: str | None, inputs: ModelInputs, market: MarketData) -> int:
+    if account_start is not None:
+        return _place("account_start", account_start, market)
+    later = [place for place, name in enumerate(market.day_names) if name > inputs.trained_until]
+    if not later:
+        raise ConfigError(
+            [
+                f"day: the agent has learned from days until {inputs.trained_until}, the data ends "
+                f"on {market.day_names[-1]}: give newer data by data.path, or name account_start"
+            ]
+        )
+    return later[0]
+
+
+def _scale_problems(inputs: ModelInputs, market: MarketData) -> Iterator[str]:
+    """Compare the closes of the last day that the agent has learned from."""
+    if not inputs.last_close or inputs.trained_until not in market.day_names:
+        return
+    now = market.close[market.day_names.index(inputs.trained_until)]
+    ratio = now / np.array(inputs.last_close)
+    for place in np.flatnonzero(np.abs(ratio - 1) > RESCALED):
+        yield (
+            f"{market.tickers[place]}: its close of {inputs.trained_until} is {now[place]:g} here "
+            f"and was {inputs.last_close[place]:g} in training, {ratio[place]:.4g} times as much "
+            "(a split, or another unit): bring the file to the scale of training, or set "
+            "rescaled=true"
+        )
+
+
+def _gap(inputs: ModelInputs, market: MarketData, first: int) -> Iterator[str]:
+    if inputs.trained_until >= market.day_names[-1]:
+        yield (
+            f"The agent has learned from days until {inputs.trained_until}, the day of the "
+            "decision among them: it knows what came next."
+        )
+        return
+    since = sum(name > inputs.trained_until for name in market.day_names)
+    yield (
+        f"The agent has learned from days until {inputs.trained_until}, {since} periods before "
+        f"this decision; its account starts on {market.day_names[first]}."
+    )
+    if inputs.last_close and inputs.trained_until not in market.day_names:
+        yield (
+            f"The data has no {inputs.trained_until}, so the scale of its prices could not be "
+            "compared with that of training."
+        )

@@ -1,0 +1,142 @@
+"""Positions in, orders out: the files beside a decision."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from finai_rl.data.tables.table import read_table
+from finai_rl.data.tables.validation import numbers
+from finai_rl.errors import ConfigError, DataError
+from finai_rl.experiment.deciding.decision import Decision, Position
+
+ORDERS_FILE = "orders.csv"
+DECISION_FILE = "decision.json"
+
+
+def read_positions(path: str, cash: float | None, tickers: Sequence[str]) -> Position:
+    """Read what an account holds.
+
+    Args:
+        path: A CSV or Parquet file with the columns tic and shares; a stock that is not there is
+            not held.
+        cash: What else it holds.
+        tickers: The stocks that the agent trades, in their order.
+
+    Raises:
+        DataError: If a row cannot be used; lists every problem.
+        ConfigError: If no cash is given.
+    """
+    if cash is None:
+        raise ConfigError(["cash: must be given beside positions; 0 for none"])
+    file = Path(path).expanduser()
+    table = read_table(file)
+    if missing := [name for name in ("tic", "shares") if name not in table]:
+        raise DataError(
+            str(file), [f"column(s) {missing} missing; the file has {list(table.columns)}"]
+        )
+    names, shares = table["tic"].astype(str).str.strip(), numbers(table["shares"])
+    problems = [
+        f"{name!r} is no stock of the agent, which trades {', '.join(tickers)}: leave it out"
+        for name in names[~names.isin(list(tickers))]
+    ]
+    problems += [f"{name!r} is there twice" for name in names[names.duplicated()]]
+    problems += [f"shares of {name!r} are no number" for name in names[~np.isfinite(shares)]]
+    if problems:
+        raise DataError(str(file), problems)
+    held = dict(zip(names, shares, strict=True))
+    return Position(float(cash), np.array([float(held.get(name, 0.0)) for name in tickers]))
+
+
+def orders_table(decision: Decision) -> pd.DataFrame:
+    """Return one row a stock: what is held, ordered, and held after that."""
+    return pd.DataFrame(
+        {
+            "date": decision.day,
+            "tic": decision.tickers,
+            "held": decision.held.shares,
+            "order": decision.orders,
+            "price": decision.price,
+            "value": decision.orders * decision.price,
+            "after": decision.after.shares,
+            "weight": decision.weights,
+        }
+    )
+
+
+def save_decision(decision: Decision, about: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write the orders as a table, and the whole decision as JSON.
+
+    Args:
+        decision: The decision.
+        about: What else the JSON says: the model, the data, notes.
+        folder: Where to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    orders, whole = folder / ORDERS_FILE, folder / DECISION_FILE
+    orders_table(decision).to_csv(orders, index=False)
+    whole.write_text(
+        json.dumps({**about, **as_record(decision)}, indent=2) + "\n", encoding="utf-8"
+    )
+    return [orders, whole]
+
+
+def show_decision(console: Console, record: Mapping[str, Any]) -> None:
+    """Print the orders of a decision, and what they cost.
+
+    Args:
+        console: Where to.
+        record: What `as_record` returned.
+    """
+    filled = "at this close" if record["fill"] == "same_close" else "at the next open"
+    table = Table(title=f"Orders of {record['day']}, to fill {filled}")
+    table.add_column("tic", overflow="fold")
+    for heading in ("held", "order", "price", "value", "after", "weight"):
+        table.add_column(heading, justify="right")
+    for ticker, order in record["orders"].items():
+        price = record["price"][ticker]
+        table.add_row(
+            ticker,
+            f"{record['held'][ticker]:,.6g}",
+            f"{order:+,.6g}",
+            f"{price:,.2f}",
+            f"{order * price:+,.2f}",
+            f"{record['after'][ticker]:,.6g}",
+            f"{record['weights'][ticker]:.2%}",
+        )
+    console.print(table)
+    console.print(
+        f"Cash {record['cash_held']:,.2f} before, {record['cash_after']:,.2f} after; expected "
+        f"costs {record['costs']:,.2f}; account value {record['account_value']:,.2f}"
+    )
+
+
+def as_record(decision: Decision) -> dict[str, Any]:
+    """Return a decision in plain values, numbers to the last bit."""
+    by_ticker = {
+        name: dict(zip(decision.tickers, values.tolist(), strict=True))
+        for name, values in (
+            ("orders", decision.orders),
+            ("price", decision.price),
+            ("held", decision.held.shares),
+            ("after", decision.after.shares),
+            ("weights", decision.weights),
+        )
+    }
+    return {
+        "day": decision.day,
+        "fill": decision.fill,
+        **by_ticker,
+        "cash_held": decision.held.cash,
+        "cash_after": decision.after.cash,
+        "account_value": decision.held.worth(decision.price),
+        "costs": decision.costs,
+        "action": decision.action.tolist(),
+    }

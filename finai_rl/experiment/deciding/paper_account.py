@@ -1,0 +1,174 @@
+"""A paper account of an agent: each new day decided, entered once, and held against the data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from stable_baselines3.common.vec_env import VecEnv
+
+from finai_rl.data.market import MarketData
+from finai_rl.errors import ConfigError, DataError
+from finai_rl.experiment.deciding.decision import Decision, decide, replayed_holdings
+from finai_rl.experiment.deciding.ledger import Ledger
+from finai_rl.experiment.deciding.orders import as_record
+from finai_rl.experiment.environments import Environments
+from finai_rl.statistics.exchangeability import ExchangeabilityTest, exchangeability_test
+from finai_rl.type_aliases import FloatArray
+
+if TYPE_CHECKING:
+    from finai_rl.evaluation.backtest import Policy
+
+ACCOUNT_FILE = "account.json"
+VALUES_FILE = "account.csv"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an account is opened with, and keeps.
+
+    Attributes:
+        run_id: Of the agent's run.
+        account_start: First day, ISO text.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     Terms("ab12", "2024-01-02").open(Path(folder))
+        ...     Terms.of(Path(folder))
+        Terms(run_id='ab12', account_start='2024-01-02')
+    """
+
+    run_id: str
+    account_start: str
+
+    @classmethod
+    def of(cls, folder: Path) -> Terms | None:
+        """Read them; None for an account that is not opened yet.
+
+        Raises:
+            DataError: If they cannot be read.
+        """
+        file = folder / ACCOUNT_FILE
+        if not file.is_file():
+            return None
+        try:
+            return cls(**json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise DataError(str(file), [f"cannot be read: {error}"]) from None
+
+    def open(self, folder: Path) -> None:
+        """Write them."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ACCOUNT_FILE).write_text(json.dumps(vars(self), indent=2) + "\n")
+
+
+class PaperAccount:
+    """The books of an agent, day by day, from an account's first day on.
+
+    What the agent holds on a day is what a backtest from the first day says, so the books can be
+    worked out again at any time: a line that does not come out the same means that the data has
+    changed since.
+
+    Args:
+        folder: Of the account.
+        environments: Of the agent's run.
+        policy: The agent.
+        normalization: The normalization it was trained with; None for none.
+
+    Raises:
+        DataError: If the books were changed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        environments: Environments,
+        policy: Policy,
+        normalization: VecEnv | None,
+    ) -> None:
+        self._folder = folder
+        self._agent = (environments, policy, normalization)
+        self.ledger = Ledger(folder)
+
+    def enter(self, market: MarketData, first: int, about: Mapping[str, Any]) -> list[Decision]:
+        """Decide each day that is not in the books, enter it, and return these decisions.
+
+        Args:
+            market: All days that are known.
+            first: Of these, the account's first one.
+            about: What each line says beside the decision.
+
+        Raises:
+            DataError: If the data of a day in the books has changed, or the day is gone.
+            ConfigError: If the data ends before the books.
+        """
+        days = market.day_names
+        self._check(market, first)
+        entered = self.ledger.lines[-1]["day"] if self.ledger.lines else ""
+        new = [place for place in range(first, market.n_days) if days[place] > entered]
+        decisions = []
+        for place in new:
+            decision = decide(*self._agent, market.slice_days(0, place + 1), first)
+            late = place < market.n_days - 1
+            self.ledger.append({**as_record(decision), "late": late, **about})
+            decisions.append(decision)
+        self._values().to_csv(self._folder / VALUES_FILE, index=False)
+        return decisions
+
+    def returns(self) -> FloatArray:
+        """(n_days - 1,) returns of the account between the days in the books."""
+        values = np.array([line["account_value"] for line in self.ledger.lines])
+        found: FloatArray = values[1:] / values[:-1] - 1.0
+        return found
+
+    def against(self, earlier: Sequence[float] | FloatArray) -> ExchangeabilityTest:
+        """Test whether the account's returns are lower than those of a backtest."""
+        return exchangeability_test(earlier, self.returns())
+
+    def _values(self) -> pd.DataFrame:
+        lines = self.ledger.lines
+        table = pd.DataFrame(
+            {
+                "date": [line["day"] for line in lines],
+                "account_value": [line["account_value"] for line in lines],
+                "cash": [line["cash_held"] for line in lines],
+                "expected_costs": [line["costs"] for line in lines],
+                "late": [line["late"] for line in lines],
+            }
+        )
+        table.insert(2, "return", table["account_value"].pct_change())
+        return table
+
+    def _check(self, market: MarketData, first: int) -> None:
+        lines, days = self.ledger.lines, market.day_names
+        if not lines:
+            return
+        where = market.source.path or market.source.name
+        if lines[-1]["day"] > days[-1]:
+            raise ConfigError(
+                [f"data.path: {where} ends on {days[-1]}, the books on {lines[-1]['day']}"]
+            )
+        held = replayed_holdings(*self._agent, market, first)
+        now = dict(zip(days[first:], held, strict=True))
+        for line in lines:
+            day = line["day"]
+            if day not in now:
+                raise DataError(where, [f"the day {day} is in the books and not in the data"])
+            price = dict(zip(market.tickers, market.close[days.index(day)], strict=True))
+            before = (line["cash_held"], line["held"], line["price"])
+            shares = dict(zip(market.tickers, now[day].shares.tolist(), strict=True))
+            if before != (now[day].cash, shares, price):
+                raise DataError(
+                    where,
+                    [
+                        f"{day}: prices, or what was held, are not what the books say: the data "
+                        f"has changed since (sha256 {str(line.get('data_sha256'))[:12]}... then); "
+                        "bring that file back, or begin a new account in another folder"
+                    ],
+                )

@@ -1,0 +1,129 @@
+"""What a trained model's inputs mean, by name: a file beside it, read by who starts from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig
+
+from finai_rl.agents.saved_files import SavedFileError
+from finai_rl.config.build import plain
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+
+    from finai_rl.data.market import MarketData
+
+INPUTS_FILE = "model_inputs.json"
+"""In the run folder and in ``model_dir``, and among the run's artifacts."""
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """Which stocks and features a model's observations hold, and what it has learned from.
+
+    Attributes:
+        algorithm: Class of the agent, with its module.
+        tickers: Of the stocks, in the order of the observations and actions.
+        features: Names of the features and sentiment columns, in their order.
+        window: Days in an observation.
+        trained_until: Last day that it has learned from, ISO text; of an agent that started from
+            another one also of that one.
+        run_id: The MLflow run of its training; None without tracking.
+        last_close: Of each stock on that day; empty for models of earlier versions.
+        sha256: Of the files that the model is loaded from, by name; of earlier versions empty.
+
+    Example:
+        >>> one = ModelInputs("PPO", ("AAPL", "JPM"), ("macd",), 1, "2020-12-31")
+        >>> list(replace(one, tickers=("AAPL", "KO")).differences(one))
+        ['tickers: JPM is missing here, KO is missing there']
+    """
+
+    algorithm: str
+    tickers: tuple[str, ...]
+    features: tuple[str, ...]
+    window: int
+    trained_until: str
+    run_id: str | None = None
+    last_close: tuple[float, ...] = ()
+    sha256: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, cfg: DictConfig, agent: BaseAlgorithm, data: MarketData) -> ModelInputs:
+        """Describe what an agent sees of a market.
+
+        Args:
+            cfg: The run's checked config.
+            agent: The agent.
+            data: The last days that it learns from.
+        """
+        env = plain(cfg.env)
+        chosen = env.get("indicators")
+        sentiment = data.sentiment_names if env.get("sentiment") else ()
+        return cls(
+            f"{type(agent).__module__}.{type(agent).__qualname__}",
+            data.tickers,
+            (*(data.feature_names if chosen is None else chosen), *sentiment),
+            int(env.get("window", 1)),
+            data.day_names[-1],
+            last_close=tuple(data.close[-1].tolist()),
+        )
+
+    def after(self, source: ModelInputs | None) -> ModelInputs:
+        """Return these inputs of an agent that started from another one."""
+        if source is None:
+            return self
+        if source.trained_until <= self.trained_until:
+            return self
+        return replace(self, trained_until=source.trained_until, last_close=source.last_close)
+
+    def differences(self, source: ModelInputs) -> Iterator[str]:
+        """Yield what another model's inputs mean otherwise, one line each."""
+        if self.algorithm != source.algorithm:
+            yield f"algorithm: {source.algorithm} there, {self.algorithm} here"
+        for name in ("tickers", "features"):
+            there, here = getattr(source, name), getattr(self, name)
+            if there != here:
+                yield f"{name}: {_apart(there, here)}"
+        if self.window != source.window:
+            yield f"env.window: {source.window} there, {self.window} here"
+
+    def save(self, file: Path) -> None:
+        """Write the file."""
+        file.write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
+
+    @classmethod
+    def load(cls, file: Path) -> ModelInputs | None:
+        """Read the file; None where it is not there, as beside models of earlier versions.
+
+        Raises:
+            SavedFileError: If it is damaged.
+        """
+        if not file.is_file():
+            return None
+        try:
+            return cls.of_values(json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            said = f"is damaged or not of this version ({type(error).__name__}: {error})"
+            raise SavedFileError(file, said) from error
+
+    @classmethod
+    def of_values(cls, values: Mapping[str, Any]) -> ModelInputs:
+        """Make them of what JSON has kept of their fields."""
+        lists = {name: tuple(values[name]) for name in ("tickers", "features")}
+        return cls(**{**values, **lists, "last_close": tuple(values.get("last_close", ()))})
+
+
+def _apart(there: tuple[str, ...], here: tuple[str, ...]) -> str:
+    missing = [name for name in there if name not in here]
+    added = [name for name in here if name not in there]
+    said = [
+        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} missing {where}"
+        for names, where in ((missing, "here"), (added, "there"))
+        if names
+    ]
+    return ", ".join(said) or f"the order is {', '.join(there)} there, {', '.join(here)} here"

@@ -1,0 +1,94 @@
+"""A config from elsewhere runs no code: attacks by what Hydra itself builds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hydra
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import CompactHydraException
+
+from tests.config.composition import composed
+
+EVIL = "import os\nos.mkdir('{mark}')\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(HydraConfig.instance(), "cfg", None)
+    (tmp_path / "evil.py").write_text(EVIL.format(mark=tmp_path / "mark"))
+    (tmp_path / "experiment").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("callbacks: {x: {_target_: evil.A}}", "hydra.callbacks.x._target_: evil.A is not in a"),
+        ("callbacks: {x: {_target_: finai_rl.sweep.callback.os.system}}", "x._target_: finai_rl."),
+        ("callbacks: {x: '${hydra:help.evil}'}", "hydra.callbacks.x: ${hydra:help.evil} is not"),
+        ("sweeper: {custom_search_space: evil.a}", "hydra.sweeper.custom_search_space: evil.a"),
+        ("sweeper: {params: {trusted_packages: '[evil]'}}", "params.trusted_packages: is for the"),
+        ("sweeper: {params: {hydra.callbacks: 1}}", "params.hydra.callbacks: is for the command"),
+        ("sweeper: {sampler: {_target_: evil.A}}", "hydra.sweeper.sampler._target_: evil.A"),
+        ("launcher: {_target_: evil.A}", "hydra.launcher._target_: evil.A is not in a package"),
+        ("job_logging: {handlers: {console: {stream: 'ext://evil.a'}}}", "stream: ext://evil.a is"),
+        ("job_logging: {handlers: {console: {class: evil.A}}}", "console.class: evil.A is none of"),
+        ("job_logging: {formatters: {simple: {(): evil.A}}}", "simple.(): evil.A is none of"),
+        ("hydra_logging: {handlers: {x: {(): os.system}}}", "hydra_logging.handlers.x.(): os.sys"),
+        ("job_logging: {filters: {x: {(): '${hydra:help.evil}'}}}", "filters.x.(): ${hydra:help."),
+        ("job: {env_set: {PATH: /tmp/evil}}", "hydra.job.env_set.PATH: a file may set"),
+        ("job: {env_set: {GIT_CONFIG_COUNT: '1'}}", "hydra.job.env_set.GIT_CONFIG_COUNT: a file"),
+    ],
+)
+def test_hydra_builds_nothing_that_a_file_makes_up(text: str, said: str, folder: Path) -> None:
+    preset(folder, f"hydra:\n  {text}\n")
+    sweeper = ["hydra/sweeper=optuna"] if "sweeper" in text else []
+    with pytest.raises(CompactHydraException) as refused:
+        composed("experiment=evil", f"hydra.searchpath=[file://{folder}]", *sweeper)
+    assert said in str(refused.value)
+    assert not (folder / "mark").exists()
+
+
+def test_a_file_cannot_vouch_for_itself(folder: Path) -> None:
+    preset(folder, "trusted_packages: [evil]\nhydra: {callbacks: {x: {_target_: evil.A}}}\n")
+    named = ("experiment=evil", f"hydra.searchpath=[file://{folder}]")
+    with pytest.raises(CompactHydraException) as refused:
+        composed(*named)
+    assert "say so on the command line: trusted_packages=[evil]" in str(refused.value)
+    assert "evil.A is not in a package" in str(refused.value)
+    assert composed(*named, "trusted_packages=[evil]").trusted_packages == ["evil"]
+
+
+def test_a_primary_config_imports_no_package_to_search_in_it(folder: Path) -> None:
+    GlobalHydra.instance().clear()
+    (folder / "evil.yaml").write_text("hydra: {searchpath: ['pkg://evil']}\n")
+    with (
+        hydra.initialize_config_dir(str(folder), version_base="1.3"),
+        pytest.raises(CompactHydraException, match=r"hydra\.searchpath: pkg://evil stands"),
+    ):
+        hydra.compose("evil")
+    assert not (folder / "mark").exists()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "+hydra.job.env_set.MARK=1",
+        "+hydra.job_logging.handlers.own={class: logging.FileHandler, filename: own.log}",
+        "hydra/launcher=joblib",
+        "hydra/sweeper=study",
+        "hydra/job_logging=disabled",
+        "sweep=ppo",
+        "evaluation=cpcv",
+    ],
+)
+def test_what_hydra_offers_is_let_through(override: str) -> None:
+    assert composed(override).seed == 0
+
+
+def preset(folder: Path, text: str) -> None:
+    (folder / "experiment" / "evil.yaml").write_text(f"# @package _global_\n{text}")

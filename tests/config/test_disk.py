@@ -1,0 +1,60 @@
+"""A disk that cannot be written is told in one message."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from finai_rl.config.command import OutputFolder
+from finai_rl.errors import disk_trouble, saved_in
+
+
+def caused(error: Exception) -> Exception:
+    try:
+        try:
+            raise error
+        except Exception:
+            raise RuntimeError("closing failed, too")  # noqa: B904
+    except RuntimeError as chained:
+        return chained
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EFBIG])
+def test_what_a_full_or_read_only_disk_raises_is_known_behind_other_errors(number: int) -> None:
+    error = OSError(number, "no", "outputs/model.zip")
+    for raised in (error, caused(error)):
+        assert disk_trouble(raised).startswith("outputs/model.zip cannot be written: the ")
+
+
+def test_other_errors_are_not(tmp_path: Path) -> None:
+    assert disk_trouble(caused(ValueError("price"))) is None
+    with pytest.raises(FileNotFoundError) as missing:
+        (tmp_path / "prices.csv").read_text()
+    assert disk_trouble(missing.value) is None
+
+
+def test_what_is_there_is_named_and_an_empty_file_is_not(tmp_path: Path) -> None:
+    (tmp_path / "model.zip").write_text("m")
+    (tmp_path / "cut_short.csv").touch()
+    assert saved_in(tmp_path) == f"In {tmp_path} there is: model.zip"
+    assert saved_in(tmp_path / "none") == f"In {tmp_path}/none there is: nothing"
+
+
+@pytest.mark.parametrize("moment", ["on_run_start", "on_multirun_start"])
+def test_an_output_folder_that_cannot_be_made_is_refused(moment, tmp_path: Path, capsys) -> None:
+    (tmp_path / "file").touch()
+    for place in ("good/run", "file/run"):
+        folder = {"dir": str(tmp_path / place)}
+        config = OmegaConf.create({"hydra": {"run": folder, "sweep": folder}})
+        if place == "good/run":
+            getattr(OutputFolder(), moment)(config)
+            continue
+        with pytest.raises(SystemExit) as end:
+            getattr(OutputFolder(), moment)(config)
+        assert end.value.code == 1
+    assert (tmp_path / "good" / "run").is_dir()
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"output_root: {tmp_path}/file/run cannot be written")

@@ -1,0 +1,43 @@
+"""What a benchmark holds of what it stands for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from finai_rl.envs.stock_trading import StockTradingVecEnv
+from finai_rl.evaluation.backtest import backtest
+from finai_rl.evaluation.coverage import Coverage
+from tests.evaluation.accounts import ScriptedPolicy
+from tests.markets import generated_market
+
+MARKET = generated_market(n_days=20, n_stocks=5)
+
+
+def bought(shares: list[float]) -> Coverage:
+    env = StockTradingVecEnv(
+        MARKET, initial_amount=100_000, hmax=1_000_000, fractional_shares=True, record=True
+    )
+    actions = np.zeros((20, 5))
+    actions[0] = np.array(shares) * 20_000 / MARKET.close[0] / 1_000_000
+    return Coverage.of(backtest(ScriptedPolicy(actions), env, MARKET, "Equal weight"))
+
+
+def test_all_of_the_money_in_all_of_the_stocks_lacks_nothing() -> None:
+    whole = bought([1, 1, 1, 1, 0.99])
+    assert whole.is_whole
+    assert whole.shortfall == ""
+    assert whole.exposure == pytest.approx(1, abs=0.01)
+
+
+def test_money_in_cash_is_told() -> None:
+    half = bought([0.5] * 5)
+    assert not half.is_whole
+    assert half.shortfall == "Equal weight is 0.50 invested on average"
+
+
+def test_stocks_left_out_are_named() -> None:
+    some = bought([2.4, 2.5, 0, 0, 0])
+    assert some.left_out == ("S02", "S03", "S04")
+    assert some.shortfall == "Equal weight leaves out 3 of 5 stocks (S02, S03, S04)"
+    assert bought([4.9, 0, 0, 0, 0]).shortfall.endswith("4 of 5 stocks (S01, S02, S03, ...)")

@@ -1,0 +1,119 @@
+"""From a run to where it goes on: which run, which settings, which data."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from omegaconf import DictConfig
+
+from finai_rl.config.build import plain
+from finai_rl.config.check import check
+from finai_rl.errors import ConfigError
+from finai_rl.experiment.checkpoints.resume import Resumed, resumed
+from finai_rl.experiment.checkpoints.store import CheckpointStore
+from tests.config.composition import composed
+
+RUN_ID = "0123456789abcdef0123456789abcdef"
+
+
+def recorded(folder: Path, *overrides: str, finished: bool = False, step: int = 100) -> Path:
+    """Write down a run as a training does, with one checkpoint."""
+    cfg = check(composed(*overrides))
+    store = CheckpointStore(folder, 2)
+    store.folder.mkdir(parents=True)
+    choices = {"agent": "ppo", "env": "stock_trading"}
+    known = {"choices": choices, "overrides": list(overrides), "inputs": None}
+    store.record({"config": plain(cfg), "run_id": RUN_ID, "data": "ab" * 32, **known})
+    store.record({"finished": finished})
+    store.write(step, {"versions": {}}, [np.arange(3)])
+    return folder
+
+
+def command(*overrides: str) -> DictConfig:
+    return check(composed(*overrides))
+
+
+def test_a_run_goes_on_with_its_own_settings(tmp_path: Path) -> None:
+    folder = recorded(tmp_path / "run", "agent.gamma=0.9", "seed=7")
+    found = resumed(command(f"resume={folder}", "checkpoint_every=50", "progress_bar=false"))
+    assert found is not None
+    assert (found.cfg.seed, found.cfg.agent.gamma, found.cfg.checkpoint_every) == (7, 0.9, 50)
+    assert (found.checkpoint.step, found.run_id, found.further) == (100, RUN_ID, False)
+    assert resumed(command()) is None
+
+
+def test_other_settings_are_refused_key_by_key(tmp_path: Path) -> None:
+    folder = recorded(tmp_path / "run")
+    changes = ("agent=a2c", "agent.gamma=0.5", "seed=3", "total_timesteps=900", "env.n_envs=64")
+    with pytest.raises(ConfigError) as refused:
+        resumed(command(f"resume={folder}", *changes))
+    said = str(refused.value)
+    for line in (
+        "agent: ppo in the run that goes on, a2c here",
+        "agent.gamma: 0.99 in the run that goes on, 0.5 here",
+        "seed: 0 in the run that goes on, 3 here",
+        "total_timesteps: 500000 in the run that goes on, 900 here; it has not finished",
+    ):
+        assert line in said
+    # What is the same is no change.
+    assert "n_envs" not in said
+
+
+def test_a_finished_run_is_trained_further_as_a_run_of_its_own(tmp_path: Path) -> None:
+    folder = recorded(tmp_path / "run", "total_timesteps=100", finished=True)
+    with pytest.raises(ConfigError, match="has finished, at step 100; total_timesteps above 100"):
+        resumed(command(f"resume={folder}"))
+    found = resumed(command(f"resume={folder}", "total_timesteps=300"))
+    assert found is not None
+    assert found.further
+    assert (found.cfg.total_timesteps, found.cfg.tracking.parent_run_id) == (300, RUN_ID)
+    assert found.tags() == {"resume.of": RUN_ID, "resume.steps": "100"}
+
+
+@pytest.mark.parametrize("given", ["latest", RUN_ID, "nowhere"])
+def test_what_cannot_go_on_is_refused(given: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no such run; give a run folder"):
+        resumed(command(f"resume={given}", f"output_root={tmp_path}"))
+    with pytest.raises(ConfigError, match="holds no checkpoints"):
+        resumed(command(f"resume={tmp_path}"))
+    folder = recorded(tmp_path / "run")
+    for _, file in CheckpointStore(folder, 2).files():
+        file.write_bytes(b"")
+    with pytest.raises(ConfigError, match="holds no checkpoint that is whole"):
+        resumed(command(f"resume={folder}"))
+
+
+def test_other_data_is_refused_and_other_releases_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = resumed(command(f"resume={recorded(tmp_path / 'run')}"))
+    assert found is not None
+    known: Any = SimpleNamespace(train=SimpleNamespace(source=SimpleNamespace(sha256="ab" * 32)))
+    found.checkpoint.values["versions"] = {"torch": "0.1"}
+    with caplog.at_level(logging.WARNING):
+        found.check(known)
+    assert "the run was trained with torch 0.1, now " in caplog.text
+    known.train.source.sha256 = "cd" * 32
+    with pytest.raises(ConfigError, match=r"trained on other data \(sha256 abababababab"):
+        found.check(known)
+
+
+def test_the_last_checkpoints_are_kept(tmp_path: Path) -> None:
+    for kept in (1, 3):
+        store = CheckpointStore(tmp_path / str(kept), kept)
+        for step in range(10, 60, 10):
+            store.write(step, {}, [])
+        assert [step for step, _ in store.files()] == [50 - 10 * n for n in range(kept)][::-1]
+
+
+def test_a_run_says_at_which_steps_it_went_on(tmp_path: Path) -> None:
+    found = resumed(command(f"resume={recorded(tmp_path / 'run')}"))
+    assert isinstance(found, Resumed)
+    again = replace(found, record={**found.record, "resumed_at": [20, 60]})
+    assert again.tags() == {"resume.steps": "20, 60, 100"}

@@ -1,0 +1,114 @@
+"""The newest data is held against what the agent was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from finai_rl.errors import ConfigError, DataError
+from finai_rl.experiment.deciding.newest import Newest, newest
+from finai_rl.experiment.deciding.orders import read_positions
+from finai_rl.experiment.environments import Environments
+from finai_rl.experiment.learning.agent import new_agent
+from finai_rl.experiment.learning.model_inputs import ModelInputs
+from finai_rl.experiment.market import load_market
+from tests.agents.test_registry import tiny
+
+CFG = tiny("agent=a2c", "data=synthetic", "data.n_days=60", "data.n_stocks=3")
+MARKET = load_market(CFG)
+AGENT = new_agent(CFG, Environments(CFG).training(MARKET.slice_days(0, 40)))
+INPUTS = ModelInputs.of(CFG, AGENT, MARKET.slice_days(0, 40))
+
+
+def found(inputs: ModelInputs | None = INPUTS, **settings: Any) -> Newest:
+    wanted = {"changes": {}, "day": None, "account_start": None, "rescaled": False} | settings
+    return newest(CFG, inputs, AGENT, **wanted)
+
+
+def test_the_account_starts_after_the_days_of_training() -> None:
+    data = found()
+    assert data.market.n_days == 60
+    assert data.first == 40
+    (note, *_) = data.notes
+    assert note == (
+        f"The agent has learned from days until {MARKET.day_names[39]}, 20 periods before this "
+        f"decision; its account starts on {MARKET.day_names[40]}."
+    )
+
+
+def test_a_day_and_a_start_can_be_named() -> None:
+    data = found(day=MARKET.day_names[50], account_start=MARKET.day_names[45])
+    assert (data.market.n_days, data.first) == (51, 45)
+    assert (
+        "knows what came next"
+        in found(day=MARKET.day_names[20], account_start=MARKET.day_names[3]).notes[0]
+    )
+    assert found(changes={"n_days": 70}).market.n_days == 70
+
+
+@pytest.mark.parametrize(
+    ("inputs", "settings", "said"),
+    [
+        (replace(INPUTS, tickers=("S00", "S02", "S01")), {}, "tickers: the order is S00, S02, S01"),
+        (replace(INPUTS, tickers=("S00", "KO")), {}, "KO is missing here"),
+        (replace(INPUTS, features=(*INPUTS.features, "vix")), {}, "vix is missing here"),
+        (
+            replace(INPUTS, last_close=tuple(2 * x for x in INPUTS.last_close)),
+            {},
+            r"S00: its close of .* 0\.5 times as much .*rescaled=true",
+        ),
+    ],
+)
+def test_another_market_is_refused(
+    inputs: ModelInputs, settings: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        found(inputs, **settings)
+
+
+def test_another_scale_can_be_allowed_and_dividends_are() -> None:
+    doubled = replace(INPUTS, last_close=tuple(2 * x for x in INPUTS.last_close))
+    assert found(doubled, rescaled=True).first == 40
+    assert found(replace(INPUTS, last_close=tuple(1.01 * x for x in INPUTS.last_close)))
+    without = replace(INPUTS, trained_until="2010-01-02")
+    assert any("could not be compared" in note for note in found(without).notes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"day": "2011-13-01"}, "day: the data .* has no day 2011-13-01"),
+        ({"account_start": "1999-01-01"}, "account_start: .* no day 1999-01-01; the next one"),
+        ({"day": MARKET.day_names[30]}, "has learned from days until .* newer data"),
+    ],
+)
+def test_a_day_that_is_not_there_is_refused(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        found(**settings)
+
+
+def test_a_run_that_has_recorded_nothing_is_told_of() -> None:
+    assert "has not recorded" in found(None).notes[0]
+
+
+def test_positions_are_read_and_every_problem_is_listed(tmp_path: Path) -> None:
+    file = tmp_path / "held.csv"
+    pd.DataFrame({"Ticker": ["JPM", "AAPL"], "shares": [3, 2.5]}).to_csv(file, index=False)
+    position = read_positions(str(file), 10.0, ("AAPL", "JPM", "KO"))
+    assert position.cash == 10.0
+    np.testing.assert_array_equal(position.shares, [2.5, 3.0, 0.0])
+    with pytest.raises(ConfigError, match="cash: must be given"):
+        read_positions(str(file), None, ("AAPL", "JPM"))
+    file.write_text("tic,shares\nAAPL,1\nAAPL,2\nXOM,x\n")
+    with pytest.raises(DataError) as refusal:
+        read_positions(str(file), 0.0, ("AAPL",))
+    for said in ("'XOM' is no stock", "'AAPL' is there twice", "shares of 'XOM' are no number"):
+        assert said in str(refusal.value)
+    file.write_text("tic,quantity\nAAPL,1\n")
+    with pytest.raises(DataError, match="'shares'"):
+        read_positions(str(file), 0.0, ("AAPL",))
