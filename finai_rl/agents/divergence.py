@@ -99,6 +99,8 @@ class DivergenceWatch(BaseCallback):
             diverged = isinstance(error, Diverged)
             if said.startswith(OPENING) or (isinstance(error, InputError) and not diverged):
                 raise
+            if "model" not in vars(self):  # What raised had not begun to train.
+                raise
             found = [*self._logged(), *self._weights()]
             if not found and INVALID in said:
                 found = [f"{self._largest()}, of which no distribution of actions can be made"]

@@ -165,7 +165,7 @@ class Session:
                 "sweep.reason": outcome.reason or "",
                 "killed": "process is gone",
             }
-            self.tracker.close_dead_run(outcome.run_id, outcome.run_name, tags)
+            self.tracker.close_dead_run(outcome.run_id, outcome.run_name, tags, outcome.folder)
 
     def _describe(self) -> None:
         cfg, plan, seal = self._job.cfg, self._plan, self._prospect.seal

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from finai_rl.config.safety.secrets import config_without_secrets
 from finai_rl.tracking.dataset import dataset_entry
 from finai_rl.tracking.history.trainings import count_trials
+from finai_rl.tracking.journal.catching_up import catch_up, journals_below
 from finai_rl.tracking.journal.file import Journal
 from finai_rl.tracking.journal.record import RunRecord
 from finai_rl.tracking.lifecycle import run_end, signals_wait, sigterm_raises
@@ -175,8 +176,14 @@ class MLflowTracker(Tracker):
         self.set_tags(process)
         self.flush()
 
-    def close_dead_run(self, run_id: str, name: str, tags: Mapping[str, str]) -> None:
-        """Close another run as KILLED, under a name and with tags that say so."""
+    def close_dead_run(
+        self, run_id: str, name: str, tags: Mapping[str, str], folder: Path | str
+    ) -> None:
+        """Close another run as KILLED, once what its journals hold is sent."""
+        journals, uri = journals_below(Path(folder)), self._store.uri
+        if journals:
+            left = "what a dead run had noted"
+            self._opened().delivery.attempt(left, catch_up, journals, uri)
         self._opened().note("dead", run_id=run_id, name=name, tags=dict(tags))
         self.flush()
 

@@ -144,8 +144,13 @@ class Tracker(ABC):
         """Leave the run open at the end, for the process with these `process_tags` to close."""
 
     @abstractmethod
-    def close_dead_run(self, run_id: str, name: str, tags: Mapping[str, str]) -> None:
-        """Close another run as KILLED, under a name and with tags that say so."""
+    def close_dead_run(
+        self, run_id: str, name: str, tags: Mapping[str, str], folder: Path | str
+    ) -> None:
+        """Close another run as KILLED, under a name and with tags that say so.
+
+        What the journals in its folder hold, and the store has not, is sent before.
+        """
 
     @abstractmethod
     def count_trials(self) -> int | None:
@@ -267,7 +272,9 @@ class NoTracker(Tracker):
     def hand_over(self, process: Mapping[str, str]) -> None:
         """Do nothing."""
 
-    def close_dead_run(self, run_id: str, name: str, tags: Mapping[str, str]) -> None:
+    def close_dead_run(
+        self, run_id: str, name: str, tags: Mapping[str, str], folder: Path | str
+    ) -> None:
         """Do nothing."""
 
     def count_trials(self) -> None:

@@ -77,20 +77,20 @@ def test_a_training_that_was_stopped_early_is_finished(open_tracker, client) -> 
     assert client.list_artifacts(tracker.run_id) == []
 
 
-def test_the_run_of_another_process_that_died_is_closed(open_tracker, client) -> None:
+def test_the_run_of_another_process_that_died_is_closed(open_tracker, client, tmp_path) -> None:
     with open_tracker() as parent:
         dead = client.create_run(client.get_run(parent.run_id).info.experiment_id, tags=DEAD)
         tags = {"sweep.state": "KILLED", "killed": "process is gone"}
-        parent.close_dead_run(dead.info.run_id, "trial-3-killed", tags)
+        parent.close_dead_run(dead.info.run_id, "trial-3-killed", tags, tmp_path / "dead")
         run = client.get_run(dead.info.run_id)
         assert (run.info.status, run.info.run_name) == ("KILLED", "trial-3-killed")
         assert {name: run.data.tags[name] for name in tags} == tags
         assert client.get_run(parent.run_id).info.status == "RUNNING"
 
 
-def test_a_dead_run_that_is_not_there_is_a_warning(open_tracker, client, caplog) -> None:
+def test_a_dead_run_that_is_not_there_is_a_warning(open_tracker, client, caplog, tmp_path) -> None:
     with open_tracker() as parent:
-        parent.close_dead_run("f" * 32, "trial-3-killed", {})
+        parent.close_dead_run("f" * 32, "trial-3-killed", {}, tmp_path)
     assert "the end of a dead run" in caplog.text
     assert client.get_run(parent.run_id).info.status == "FINISHED"
 
@@ -205,6 +205,6 @@ def test_without_tracking_nothing_is_counted_renamed_or_registered() -> None:
         tracker.rename("x")
         tracker.keep_open()
         tracker.hand_over(process_tags())
-        tracker.close_dead_run("run", "name", {})
+        tracker.close_dead_run("run", "name", {}, "folder")
         assert tracker.count_trials() is None
         assert tracker.register("run", "name", "candidate") is None

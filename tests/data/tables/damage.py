@@ -329,7 +329,7 @@ DAMAGES: dict[str, Damage] = {
     "CRLF": quiet(lambda b, rng: b.replace(b"\n", b"\r\n")),
     "CR only": bytes_damage(lambda b, rng: b.replace(b"\n", b"\r"), "control", "carriage return"),
     "UTF-16": bytes_damage(
-        lambda b, rng: b.decode("utf-8", "replace").encode("utf-16"), "UTF-16"
+        lambda b, rng: b.decode("utf-8", "replace").encode("utf-16"), "UTF-16", "control characters"
     ),
     "blank line": quiet(blank_line),
     "quoted fields": quoted,

@@ -160,16 +160,9 @@ def shown(outcomes: Outcomes) -> str:
 
 
 @pytest.mark.slow
-def test_a_damaged_file_is_refused_by_name_or_loaded_whole() -> None:
-    outcomes = survey(400)
-    print(shown(outcomes))
-    assert outcomes["undamaged", "refused"] == 0
-    assert outcomes["files", "refused"] > 100
-
-
-@pytest.mark.slow
-def test_a_thousand_damaged_files() -> None:
+def test_a_thousand_damaged_files_are_refused_by_name_or_loaded_whole() -> None:
     outcomes = survey(1000)
     print(shown(outcomes))
     assert outcomes["undamaged", "refused"] == 0
+    assert outcomes["files", "refused"] > 250
     assert {name for name, _ in outcomes} >= set(DAMAGES)

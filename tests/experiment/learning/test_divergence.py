@@ -132,3 +132,8 @@ def test_other_errors_stay_what_they_are() -> None:
     with pytest.raises(ValueError, match="nothing to do with numbers") as told, watch.explained():
         agent.learn(16, [watch, _Spoils("own error")])
     assert not isinstance(told.value, InputError)
+
+
+def test_what_fails_before_training_begins_is_told_as_it_is() -> None:
+    with pytest.raises(RuntimeError, match="^no such file$"), DivergenceWatch("lower").explained():
+        raise RuntimeError("no such file")
