@@ -135,5 +135,5 @@ def test_other_errors_stay_what_they_are() -> None:
 
 
 def test_what_fails_before_training_begins_is_told_as_it_is() -> None:
-    with pytest.raises(RuntimeError, match="^no such file$"), DivergenceWatch("lower").explained():
+    with pytest.raises(RuntimeError, match=r"^no such file$"), DivergenceWatch("lower").explained():
         raise RuntimeError("no such file")
