@@ -62,6 +62,7 @@ def evaluate(cfg: DictConfig, folder: Path) -> Evaluation:
     """
     check_request(cfg)
 
+    from finai_rl.evaluation.attribution import require_captum
     from finai_rl.evaluation.metrics import objective
     from finai_rl.evaluation.result import save_tables
     from finai_rl.experiment.backtests.evaluation import Assessment, Request
@@ -71,6 +72,8 @@ def evaluate(cfg: DictConfig, folder: Path) -> Evaluation:
     from finai_rl.tracking.history.finished_run import FinishedRun
     from finai_rl.tracking.store_choice import log_store
 
+    if cfg.attribution_days:
+        require_captum()
     log_store(cfg.tracking, cfg.output_root)
     run = FinishedRun(cfg.tracking.uri, cfg.run_id, cfg.model)
     run.check()
@@ -84,6 +87,7 @@ def evaluate(cfg: DictConfig, folder: Path) -> Evaluation:
         cfg.seed,
         cfg.permutations,
         cfg.response_days,
+        cfg.attribution_days,
     )
     block = block_of(job, run, cfg.block)
     assessment = Assessment(job, block, request)

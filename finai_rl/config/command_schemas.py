@@ -108,6 +108,7 @@ class Evaluate:
     cost_multipliers: list[float] = field(metadata=at_least(0))
     permutations: int = field(metadata=at_least(0))
     response_days: int = field(metadata=at_least(0))
+    attribution_days: int = field(metadata=at_least(0))
     seed: int = field(metadata=random_seed())
     tracking: TrackingStore
     output_root: str

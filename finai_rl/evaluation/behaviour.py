@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from finai_rl.statistics.bootstrap import Interval
 from finai_rl.statistics.intervals import rank_correlation_interval
 from finai_rl.statistics.trading_habits import TradingHabits, trading_habits
 from finai_rl.type_aliases import FloatArray
+
+if TYPE_CHECKING:
+    from finai_rl.evaluation.attribution import Attribution
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Behaviour:
         drivers: What its trades go with; none of an account that bought and held.
         importance: What its Sharpe ratio owes to each part of what it sees; None if not asked.
         curves: How its positions answer to each feature; none if not asked.
+        attribution: What its network makes its actions of; None if not asked.
         notes: Why something of it is missing or less than was asked for; one sentence each.
 
     Example:
@@ -68,6 +73,7 @@ class Behaviour:
     drivers: Sequence[TradeDriver] = ()
     importance: PermutationImportance | None = None
     curves: Sequence[ResponseCurve] = ()
+    attribution: Attribution | None = None
     notes: Sequence[str] = ()
 
 

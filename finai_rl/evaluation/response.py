@@ -96,14 +96,14 @@ def response_curves(
     n_rows = len(stocks) * len(LEVELS)
     if env.num_envs != n_rows:
         raise ValueError(f"{env.num_envs} accounts for {len(stocks)} stocks, which need {n_rows}")
-    seen = np.array([observation[0].copy() for observation, *_ in _days(policy, env, seed)])
+    seen = np.array([observation[0].copy() for observation, *_ in backtest_days(policy, env, seed)])
     # Not the last: what is traded on it is never earned, and nothing is in FinRL's arithmetic.
     asked = np.unique(np.linspace(0, len(seen) - 1, n_days + 1).astype(np.int64)[:-1])
     wanted = set(asked.tolist())
     owner = np.repeat(np.asarray(stocks, dtype=np.int64), len(LEVELS))
     changes = np.empty((len(asked), len(names), n_rows))
     questions = [_question(seen, layout.today(name)[owner]) for name in names]
-    path = enumerate(_days(policy, env, seed))
+    path = enumerate(backtest_days(policy, env, seed))
     for row, day in enumerate(day for step, day in path if step in wanted):
         observation, state, episode_start, actions = day
         usual = _weights_after(market, actions, close, owner)
@@ -118,7 +118,7 @@ def response_curves(
     return [_curve(name, by_level[:, number], seed) for number, name in enumerate(names)]
 
 
-def _days(policy: Policy, env: VecEnv, seed: int) -> Iterator[_Day]:
+def backtest_days(policy: Policy, env: VecEnv, seed: int) -> Iterator[_Day]:
     """Yield what is seen on each day of a backtest that all accounts take alike, and is done."""
     env.seed(seed)
     observation: Any = env.reset()

@@ -11,10 +11,15 @@ import numpy as np
 
 from finai_rl.envs.market_env import MarketVecEnv
 from finai_rl.envs.observations import ACCOUNT_BLOCKS
+from finai_rl.evaluation.attribution import (
+    Attribution,
+    has_gradients,
+    integrated_gradients,
+)
 from finai_rl.evaluation.behaviour import Behaviour, habits_of, trade_drivers
 from finai_rl.evaluation.importance import PermutationImportance, permutation_importance
 from finai_rl.evaluation.observation_layout import ObservationLayout
-from finai_rl.evaluation.response import LEVELS, ResponseCurve, response_curves
+from finai_rl.evaluation.response import LEVELS, ResponseCurve, backtest_days, response_curves
 from finai_rl.type_aliases import FloatArray
 
 if TYPE_CHECKING:
@@ -43,6 +48,7 @@ class Questions:
     Attributes:
         permutations: Of each part of the state; 0 for no importances.
         response_days: Days that response curves ask on; 0 for none.
+        attribution_days: Days that integrated gradients are of; 0 for none.
         seed: Of permutations and resamples.
         seconds: How long one backtest of the agent takes.
 
@@ -53,6 +59,7 @@ class Questions:
 
     permutations: int = 0
     response_days: int = 0
+    attribution_days: int = 0
     seed: int = 0
     seconds: float = float("inf")
 
@@ -106,13 +113,15 @@ class Explanation:
             if habits.bought_and_held or not habits.traded
             else trade_drivers(result, self._features(len(result.dates)), self._asked.seed)
         )
-        asked = self._asked.permutations or self._asked.response_days
+        questions = self._asked
+        asked = questions.permutations or questions.response_days or questions.attribution_days
         layout = self._layout() if asked else None
         return Behaviour(
             habits,
             drivers,
-            self._importance(layout, result) if layout and self._asked.permutations else None,
-            self._curves(layout, result) if layout and self._asked.response_days else (),
+            self._importance(layout, result) if layout and questions.permutations else None,
+            self._curves(layout, result) if layout and questions.response_days else (),
+            self._attribution(layout) if layout and questions.attribution_days else None,
             tuple(self._notes),
         )
 
@@ -212,6 +221,17 @@ class Explanation:
             self._asked.seed,
         )
 
+    def _attribution(self, layout: ObservationLayout) -> Attribution | None:
+        if not has_gradients(self._agent):
+            self._notes.append(
+                "No integrated gradients: they need a network of PyTorch without a memory."
+            )
+            return None
+        env = self._environment(1, record=False)
+        days = backtest_days(self._agent, env, self._asked.seed)
+        seen = np.array([observation[0].copy() for observation, *_ in days])
+        return integrated_gradients(self._agent, seen, layout, self._asked.attribution_days)
+
     @property
     def _is_batched(self) -> bool:
         return isinstance(self._environments.evaluation(self._data).unwrapped, MarketVecEnv)
@@ -236,5 +256,5 @@ class Explanation:
         return {result.tickers[place]: int(place) for place in order}
 
     def _note(self, why: str) -> None:
-        self._notes.append(f"No importances and no response curves: {why}.")
+        self._notes.append(f"Nothing of what it goes by: {why}.")
         log.warning(self._notes[-1])

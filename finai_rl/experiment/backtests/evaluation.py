@@ -55,6 +55,7 @@ class Request:
         seed: Of random agents, permutations and resamples.
         permutations: Of each part of the state, for its importance; 0 for none.
         response_days: Days that response curves ask the agent on; 0 for none.
+        attribution_days: Days that integrated gradients are of; 0 for none.
 
     Example:
         >>> names = ["cash", "momentum"]
@@ -70,6 +71,7 @@ class Request:
     seed: int = 0
     permutations: int = 0
     response_days: int = 0
+    attribution_days: int = 0
 
 
 class Assessment:
@@ -136,6 +138,7 @@ class Assessment:
         questions = Questions(
             self._request.permutations,
             self._request.response_days,
+            self._request.attribution_days,
             self._request.seed,
             time.monotonic() - began,
         )

@@ -37,5 +37,22 @@ def importances(report: EvaluationReport) -> Table:
     return Table(["", "Sharpe ratio lost", "95 % of the shuffles"], rows)
 
 
+def attributions(report: EvaluationReport) -> Table:
+    """Tabulate what an agent's actions are made of, the largest part first."""
+    found = report.behaviour.attribution if report.behaviour else None
+    if found is None:
+        return _NOTHING
+    names = sorted(found.own, key=lambda name: -found.own[name] - found.others.get(name, 0.0))
+    rows: list[list[Cell | str]] = [
+        [
+            name,
+            number(found.own[name], "percent"),
+            number(found.others[name], "percent") if name in found.others else "",
+        ]
+        for name in names
+    ]
+    return Table(["", "Of the stock itself", "Of other stocks"], rows)
+
+
 def _pair(value: Interval) -> list[Cell | str]:
     return [number(value.estimate, "ratio"), Cell(interval(value, "ratio"), "soft")]

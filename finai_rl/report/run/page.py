@@ -46,6 +46,7 @@ def html_page(report: EvaluationReport, figures: Mapping[str, Figure]) -> str:
         behaviour=report.behaviour,
         drivers=behaviour_tables.drivers(report),
         importances=behaviour_tables.importances(report),
+        attributions=behaviour_tables.attributions(report),
         habits_rule=RULE,
         years_needed=tables.years_needed,
         cautious=cautious,

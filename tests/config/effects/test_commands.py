@@ -41,6 +41,7 @@ LAID_OUT = "tests/data/preparation/test_layouts.py"
 SESSIONS = "tests/data/tables/test_sessions.py"
 FORM = "tests/data/tables/test_text_form.py"
 REPORT = f"{FILE}::test_what_evaluate_is_asked_for_changes_its_report"
+GRADIENTS = "tests/experiment/backtests/test_behaviour.py::test_what_its_actions_are_made_of"
 BOARD = f"{FILE}::test_numbers_of_a_leaderboard_follow_their_settings"
 DECIDED, NEWEST = "tests/e2e/test_decide.py", "tests/experiment/deciding/test_newest.py"
 PAPER = "tests/e2e/test_paper.py::test_one_command_a_day"
@@ -62,6 +63,7 @@ COMMANDS: dict[str, dict[str, Effect]] = {
         "cost_multipliers": shown_in(REPORT),
         "permutations": shown_in(REPORT),
         "response_days": shown_in(REPORT),
+        "attribution_days": shown_in(GRADIENTS),
         "seed": shown_in(REPORT),
         "tracking.uri": shown_in(f"{EVALUATED}::test_wrong_requests_get_one_message"),
         "output_root": shown_in(ROOTED),

@@ -12,6 +12,7 @@ from finai_rl.envs.wrappers.observations import normalized
 from finai_rl.experiment.backtests.behaviour import Explanation, Questions
 from finai_rl.experiment.backtests.holdout import Holdout
 from finai_rl.experiment.environments import Environments
+from finai_rl.experiment.learning.agent import new_agent
 from tests.config.composition import composed
 from tests.evaluation.seeing import N_STOCKS, OnceBuyer, foreseen_market
 
@@ -134,3 +135,21 @@ def test_a_relative_state_is_explained_by_its_parts() -> None:
     assert not {"weight", "drift", "exit_cost"} & set(curves)
     assert (np.diff(curves.pop("feature_1")) > 0).all()
     assert not any(change.any() for change in curves.values())
+
+
+@pytest.mark.parametrize("name", ["a2c", "sac", "erl_ppo", "ars", "recurrent_ppo"])
+def test_what_its_actions_are_made_of(name: str) -> None:
+    overrides = (f"agent={name}", "env=portfolio", "env.observation=finrl", "env.n_envs=1")
+    cfg = composed(*overrides)
+    agent = new_agent(cfg, Environments(cfg).training(MARKET))
+    found = explained(agent, *overrides, asked=Questions(attribution_days=10))
+    if name == "recurrent_ppo":
+        assert found.attribution is None
+        assert "without a memory" in found.notes[0]
+        return
+    assert found.attribution.n_days == 10
+    assert list(found.attribution.own) == PARTS
+    shares = [*found.attribution.own.values(), *found.attribution.others.values()]
+    assert sum(shares) == pytest.approx(1) or (name == "ars" and sum(shares) == 0)
+    assert found.attribution.error < 0.02
+    assert found.importance is None
