@@ -183,10 +183,11 @@ def silent_for(tags: Mapping[str, str], now: float | None = None) -> str | None:
 
 def reopen_run(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> None:
     """Let a run that was opened before go on, with tags that name its process."""
+    # Its process first: another one would close a run that is open and whose process is gone.
+    client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
     client.update_run(run_id, status="RUNNING")
     for tag in END_TAGS & client.get_run(run_id).data.tags.keys():
         client.delete_tag(run_id, tag)
-    client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
 
 
 def close_run(client: MlflowClient, run_id: str, name: str, tags: Mapping[str, str]) -> None:
