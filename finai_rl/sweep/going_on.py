@@ -15,6 +15,7 @@ from finai_rl.sweep import outcome as states
 from finai_rl.sweep.fingerprint import IRRELEVANT
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.tracking.journal.file import Journal
+from finai_rl.tracking.provenance import without_password
 
 if TYPE_CHECKING:
     from finai_rl.experiment.checkpoints.resume import Resumed
@@ -60,7 +61,19 @@ def training_in(folder: Path, cfg: DictConfig) -> Resumed | None:
     """Return where the training of a seed goes on; None where it begins anew."""
     from finai_rl.experiment.checkpoints.resume import MAY_CHANGE, resumed_in
 
+    if not same_store(folder, cfg):
+        return None
     return resumed_in(folder, cfg, (*MAY_CHANGE, *IRRELEVANT))
+
+
+def same_store(folder: Path, cfg: DictConfig) -> bool:
+    """Return whether the MLflow run of a folder, if it has one, is in the store of a config."""
+    from finai_rl.tracking.store import MLflowStore
+
+    there, here = Journal(folder).address, cfg.tracking.get("uri")
+    if there is None or here is None:
+        return True
+    return there["uri"] == without_password(MLflowStore(str(here), "").uri)
 
 
 def set_aside(folder: Path) -> Path | None:

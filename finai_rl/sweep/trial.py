@@ -21,7 +21,14 @@ from finai_rl.experiment.learning.hooks import TrainingHooks
 from finai_rl.statistics.seeds import aggregate
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import SweepContext
-from finai_rl.sweep.going_on import close_left, forget, left_by, set_aside, training_in
+from finai_rl.sweep.going_on import (
+    close_left,
+    forget,
+    left_by,
+    same_store,
+    set_aside,
+    training_in,
+)
 from finai_rl.sweep.outcome import Outcome, load_returns, save_returns
 from finai_rl.sweep.previous_fold import model_of_previous_fold
 from finai_rl.sweep.pruning import ValidationLooks, looks_at
@@ -170,7 +177,7 @@ class Trial:
         cfg = self._nested(self.cfg, self.outcome.run_name, self.context.parent_run_id)
         tracker: Tracker = build(cfg.tracking, "tracking")
         tracker.journal_in(self._folder)
-        if self.outcome.run_id is not None:
+        if self.outcome.run_id is not None and same_store(self._folder, cfg):
             tracker.reopen(self.outcome.run_id)
         done = len(self.outcome.scores)
         with tracker:

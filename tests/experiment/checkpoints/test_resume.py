@@ -89,6 +89,16 @@ def test_what_cannot_go_on_is_refused(given: str, tmp_path: Path) -> None:
         resumed(command(f"resume={folder}"))
 
 
+def test_a_trial_is_for_its_search_to_go_on_with(tmp_path: Path) -> None:
+    recorded(tmp_path / "run")
+    trial = recorded(tmp_path / "later", "sweep.trial=3", step=200)
+    found = resumed(command("resume=latest", f"output_root={tmp_path}"))
+    assert found is not None
+    assert found.source == tmp_path / "run"
+    with pytest.raises(ConfigError, match="a trial of a search; the search's command goes on"):
+        resumed(command(f"resume={trial}"))
+
+
 def test_other_data_is_refused_and_other_releases_are_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
