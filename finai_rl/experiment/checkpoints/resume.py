@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from finai_rl.config.build import plain
 from finai_rl.config.check import check
 from finai_rl.config.runs.folders import LATEST, is_of_a_search, record_of, run_folder_of
+from finai_rl.config.safety.secrets import config_without_secrets
 from finai_rl.errors import ConfigError
 from finai_rl.experiment.checkpoints.progress import versions
 from finai_rl.experiment.checkpoints.store import Checkpoint, CheckpointStore
@@ -134,7 +135,7 @@ def resumed(cfg: DictConfig) -> Resumed | None:
         where = folder or f"{cfg.resume}, below output_root={cfg.output_root}"
         raise ConfigError([f"resume: {where}: {said}; give {FORMS}"])
     further = bool(record.get("finished"))
-    if is_of_a_search(record["config"]):
+    if is_of_a_search(record.get("config", {})):
         raise ConfigError(
             [f"resume: {folder} is a trial of a search; the search's command goes on with it"]
         )
@@ -169,7 +170,7 @@ def resumed_in(folder: Path, cfg: DictConfig, may_change: Sequence[str]) -> Resu
     checkpoint = None if record is None else CheckpointStore(folder, cfg.checkpoints_kept).latest()
     if record is None or checkpoint is None:
         return None
-    there, here = flatten(record["config"]), flatten(plain(cfg))
+    there, here = (flatten(config_without_secrets(one)) for one in (record["config"], plain(cfg)))
     apart = [
         key
         for key in sorted(there.keys() | here.keys())
@@ -184,7 +185,7 @@ def resumed_in(folder: Path, cfg: DictConfig, may_change: Sequence[str]) -> Resu
 def _with_changes(
     cfg: DictConfig, record: Mapping[str, Any], folder: Path, further: bool
 ) -> DictConfig:
-    own = check(OmegaConf.create(record["config"]))
+    own = check(OmegaConf.create(_with_secrets(record["config"], plain(cfg))))
     command: Any = HydraConfig.instance().cfg
     choices, overrides = command.hydra.runtime.choices, list(command.hydra.overrides.task)
     may_change = (*MAY_CHANGE, *(LONGER if further else ()))
@@ -208,6 +209,20 @@ def _with_changes(
         command.hydra.runtime.choices = record["choices"]
         command.hydra.overrides.task = [*record["overrides"], *changed]
     return own
+
+
+def _with_secrets(there: Mapping[str, Any], here: Any) -> dict[str, Any]:
+    """Return a recorded config with secrets of the command's, where else both are the same."""
+    if not isinstance(here, Mapping):
+        return dict(there)
+    clean = config_without_secrets(here)
+    found: dict[str, Any] = {}
+    for key, value in there.items():
+        if isinstance(value, Mapping):
+            found[key] = _with_secrets(value, here.get(key))
+        else:
+            found[key] = here[key] if key in here and clean[key] == value else value
+    return found
 
 
 def _of(cfg: DictConfig, key: str) -> Any:

@@ -64,7 +64,7 @@ class ListedRun:
         if self.is_trained and self.status == "FINISHED":
             return f"python -m finai_rl.evaluate run_id={self.run_id}"
         record = record_of(Path(self.folder)) if self.folder else None
-        if self.status == "FINISHED" or record is None or is_of_a_search(record["config"]):
+        if self.status == "FINISHED" or record is None or is_of_a_search(record.get("config", {})):
             return None
         return f"python -m finai_rl.train {shlex.quote(override('resume', self.folder))}"
 
