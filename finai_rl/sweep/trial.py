@@ -136,9 +136,11 @@ class Trial:
         if self.context.study is not None:
             state["sweep.study"] = self.context.study.name
         known |= {**state, "sweep.attempt": str(self.outcome.attempt)}
+        if not self._goes_on:
+            tracker.set_tags(known)
+            return
         tracker.set_tags(known, instead_of=("sweep.reason",))
-        if self._goes_on:
-            tracker.rename(self.outcome.run_name)
+        tracker.rename(self.outcome.run_name)
 
     def score_of(self, value: float, ruined_on: str | None) -> float:
         """Return a seed's objective: that of the backtest, or the penalty of a ruined account."""

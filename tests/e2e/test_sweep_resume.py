@@ -51,7 +51,7 @@ def search(cwd: Path, expect: int) -> Ended:
     return ended(start(cwd, *SEARCH), expect)
 
 
-def histories(left: Left) -> list[dict[str, list[tuple[int, float]]]]:
+def histories(left: Left) -> list[dict[str, list[tuple[int, str]]]]:
     """Return every point of every metric of each trial's run, but for what the clock says."""
     return [
         {
