@@ -56,7 +56,8 @@ def histories(left: Left) -> list[dict[str, list[tuple[int, str]]]]:
     return [
         {
             key: sorted(
-                (point.step, point.value) for point in left.client.get_metric_history(run, key)
+                (point.step, repr(point.value))
+                for point in left.client.get_metric_history(run, key)
             )
             for key in left.client.get_run(run).data.metrics
             if key not in CLOCK
