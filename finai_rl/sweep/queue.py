@@ -19,11 +19,11 @@ from finai_rl.config.overrides import quoted
 from finai_rl.errors import InputError
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import StudyAddress
-from finai_rl.sweep.going_on import forget, holds_progress
 from finai_rl.sweep.grid import NumberedGrid
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.space import SearchSpace
 from finai_rl.sweep.study import locked, opened, set_state
+from finai_rl.sweep.trials.going_on import forget, holds_progress
 from finai_rl.tracking.journal.file import is_silent
 from finai_rl.tracking.lifecycle import is_gone, process_tags
 

@@ -21,7 +21,10 @@ from finai_rl.experiment.learning.hooks import TrainingHooks
 from finai_rl.statistics.seeds import aggregate
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import SweepContext
-from finai_rl.sweep.going_on import (
+from finai_rl.sweep.outcome import Outcome, load_returns, save_returns
+from finai_rl.sweep.previous_fold import model_of_previous_fold
+from finai_rl.sweep.study import StudyTrial
+from finai_rl.sweep.trials.going_on import (
     close_left,
     forget,
     left_by,
@@ -29,10 +32,7 @@ from finai_rl.sweep.going_on import (
     set_aside,
     training_in,
 )
-from finai_rl.sweep.outcome import Outcome, load_returns, save_returns
-from finai_rl.sweep.previous_fold import model_of_previous_fold
-from finai_rl.sweep.pruning import ValidationLooks, looks_at
-from finai_rl.sweep.study import StudyTrial
+from finai_rl.sweep.trials.pruning import ValidationLooks, looks_at
 from finai_rl.tracking import COUNTED_TAG, NoTracker, Tracker
 
 if TYPE_CHECKING:

@@ -22,16 +22,16 @@ from finai_rl.experiment.market import load_split
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
-from finai_rl.sweep.going_on import (
+from finai_rl.sweep.outcome import Outcome, load_returns
+from finai_rl.sweep.queue import Job
+from finai_rl.sweep.trial import Train, Trial
+from finai_rl.sweep.trials.going_on import (
     close_left,
     holds_progress,
     same_store,
     set_aside,
     training_in,
 )
-from finai_rl.sweep.outcome import Outcome, load_returns
-from finai_rl.sweep.queue import Job
-from finai_rl.sweep.trial import Train, Trial
 from finai_rl.tracking.journal.file import Journal
 from finai_rl.train import train
 from tests.config.composition import composed
