@@ -18,8 +18,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from finai_rl.errors import InputError
 from finai_rl.sweep.context import StudyAddress, SweepContext
-from finai_rl.tracking.lifecycle import signals_wait
 from finai_rl.tracking.provenance import without_password
+from finai_rl.tracking.signals import signals_wait
 
 LOCK_SECONDS = 300
 _SQLITE = "sqlite:///"

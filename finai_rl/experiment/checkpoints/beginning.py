@@ -22,6 +22,7 @@ from finai_rl.experiment.learning.cloning import clone_rule
 from finai_rl.experiment.learning.training import reserve_folder
 from finai_rl.experiment.learning.warm_start import Start, start_agent
 from finai_rl.experiment.recording import log_run
+from finai_rl.tracking.signals import sigterm_raises
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -143,7 +144,8 @@ def checkpoints_of(
     try:
         if resumed is not None and further:
             store.take_over(CheckpointStore(resumed.source, 1), resumed.checkpoint)
-        yield checkpoints
+        with sigterm_raises():
+            yield checkpoints
         store.record({"finished": True})
         store.keep_last(1)
     except (KeyboardInterrupt, SystemExit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,12 @@ from tests.config.composition import composed
         ((), None, "Stopped before the first checkpoint: start it again"),
     ],
 )
-@pytest.mark.parametrize("end", [KeyboardInterrupt(), SystemExit(143)])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_stopped_says_how_to_go_on(
     overrides: tuple[str, ...],
     trained: bool | None,
     said: str,
-    end: BaseException,
+    sent: signal.Signals,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -45,8 +46,9 @@ def test_a_run_that_is_stopped_says_how_to_go_on(
     if trained is not None:
         start = Checkpoint(1200, {"trained": trained, "iterations": 3, "progress": ""}, [], [])
         resumed = Resumed(cfg, tmp_path, start, {}, further=False)
-    with pytest.raises(type(end)), checkpoints_of(cfg, tmp_path, resumed, can_go_on=True):
-        raise end
+    stopped = pytest.raises((KeyboardInterrupt, SystemExit))
+    with stopped, checkpoints_of(cfg, tmp_path, resumed, can_go_on=True):
+        signal.raise_signal(sent)
     assert caplog.messages[-1] == said.format(tmp_path)
 
 

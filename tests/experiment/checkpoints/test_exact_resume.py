@@ -16,7 +16,7 @@ from finai_rl.config.command import CONFIG_DIR
 from finai_rl.data.market import MarketData
 from finai_rl.experiment.checkpoints.store import CheckpointStore
 from finai_rl.experiment.checkpoints.training_state import record
-from finai_rl.tracking.lifecycle import sigterm_raises
+from finai_rl.tracking.signals import sigterm_raises
 from tests.experiment.checkpoints.resumed import (
     OUR_ENV,
     STEPS,
