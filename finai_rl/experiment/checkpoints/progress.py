@@ -91,7 +91,9 @@ class Checkpoints:
     @property
     def step(self) -> int | None:
         """The step of the last checkpoint; None while there is none."""
-        return self._written
+        # A signal may have come between the file and the note of it.
+        files = self.store.files()
+        return files[-1][0] if files else self._written
 
     @property
     def ends(self) -> bool:
