@@ -47,7 +47,9 @@ class MultirunRecord(Callback):
             _vary_members(config)
             _vary_seeds(config)
             _resolve_params(config)
-            if config.hydra.sweeper._target_ != STUDY_SWEEPER:
+            if config.hydra.sweeper._target_ == STUDY_SWEEPER:
+                _check_search(config)
+            else:
                 _open.session = _session(config).__enter__()
         except (InputError, HydraException) as error:
             if os.environ.get("HYDRA_FULL_ERROR") == "1":
@@ -59,6 +61,19 @@ def _refuse(message: str) -> NoReturn:
     # Hydra turns what a callback raises into a warning.
     print(message, file=sys.stderr)
     raise SystemExit(1) from None
+
+
+def _check_search(config: DictConfig) -> None:
+    """Refuse numbers that are out of bounds before Hydra builds the pruner, which would say less.
+
+    Raises:
+        InputError: Names each.
+    """
+    from finai_rl.config.limits.search import search_problems
+
+    node: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+    if problems := list(search_problems(node)):
+        raise InputError("\n".join(problems))
 
 
 def _vary_members(config: DictConfig) -> None:

@@ -69,6 +69,10 @@ class Outcome:
         """Return this outcome in another state."""
         return replace(self, state=state, value=value, reason=reason)
 
+    def gone_on_with(self, now: Outcome) -> Outcome:
+        """Return the outcome of a next attempt that goes on with this one."""
+        return replace(now, scores=self.scores, run_id=self.run_id, seed_runs=self.seed_runs)
+
     def save(self) -> None:
         """Write the file, whole or not at all."""
         folder = Path(self.folder)
@@ -102,5 +106,6 @@ def load_returns(folder: Path) -> FloatArray | None:
     file = folder / RETURNS_FILE
     if not file.is_file():
         return None
-    returns: FloatArray = pd.read_csv(file)["return"].to_numpy(float)
+    table = pd.read_csv(file, float_precision="round_trip")
+    returns: FloatArray = table["return"].to_numpy(float)
     return returns

@@ -23,6 +23,7 @@ from finai_rl.sweep.grid import NumberedGrid
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.space import SearchSpace
 from finai_rl.sweep.study import locked, opened, set_state
+from finai_rl.sweep.trials.going_on import forget, holds_progress
 from finai_rl.tracking.journal.file import is_silent
 from finai_rl.tracking.lifecycle import is_gone, process_tags
 
@@ -65,17 +66,19 @@ class Job:
         ]
 
     def again(self) -> Job:
-        """Return the next attempt at this trial."""
+        """Return the next attempt at this trial; it goes on where this one left progress."""
         attempt = self.attempt + 1
-        folder = _unused(trial_folder(self.folder.parent, self.number, attempt))
+        fresh = trial_folder(self.folder.parent, self.number, attempt)
+        folder = self.folder if holds_progress(self.folder) else _unused(fresh)
         return replace(self, attempt=attempt, folder=folder)
 
 
 class TrialQueue:
     """Queues the trials of a study and records their outcomes.
 
-    A trial that was interrupted goes back into the queue under its number and with its
-    parameters: a search that was killed and gone on with has the trials of one that was not.
+    A trial that was interrupted goes back into the queue under its number and with its parameters,
+    and in its folder where it left a checkpoint: a search that was killed and gone on with has the
+    trials of one that was not.
 
     Args:
         address: Of the study, which exists.
@@ -84,7 +87,8 @@ class TrialQueue:
         seed: Of a sampler that takes one and is given none.
         n_trials: How many trials there are in all.
         folder: The trials' folders go below it.
-        on_killed: Told of every attempt whose process died.
+        on_killed: Told of every attempt whose process died, and that the next one cannot go on
+            with.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -140,6 +144,7 @@ class TrialQueue:
         """Note that a trial failed, as the process of each of its attempts died."""
         failed = killed.ended(states.FAIL, reason=f"its process died {killed.attempt} times")
         failed.save()
+        forget(Path(failed.folder))
         self._on_killed(failed)
         self.tell(failed)
 
@@ -177,7 +182,9 @@ class TrialQueue:
             trial = study.ask()
             overrides = self._space.suggest(trial)
             attempt = int(trial.user_attrs.get(ATTEMPT, 0)) + 1
-            folder = _unused(trial_folder(self._folder, trial.number, attempt))
+            before = Path(trial.user_attrs.get(FOLDER, ""))
+            fresh = trial_folder(self._folder, trial.number, attempt)
+            folder = before if holds_progress(before) else _unused(fresh)
             known = {PROCESS: process_tags(), ATTEMPT: attempt, FOLDER: str(folder)}
             for name, value in known.items():
                 trial.set_user_attr(name, value)
@@ -224,13 +231,17 @@ class TrialQueue:
             return
         if outcome is not None and outcome.state == states.RUNNING:
             self._mark_killed(outcome)
-        log.warning("Trial %d was interrupted: it will be run again", trial.number)
+        goes_on = outcome is not None and holds_progress(Path(outcome.folder))
+        will = "goes on from its last checkpoint" if goes_on else "will be run again"
+        log.warning("Trial %d was interrupted: it %s", trial.number, will)
         set_state(study, trial, TrialState.WAITING)
 
     def _mark_killed(self, outcome: Outcome) -> Outcome:
         killed = outcome.ended(states.KILLED, reason="its process died")
         killed.save()
-        self._on_killed(killed)
+        # The run of a trial that goes on goes on, too; told late, its end would come after that.
+        if not holds_progress(Path(killed.folder)):
+            self._on_killed(killed)
         return killed
 
 

@@ -18,8 +18,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from finai_rl.errors import InputError
 from finai_rl.sweep.context import StudyAddress, SweepContext
-from finai_rl.tracking.lifecycle import signals_wait
 from finai_rl.tracking.provenance import without_password
+from finai_rl.tracking.signals import signals_wait
 
 LOCK_SECONDS = 300
 _SQLITE = "sqlite:///"
@@ -166,11 +166,16 @@ class StudyTrial:
         self._known = frozen.last_step if frozen.last_step is not None else -1
 
     def report(self, step: int, value: float) -> bool:
-        """Report an intermediate value and return whether the pruner would end the trial."""
-        if step <= self._known:
+        """Report an intermediate value and return whether the pruner would end the trial.
+
+        What an earlier attempt reported stands: of its last value alone it is not known what the
+        pruner said.
+        """
+        if step < self._known:
             return False
         with signals_wait():
-            self._trial.report(value, step)
+            if step > self._known:
+                self._trial.report(value, step)
             return bool(self._trial.should_prune())
 
 

@@ -17,7 +17,6 @@ from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 from omegaconf import DictConfig, OmegaConf, open_dict
 from optuna.trial import TrialState
 
-from finai_rl.config.limits.search import search_problems
 from finai_rl.errors import InputError
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep import study as studies
@@ -59,7 +58,7 @@ class StudySweeperImpl(OptunaSweeperImpl):
     def __init__(
         self, pruner: Any, conditional: Any, retries: int, seed: int, **settings: Any
     ) -> None:
-        # The named plugin asserts it without a word; `search_problems` says what it may be.
+        # The named plugin asserts what `search_problems` has refused in words.
         rate = settings["max_failure_rate"]
         super().__init__(**{**settings, "max_failure_rate": 0.5})
         self.max_failure_rate = rate
@@ -223,12 +222,12 @@ class StudySweeperImpl(OptunaSweeperImpl):
 
 
 def _refuse(node: Mapping[str, Any], overrides: Sequence[str]) -> None:
-    """Refuse settings of the sweeper that are out of bounds, or that a search does not use.
+    """Refuse settings of the sweeper that a search does not use.
 
     Raises:
         InputError: Names them, and what to set instead.
     """
-    problems = [*search_problems(node)]
+    problems = []
     if node.get("search_space"):
         problems.append(
             "hydra.sweeper.search_space: has no effect; give ranges in hydra.sweeper.params"

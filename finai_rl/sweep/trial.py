@@ -21,10 +21,18 @@ from finai_rl.experiment.learning.hooks import TrainingHooks
 from finai_rl.statistics.seeds import aggregate
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import SweepContext
-from finai_rl.sweep.outcome import Outcome, save_returns
+from finai_rl.sweep.outcome import Outcome, load_returns, save_returns
 from finai_rl.sweep.previous_fold import model_of_previous_fold
-from finai_rl.sweep.pruning import ValidationLooks, looks_at
 from finai_rl.sweep.study import StudyTrial
+from finai_rl.sweep.trials.going_on import (
+    close_left,
+    forget,
+    left_by,
+    same_store,
+    set_aside,
+    training_in,
+)
+from finai_rl.sweep.trials.pruning import ValidationLooks, looks_at
 from finai_rl.tracking import COUNTED_TAG, NoTracker, Tracker
 
 if TYPE_CHECKING:
@@ -35,11 +43,12 @@ if TYPE_CHECKING:
     from finai_rl.data.split import Split
     from finai_rl.experiment.backtests.holdout import Holdout, HoldoutReport
     from finai_rl.experiment.backtests.holdout_blocks import HoldoutBlocks
+    from finai_rl.experiment.checkpoints.resume import Resumed
     from finai_rl.type_aliases import FloatArray
 
 log = logging.getLogger(__name__)
 
-Train = Callable[[DictConfig, Path, TrainingHooks], float]
+Train = Callable[[DictConfig, Path, TrainingHooks, "Resumed | None"], float]
 
 
 class TrialKilled(RuntimeError):
@@ -48,6 +57,9 @@ class TrialKilled(RuntimeError):
 
 class Trial:
     """One trial of a sweep, with all its seeds.
+
+    Where an attempt of a search was interrupted in this folder, the next one goes on with it: seeds
+    that were trained stay, the one in training goes on from its checkpoint, in the same MLflow run.
 
     Args:
         cfg: The job's checked config.
@@ -62,12 +74,15 @@ class Trial:
         self.cfg, self.context = _within_cores(cfg, context), context
         self._folder, self._with_seed = folder, with_seed
         number = cfg.sweep.trial if cfg.sweep.trial is not None else HydraConfig.get().job.num
-        self.outcome = Outcome(
+        known = Outcome(
             int(number), cfg.sweep.attempt or 1, states.RUNNING, params=_swept(), folder=str(folder)
         )
+        before = left_by(folder, known.number, cfg.sweep.seeds) if context.study else None
+        self._goes_on = before is not None
+        self.outcome = known if before is None else before.gone_on_with(known)
         self.tracker: Tracker = NoTracker()
         self.study = StudyTrial(context, int(number)) if context.study else None
-        self._returns: list[FloatArray] = []
+        self._returns = self._returns_of_seeds(len(self.outcome.scores))
         self._dates: list[str] = []
 
     def run(self, train: Train) -> float:
@@ -105,11 +120,12 @@ class Trial:
 
     _look: Sequence[float] = ()
 
-    def opened(self, tracker: Tracker, *, of_seed: bool = False) -> None:
-        """Mark an MLflow run as the trial's own, or as one of its seeds'."""
+    def opened(self, tracker: Tracker, seed: int | None = None) -> None:
+        """Mark an MLflow run as the trial's own, or as that of one of its seeds, from 0."""
         known = {"sweep.trial": str(self.outcome.number)}
-        if of_seed:
-            runs = [*self.outcome.seed_runs, *([tracker.run_id] if tracker.run_id else [])]
+        if seed is not None:
+            run_ids = [tracker.run_id] if tracker.run_id else []
+            runs = [*self.outcome.seed_runs[:seed], *run_ids]
             self.outcome = replace(self.outcome, seed_runs=runs)
             tracker.set_tags({**known, "sweep.level": "seed"})
             return
@@ -119,7 +135,12 @@ class Trial:
         state = {"sweep.level": "trial", "sweep.state": states.RUNNING}
         if self.context.study is not None:
             state["sweep.study"] = self.context.study.name
-        tracker.set_tags({**known, **state, "sweep.attempt": str(self.outcome.attempt)})
+        known |= {**state, "sweep.attempt": str(self.outcome.attempt)}
+        if not self._goes_on:
+            tracker.set_tags(known)
+            return
+        tracker.set_tags(known, instead_of=("sweep.reason",))
+        tracker.rename(self.outcome.run_name)
 
     def score_of(self, value: float, ruined_on: str | None) -> float:
         """Return a seed's objective: that of the backtest, or the penalty of a ruined account."""
@@ -128,8 +149,9 @@ class Trial:
             return value
         return float(-penalty if self.context.direction == "minimize" else penalty)
 
-    def scored(self, score: float, dates: list[str], returns: FloatArray) -> None:
-        """Record a seed's final objective and daily returns."""
+    def scored(self, score: float, dates: list[str], returns: FloatArray, folder: Path) -> None:
+        """Record a seed's final objective and daily returns, and these in its folder."""
+        save_returns(folder, dates, returns)
         self.outcome = replace(self.outcome, scores=[*self.outcome.scores, score])
         self._returns, self._dates, self._look = [*self._returns, returns], dates, ()
         self.outcome.save()
@@ -157,14 +179,20 @@ class Trial:
         cfg = self._nested(self.cfg, self.outcome.run_name, self.context.parent_run_id)
         tracker: Tracker = build(cfg.tracking, "tracking")
         tracker.journal_in(self._folder)
+        if self.outcome.run_id is not None and same_store(self._folder, cfg):
+            tracker.reopen(self.outcome.run_id)
+        done = len(self.outcome.scores)
         with tracker:
             self.opened(tracker)
             tracker.log_config(plain(cfg), list(HydraConfig.get().overrides.task))
             for number, seed in enumerate(seeds):
-                name = f"trial-{self.outcome.number}-seed-{seed}"
-                one = _within_cores(self._with_seed(seed), self.context)
-                one = self._nested(one, name, tracker.run_id)
-                self._train_one(train, one, self._folder / f"seed_{seed}", number)
+                if number < done - 1:
+                    continue
+                if number >= done:
+                    name = f"trial-{self.outcome.number}-seed-{seed}"
+                    one = _within_cores(self._with_seed(seed), self.context)
+                    one = self._nested(one, name, tracker.run_id)
+                    self._train_one(train, one, self._folder / f"seed_{seed}", number)
                 if self.last_score is not None:
                     tracker.log_metrics({"objective": self.last_score}, number)
                 step = (number + 1) * (self.cfg.sweep.evaluations + 1)
@@ -192,8 +220,11 @@ class Trial:
             before = model_of_previous_fold(cfg, multirun, self.outcome.params)
             hooks.init_from = None if before is None else str(before)
         folder.mkdir(parents=True, exist_ok=True)
+        resumed = training_in(folder, cfg) if hooks.can_go_on else None
+        if resumed is None and hooks.can_go_on:
+            hooks.left = set_aside(folder)
         try:
-            value = train(cfg, folder, hooks)
+            value = train(cfg, folder, hooks, resumed)
         except InputError:
             # An objective that is undefined because the account was ruined has its own score.
             if hooks.ruined_on is None or self.cfg.sweep.ruined is None:
@@ -201,11 +232,19 @@ class Trial:
             value = float("nan")
         if hooks.ruined_on is not None and self.cfg.sweep.ruined is None:
             raise InputError(f"the account was ruined on {hooks.ruined_on}")
-        self.scored(self.score_of(value, hooks.ruined_on), hooks.dates, hooks.returns)
+        self.scored(self.score_of(value, hooks.ruined_on), hooks.dates, hooks.returns, folder)
+
+    def _returns_of_seeds(self, count: int) -> list[FloatArray]:
+        """Return what seeds that an earlier attempt trained left of their daily returns."""
+        folders = [self._folder / f"seed_{self.cfg.seed + number}" for number in range(count)]
+        found = [load_returns(folder) for folder in folders]
+        return [returns for returns in found if returns is not None]
 
     def _end(self, state: str, value: float | None, reason: str | None) -> None:
         self.outcome = self.outcome.ended(state, value, reason)
         self.outcome.save()
+        if self.outcome.is_final and self.context.study is not None:
+            forget(self._folder)
         if self.outcome.run_id is not None:
             tags = {"sweep.state": state, **({"sweep.reason": reason} if reason else {})}
             self.tracker.set_tags(tags)
@@ -216,11 +255,12 @@ class _SeedHooks(TrainingHooks):
     """Seals, scores and prunes the training of one seed of a trial."""
 
     prints_summary = False
-    # A trial that was killed is trained anew.
-    can_go_on = False
+    left: Path | None = None
 
     def __init__(self, trial: Trial, cfg: DictConfig, number: int) -> None:
         self._trial, self._cfg, self._number = trial, cfg, number
+        # The jobs of a grid are not started again.
+        self.can_go_on = trial.context.study is not None
         self._tracker: Tracker = NoTracker()
         self._n_days = 0
         self.ruined_on: str | None = None
@@ -233,7 +273,12 @@ class _SeedHooks(TrainingHooks):
 
     def on_run_start(self, tracker: Tracker) -> None:
         self._tracker = tracker
-        self._trial.opened(tracker, of_seed=self._trial.cfg.sweep.seeds > 1)
+        several = self._trial.cfg.sweep.seeds > 1
+        self._trial.opened(tracker, self._number if several else None)
+        if self.left is not None:
+            seed = f"-seed-{self._cfg.seed}" if several else ""
+            name = f"trial-{self._trial.outcome.number}{seed}-killed"
+            close_left(tracker, self.left, name)
 
     def callbacks(
         self, agent: BaseAlgorithm, env: VecEnv, steps: int, holdout: Holdout | HoldoutBlocks

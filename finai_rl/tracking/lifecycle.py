@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, RunTag
 
 from finai_rl.errors import StoppedEarly
 from finai_rl.tracking.provenance import without_password
+from finai_rl.tracking.signals import SIGTERM_EXIT_CODE
 
-SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 MAX_TAG = 8000
 TRACE_LINES = 15
 GONE = "process is gone"
@@ -63,56 +59,6 @@ def run_end(error: BaseException | None) -> RunEnd:
     trace = without_password("".join(traceback.format_exception(error)))
     last_lines = "\n".join(trace.splitlines()[-TRACE_LINES:])[-MAX_TAG:]
     return RunEnd("FAILED", {"failure": failure, "failure.trace": last_lines}, trace)
-
-
-@contextmanager
-def sigterm_raises() -> Iterator[None]:
-    """Turn SIGTERM into ``SystemExit(143)``, so that ``with`` and ``finally`` blocks run.
-
-    Only the main thread may install a handler: in another one this does nothing.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGTERM, _exit_on_sigterm)
-    try:
-        yield
-    finally:
-        # None stands for a handler that was not installed from Python.
-        signal.signal(signal.SIGTERM, signal.SIG_DFL if previous is None else previous)
-
-
-@contextmanager
-def signals_wait() -> Iterator[None]:
-    """Delay SIGINT and SIGTERM until the end of a database call; a second one does not wait.
-
-    What a signal raises in the middle of a write can leave the database locked by this very
-    process, which then cannot record its own end.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    waiting: list[int] = []
-    previous: dict[int, Any] = {}
-
-    def restore() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-
-    def wait(signum: int, frame: FrameType | None) -> None:
-        waiting.append(signum)
-        if len(waiting) > 1:
-            restore()
-            signal.raise_signal(signum)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        previous[number] = signal.signal(number, wait)
-    try:
-        yield
-    finally:
-        restore()
-        if len(waiting) == 1:
-            signal.raise_signal(waiting[0])
 
 
 def process_tags() -> dict[str, str]:
@@ -183,10 +129,11 @@ def silent_for(tags: Mapping[str, str], now: float | None = None) -> str | None:
 
 def reopen_run(client: MlflowClient, run_id: str, tags: Mapping[str, str]) -> None:
     """Let a run that was opened before go on, with tags that name its process."""
+    # Its process first: another one would close a run that is open and whose process is gone.
+    client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
     client.update_run(run_id, status="RUNNING")
     for tag in END_TAGS & client.get_run(run_id).data.tags.keys():
         client.delete_tag(run_id, tag)
-    client.log_batch(run_id, tags=[RunTag(*tag) for tag in tags.items()])
 
 
 def close_run(client: MlflowClient, run_id: str, name: str, tags: Mapping[str, str]) -> None:
@@ -207,10 +154,6 @@ def is_gone(tags: Mapping[str, str]) -> bool:
     if not pid.isdigit() or not start:
         return False
     return _process_start(int(pid)) != start
-
-
-def _exit_on_sigterm(signum: int, frame: FrameType | None) -> NoReturn:
-    raise SystemExit(SIGTERM_EXIT_CODE)
 
 
 def _process_start(pid: int) -> str | None:

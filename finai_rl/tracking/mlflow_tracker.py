@@ -21,11 +21,12 @@ from finai_rl.tracking.history.trainings import count_trials
 from finai_rl.tracking.journal.catching_up import catch_up, journals_below
 from finai_rl.tracking.journal.file import Journal
 from finai_rl.tracking.journal.record import RunRecord
-from finai_rl.tracking.lifecycle import run_end, signals_wait, sigterm_raises
+from finai_rl.tracking.lifecycle import run_end
 from finai_rl.tracking.models.model import PolicyFiles, save_policy
 from finai_rl.tracking.outage import brief
 from finai_rl.tracking.params import CONFIG_ARTIFACT, allowed_key, flatten, to_yaml
 from finai_rl.tracking.provenance import note_tag
+from finai_rl.tracking.signals import signals_wait, sigterm_raises
 from finai_rl.tracking.store import MLflowStore
 from finai_rl.tracking.system_metrics import SystemMetrics
 from finai_rl.tracking.tracker import LoggedPolicy, Tracker, TrainedAgent

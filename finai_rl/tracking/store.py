@@ -18,9 +18,9 @@ from mlflow.exceptions import MlflowException
 from finai_rl.tracking.access import access_advice
 from finai_rl.tracking.environment import quiet, short_patience
 from finai_rl.tracking.history.trainings import PARENT_TAG
-from finai_rl.tracking.lifecycle import signals_wait
 from finai_rl.tracking.outage import brief, is_outage
 from finai_rl.tracking.provenance import without_password
+from finai_rl.tracking.signals import signals_wait
 from finai_rl.tracking.store_choice import address, setting_of
 from finai_rl.tracking.tracker import StoreUnreachable, TrackingError
 

@@ -72,3 +72,31 @@ def test_a_single_run_has_a_single_seed(capsys: pytest.CaptureFixture[str]) -> N
 def test_seeds_and_a_seed_on_one_command_line_are_refused() -> None:
     with pytest.raises(InputError, match="seeds: has no effect beside seed"):
         params(multirun_of("seeds=[1,2]", "seed=5"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (("pruner.interval_steps=0",), "pruner.interval_steps: must be at least 1, got 0"),
+        (("max_failure_rate=2",), "max_failure_rate: must be from 0 to 1, got 2.0"),
+        (("sampler.n_ei_candidates=0",), "sampler.n_ei_candidates: must be at least 1, got 0"),
+        (
+            ("/pruner=hyperband", "pruner.max_resource=2", "pruner.min_resource=3"),
+            "pruner.max_resource: must be at least min_resource, 3, got 2",
+        ),
+        (
+            ("/sampler=nsgaii", "sampler.population_size=1"),
+            "sampler.population_size: must be at least 2, got 1",
+        ),
+    ],
+)
+def test_numbers_of_a_search_are_refused_by_key(
+    overrides: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [
+        f"hydra/sweeper{text}" if text.startswith("/") else f"hydra.sweeper.{text}"
+        for text in overrides
+    ]
+    with pytest.raises(SystemExit):
+        MultirunRecord().on_multirun_start(multirun_of("sweep=a2c", *words))
+    assert capsys.readouterr().err == f"hydra.sweeper.{said}\n"

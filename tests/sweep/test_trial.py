@@ -69,7 +69,7 @@ def trained(
 ) -> Train:
     """A training that scores what a function of its config says."""
 
-    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks, *_: object) -> float:
         report: Any = SimpleNamespace(ruined_on=ruined_on, returns=daily(values))
         tracker: Any = SimpleNamespace(run_id=f"run-{cfg.seed}", set_tags=dict, rename=str)
         hooks.on_split(SPLIT)
@@ -135,8 +135,8 @@ def test_the_agents_seed_is_that_of_its_training(tmp_path: Path) -> None:
 def test_returns_are_those_of_the_mean_of_the_seeds(tmp_path: Path) -> None:
     falling = [100.0 * 0.97**day for day in range(len(DAYS))]
 
-    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
-        return trained(lambda cfg: 1.0, falling if cfg.seed else GROWING)(cfg, folder, hooks)
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks, *_: object) -> float:
+        return trained(lambda cfg: 1.0, falling if cfg.seed else GROWING)(cfg, folder, hooks, None)
 
     new_trial(tmp_path, context(), "sweep.seeds=2").run(train)
     returns = load_returns(tmp_path)
@@ -201,8 +201,8 @@ def test_what_went_wrong_is_raised_in_a_grid_and_told_in_a_search(
 def test_an_objective_that_is_no_number_fails_the_trial(
     tmp_path: Path, search: StudyAddress
 ) -> None:
-    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
-        trained(lambda cfg: 1.0)(cfg, folder, hooks)
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks, *_: object) -> float:
+        trained(lambda cfg: 1.0)(cfg, folder, hooks, None)
         return float("nan")
 
     trial = new_trial(tmp_path, context(search), "sweep.trial=0")
@@ -211,7 +211,7 @@ def test_an_objective_that_is_no_number_fails_the_trial(
 
 
 def test_days_that_the_seal_forbids_fail_the_trial(tmp_path: Path, search: StudyAddress) -> None:
-    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks, *_: object) -> float:
         longer = split_by_fraction(generated_market(n_days=50, n_stocks=2), validation=0.3)
         hooks.on_split(longer)
         raise AssertionError("it went on")
@@ -240,7 +240,7 @@ class LookedAt:
 def learning(looks: list[float], score: float) -> Train:
     """A training with looks at validation, as the callbacks of its hooks make them."""
 
-    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks, *_: object) -> float:
         agent: Any = SimpleNamespace(
             num_timesteps=0, get_env=lambda: None, logger=SimpleNamespace()
         )
@@ -335,7 +335,7 @@ def test_without_a_pruner_there_are_no_looks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt(), SystemExit(143)])
 def test_a_trial_that_is_told_to_end_is_killed(tmp_path: Path, end: BaseException) -> None:
-    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks, *_: object) -> float:
         raise end
 
     with pytest.raises(type(end)):
@@ -345,7 +345,7 @@ def test_a_trial_that_is_told_to_end_is_killed(tmp_path: Path, end: BaseExceptio
 
 
 def test_a_worker_that_is_told_to_end_leaves_the_others_alone(tmp_path: Path) -> None:
-    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks, *_: object) -> float:
         raise SystemExit(143)
 
     sweep = SweepContext(os.getppid(), 2, SEAL)
@@ -355,9 +355,9 @@ def test_a_worker_that_is_told_to_end_leaves_the_others_alone(tmp_path: Path) ->
 
 
 def test_a_running_trial_can_be_seen(tmp_path: Path) -> None:
-    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks) -> float:
+    def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks, *_: object) -> float:
         assert outcome_of(tmp_path).state == "RUNNING"
-        return trained(lambda cfg: 1.0)(cfg, folder, hooks)
+        return trained(lambda cfg: 1.0)(cfg, folder, hooks, None)
 
     assert new_trial(tmp_path, context()).run(train) == 1.0
 

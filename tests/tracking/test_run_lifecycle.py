@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from finai_rl.tracking.lifecycle import _process_start, is_gone, process_tags, sigterm_raises
+from finai_rl.tracking.lifecycle import _process_start, is_gone, process_tags
+from finai_rl.tracking.signals import sigterm_raises
 from finai_rl.tracking.store import MLflowStore
 
 RUN = """

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from finai_rl.tracking.lifecycle import SIGTERM_EXIT_CODE, signals_wait, sigterm_raises
+from finai_rl.tracking.signals import SIGTERM_EXIT_CODE, signals_wait, sigterm_raises
 
 
 def call(*sent: signal.Signals, done: list[str], fails: bool = False) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,19 +32,30 @@ def run_folder_of(resume: str, output_root: str) -> Path | None:
 
     Args:
         resume: The folder, the id of its MLflow run, or ``latest``: the run below ``output_root``
-            that has written a checkpoint last.
+            that has written a checkpoint last, trials of searches left out.
         output_root: Where runs are looked for.
     """
     folder = Path(resume).expanduser()
     if resume != LATEST and folder.is_dir():
         return folder.absolute()
     below = Path(output_root).expanduser()
-    records = sorted(_records(below), key=_last_written)
-    folders = [file.parents[1].absolute() for file in records]
-    if resume == LATEST:
-        return folders[-1] if folders else None
-    found = [one for one in folders if (record_of(one) or {}).get("run_id") == resume]
-    return found[-1] if found else None
+    found = sorted(_records(below), key=_last_written)
+    for folder in (file.parents[1].absolute() for file in reversed(found)):
+        record = record_of(folder) or {}
+        is_latest = resume == LATEST and not is_of_a_search(record.get("config", {}))
+        if is_latest or record.get("run_id") == resume:
+            return folder
+    return None
+
+
+def is_of_a_search(config: Mapping[str, Any]) -> bool:
+    """Return whether a run's config is that of a search's trial, which the search goes on with.
+
+    Example:
+        >>> is_of_a_search({"sweep": {"trial": 3}}), is_of_a_search({"sweep": {"trial": None}})
+        (True, False)
+    """
+    return (config.get("sweep") or {}).get("trial") is not None
 
 
 def folder_to_go_on_in(resume: str | None, output_root: str, otherwise: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,12 +14,15 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from finai_rl.config.build import plain
+from finai_rl.config.overrides import override
+from finai_rl.config.runs.folders import is_of_a_search
 from finai_rl.experiment.checkpoints.progress import Checkpoints
 from finai_rl.experiment.checkpoints.store import CheckpointStore
 from finai_rl.experiment.learning.cloning import clone_rule
 from finai_rl.experiment.learning.training import reserve_folder
 from finai_rl.experiment.learning.warm_start import Start, start_agent
 from finai_rl.experiment.recording import log_run
+from finai_rl.tracking.signals import sigterm_raises
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
     from finai_rl.experiment.checkpoints.resume import Resumed
     from finai_rl.experiment.environments import Environments
     from finai_rl.tracking import Tracker
+
+log = logging.getLogger(__name__)
 
 
 def start_of(
@@ -113,6 +120,8 @@ def checkpoints_of(
 ) -> Iterator[Checkpoints | None]:
     """Give the checkpoints of a run while it trains; when it has finished, the last one stays.
 
+    A run that a signal ends says how it goes on.
+
     Args:
         cfg: The run's checked config.
         folder: The run folder.
@@ -131,11 +140,30 @@ def checkpoints_of(
     store = CheckpointStore(folder, cfg.checkpoints_kept)
     store.acquire()
     start, further = (None, False) if resumed is None else (resumed.checkpoint, resumed.further)
+    checkpoints = Checkpoints(folder, cfg.checkpoint_every, store, start, further=further)
     try:
         if resumed is not None and further:
             store.take_over(CheckpointStore(resumed.source, 1), resumed.checkpoint)
-        yield Checkpoints(folder, cfg.checkpoint_every, store, start, further=further)
+        with sigterm_raises():
+            yield checkpoints
         store.record({"finished": True})
         store.keep_last(1)
+    except (KeyboardInterrupt, SystemExit):
+        log.warning(_how_to_go_on(cfg, folder, checkpoints))
+        raise
     finally:
         store.release()
+
+
+def _how_to_go_on(cfg: DictConfig, folder: Path, checkpoints: Checkpoints) -> str:
+    if checkpoints.step is None:
+        return "Stopped before the first checkpoint: start it again"
+    where = f"Stopped at step {checkpoints.step:,}"
+    if checkpoints.ends:
+        where = f"Stopped after training, at step {checkpoints.step:,}"
+    if is_of_a_search(plain(cfg)):
+        return f"{where}; the search's command, started again, goes on with this trial"
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    resume = shlex.quote(override("resume", str(shown)))
+    left = ", to the backtest" if checkpoints.ends else ""
+    return f"{where}; go on with: python -m finai_rl.train {resume}{left}"

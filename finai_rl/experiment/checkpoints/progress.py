@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import platform
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from finai_rl.config.overrides import override
 from finai_rl.errors import InputError
 from finai_rl.experiment.checkpoints.iterations import (
     before_each_iteration,
@@ -73,6 +71,7 @@ class Checkpoints:
         self._waiting = start
         self._iterations = 0
         self._written = None if start is None else start.step
+        self._ended = False
         self._request = StopRequest()
 
     @property
@@ -88,6 +87,18 @@ class Checkpoints:
         if self._start is None or self._further:
             return False
         return bool(self._start.values["trained"])
+
+    @property
+    def step(self) -> int | None:
+        """The step of the last checkpoint; None while there is none."""
+        # A signal may have come between the file and the note of it.
+        files = self.store.files()
+        return files[-1][0] if files else self._written
+
+    @property
+    def ends(self) -> bool:
+        """Whether the last checkpoint is that of this training's end."""
+        return self._ended or self.is_trained
 
     @contextmanager
     def kept(
@@ -162,37 +173,31 @@ class Checkpoints:
         except OSError as error:
             log.warning("The checkpoint of step %s was not written: %s", f"{step:,}", error)
             return False
-        self._written = step
+        self._written, self._ended = step, trained
         return True
+
+    def end(self, agent: BaseAlgorithm, callbacks: Sequence[BaseCallback]) -> None:
+        """Write the checkpoint of a training's end, and obey a signal of its last iteration."""
+        self.write(agent, callbacks, trained=True)
+        if self._request.signal is not None:
+            self._request.obey()
 
     def _at_iteration(self, agent: BaseAlgorithm, callbacks: Sequence[BaseCallback]) -> None:
         if self._waiting is not None:
             self.restore(agent, callbacks)
         step = int(agent.num_timesteps)
         if self._request.signal is not None:
-            self._stop(agent, callbacks)
+            if self._written != step:
+                self.write(agent, callbacks)
+            self._request.obey()
         elif self._every and step // self._every > (self._written or 0) // self._every:
             self.write(agent, callbacks)
         self._iterations += 1
-
-    def _stop(self, agent: BaseAlgorithm, callbacks: Sequence[BaseCallback]) -> None:
-        if self._written == agent.num_timesteps or self.write(agent, callbacks):
-            resume = shlex.quote(override("resume", _shown(self._run_folder)))
-            log.warning(
-                "Stopped at step %s; go on with: python -m finai_rl.train %s",
-                f"{agent.num_timesteps:,}",
-                resume,
-            )
-        self._request.obey()
 
 
 def _ring(agent: BaseAlgorithm, steps: int) -> Ring | None:
     buffer = getattr(agent, "replay_buffer", None)
     return Ring(buffer, steps) if ring_arrays(buffer) else None
-
-
-def _shown(folder: Path) -> str:
-    return str(folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder)
 
 
 def versions() -> dict[str, str]:

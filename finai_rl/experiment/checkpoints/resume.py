@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,13 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from finai_rl.config.build import plain
 from finai_rl.config.check import check
-from finai_rl.config.runs.folders import LATEST, record_of, run_folder_of
+from finai_rl.config.runs.folders import LATEST, is_of_a_search, record_of, run_folder_of
+from finai_rl.config.safety.secrets import config_without_secrets
 from finai_rl.errors import ConfigError
 from finai_rl.experiment.checkpoints.progress import versions
 from finai_rl.experiment.checkpoints.store import Checkpoint, CheckpointStore
 from finai_rl.experiment.learning.model_inputs import ModelInputs
+from finai_rl.tracking.params import flatten
 
 if TYPE_CHECKING:
     from finai_rl.data.split import Split
@@ -133,6 +135,10 @@ def resumed(cfg: DictConfig) -> Resumed | None:
         where = folder or f"{cfg.resume}, below output_root={cfg.output_root}"
         raise ConfigError([f"resume: {where}: {said}; give {FORMS}"])
     further = bool(record.get("finished"))
+    if is_of_a_search(record.get("config", {})):
+        raise ConfigError(
+            [f"resume: {folder} is a trial of a search; the search's command goes on with it"]
+        )
     own = _with_changes(cfg, record, folder, further)
     store = CheckpointStore(folder, own.checkpoints_kept)
     checkpoint = store.latest()
@@ -148,10 +154,38 @@ def resumed(cfg: DictConfig) -> Resumed | None:
     return Resumed(own, folder, checkpoint, record, further)
 
 
+def resumed_in(folder: Path, cfg: DictConfig, may_change: Sequence[str]) -> Resumed | None:
+    """Return where a training that was broken off goes on in its own folder, with its own config.
+
+    Args:
+        folder: The run folder.
+        cfg: The checked config.
+        may_change: Beginnings of settings that may differ from those it was begun with.
+
+    Returns:
+        None where it has to begin anew: nothing is there, no checkpoint is whole, or another
+        setting differs, which the log says.
+    """
+    record = record_of(folder)
+    checkpoint = None if record is None else CheckpointStore(folder, cfg.checkpoints_kept).latest()
+    if record is None or checkpoint is None:
+        return None
+    there, here = (flatten(config_without_secrets(one)) for one in (record["config"], plain(cfg)))
+    apart = [
+        key
+        for key in sorted(there.keys() | here.keys())
+        if there.get(key) != here.get(key) and not key.startswith(tuple(may_change))
+    ]
+    if apart:
+        log.warning("%s was trained with another %s: begun anew", folder, ", ".join(apart))
+        return None
+    return Resumed(cfg, folder, checkpoint, record, further=False)
+
+
 def _with_changes(
     cfg: DictConfig, record: Mapping[str, Any], folder: Path, further: bool
 ) -> DictConfig:
-    own = check(OmegaConf.create(record["config"]))
+    own = check(OmegaConf.create(_with_secrets(record["config"], plain(cfg))))
     command: Any = HydraConfig.instance().cfg
     choices, overrides = command.hydra.runtime.choices, list(command.hydra.overrides.task)
     may_change = (*MAY_CHANGE, *(LONGER if further else ()))
@@ -175,6 +209,20 @@ def _with_changes(
         command.hydra.runtime.choices = record["choices"]
         command.hydra.overrides.task = [*record["overrides"], *changed]
     return own
+
+
+def _with_secrets(there: Mapping[str, Any], here: Any) -> dict[str, Any]:
+    """Return a recorded config with secrets of the command's, where else both are the same."""
+    if not isinstance(here, Mapping):
+        return dict(there)
+    clean = config_without_secrets(here)
+    found: dict[str, Any] = {}
+    for key, value in there.items():
+        if isinstance(value, Mapping):
+            found[key] = _with_secrets(value, here.get(key))
+        else:
+            found[key] = here[key] if key in here and clean[key] == value else value
+    return found
 
 
 def _of(cfg: DictConfig, key: str) -> Any:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from finai_rl.agents.whole_file import written_whole
 from finai_rl.config.runs.folders import RECORD_FILE, RESUME_FOLDER
+from finai_rl.config.safety.secrets import config_without_secrets
 from finai_rl.errors import InputError
 from finai_rl.experiment.checkpoints import container
 from finai_rl.experiment.checkpoints.replay import (
@@ -186,8 +187,8 @@ class CheckpointStore:
         self._prune()
 
     def record(self, values: Mapping[str, Any]) -> None:
-        """Write what is known of the run, beside what was written of it before."""
-        known = self.recorded() | dict(values)
+        """Write what is known of the run, without secrets, beside what was written before."""
+        known = config_without_secrets(self.recorded() | dict(values))
         with written_whole(self.folder / RECORD_FILE) as beside:
             beside.write_text(json.dumps(known, indent=2), encoding="utf-8")
 

@@ -161,7 +161,7 @@ def learn(
             )
         agent.dump_logs()
         if checkpoints is not None:
-            checkpoints.write(agent, further_callbacks, trained=True)
+            checkpoints.end(agent, further_callbacks)
     finally:
         for output in board:
             output.close()

@@ -21,7 +21,7 @@ from finai_rl.tracking.environment import quiet, short_patience, use_store
 from finai_rl.tracking.history.endings import ending
 from finai_rl.tracking.history.siblings import siblings
 from finai_rl.tracking.history.trainings import count_trials
-from finai_rl.tracking.models.hashes import MODEL_TAG, check_package, model_file
+from finai_rl.tracking.models.hashes import CODE_TAG, MODEL_TAG, check_package, model_file
 from finai_rl.tracking.outage import brief
 from finai_rl.tracking.params import CONFIG_ARTIFACT
 from finai_rl.tracking.store import page_of
@@ -182,11 +182,12 @@ class FinishedRun:
                 "or train again"
             ) from error
         check_package(package, self.tags, self._called)
-        if MODEL_TAG not in self.tags:
+        if missing := [tag for tag in (MODEL_TAG, CODE_TAG) if tag not in self.tags]:
             log.warning(
-                "%s: no sha256 of it is on record, as of runs made before there were any: it is "
-                "loaded unchecked",
+                "%s: no %s is on record, as of runs made before there were any: it is loaded "
+                "unchecked",
                 self._called,
+                " or ".join(missing),
             )
         return package
 

@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from finai_rl.config.overrides import override
-from finai_rl.config.runs.folders import record_of
+from finai_rl.config.runs.folders import is_of_a_search, record_of
 from finai_rl.tracking.access import access_advice
 from finai_rl.tracking.environment import quiet, short_patience
 from finai_rl.tracking.history.endings import ending
@@ -63,9 +63,10 @@ class ListedRun:
             return None
         if self.is_trained and self.status == "FINISHED":
             return f"python -m finai_rl.evaluate run_id={self.run_id}"
-        if self.status != "FINISHED" and self.folder and record_of(Path(self.folder)) is not None:
-            return f"python -m finai_rl.train {shlex.quote(override('resume', self.folder))}"
-        return None
+        record = record_of(Path(self.folder)) if self.folder else None
+        if self.status == "FINISHED" or record is None or is_of_a_search(record.get("config", {})):
+            return None
+        return f"python -m finai_rl.train {shlex.quote(override('resume', self.folder))}"
 
 
 def listed(uri: str, experiment_name: str, last: int) -> list[ListedRun]:

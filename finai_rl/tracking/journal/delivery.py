@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from finai_rl.tracking.environment import short_patience
-from finai_rl.tracking.lifecycle import signals_wait
 from finai_rl.tracking.outage import brief, is_outage
+from finai_rl.tracking.signals import signals_wait
 
 if TYPE_CHECKING:
     from finai_rl.tracking.journal.file import Entry, Journal

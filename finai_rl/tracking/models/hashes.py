@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from finai_rl.agents.saved_files import STATISTICS_FILE, check_model, read_statistics, sha256_of
+import yaml
 
-MODEL_TAG, STATISTICS_TAG = "model.sha256", "vec_normalize.sha256"
-"""The model file, and its normalization statistics."""
+from finai_rl.agents.saved_files import (
+    STATISTICS_FILE,
+    SavedFileError,
+    check_model,
+    read_statistics,
+    sha256_of,
+)
+
+MODEL_TAG, STATISTICS_TAG, CODE_TAG = "model.sha256", "vec_normalize.sha256", "code.sha256"
+"""The model file, its normalization statistics, and all that says what code loads them."""
+
+NOT_RUN = (
+    "MLmodel",
+    "conda.yaml",
+    "input_example.json",
+    "python_env.yaml",
+    "registered_model_meta",
+    "requirements.txt",
+    "serving_input_example.json",
+)
+"""Files of a package that no loading runs; of ``MLmodel`` one part is compared."""
 
 
 def model_hashes(package: Path) -> dict[str, str]:
@@ -18,16 +39,16 @@ def model_hashes(package: Path) -> dict[str, str]:
         package: Folder of the MLflow model.
     """
     model, statistics = model_file(package), package / "artifacts" / STATISTICS_FILE
-    tags = {MODEL_TAG: sha256_of(model)}
+    tags = {MODEL_TAG: sha256_of(model), CODE_TAG: code_digest(package)}
     if statistics.is_file():
         tags[STATISTICS_TAG] = sha256_of(statistics)
     return tags
 
 
 def check_package(package: Path, tags: Mapping[str, str], called: str) -> None:
-    """Refuse a packaged policy that is damaged or not the one that was saved.
+    """Refuse a packaged policy that is damaged or not the one that was saved, code included.
 
-    Nothing of it is unpickled, imported or run. The code that is packed beside it is not compared.
+    Nothing of it is unpickled, imported or run.
 
     Args:
         package: Folder of the MLflow model.
@@ -42,6 +63,36 @@ def check_package(package: Path, tags: Mapping[str, str], called: str) -> None:
     if STATISTICS_TAG in tags or statistics.exists():
         place = f"{called}, artifacts/{STATISTICS_FILE}"
         read_statistics(statistics, tags.get(STATISTICS_TAG), place)
+    known = tags.get(CODE_TAG)
+    if known is not None and (now := code_digest(package)) != known:
+        raise SavedFileError(
+            f"{called}, its packed code (policy_model.py, code/, description.json, MLmodel)",
+            f"is another one than was saved (sha256 {known[:12]}... on record, {now[:12]}... now)",
+            "bring the files of this run back, or train again",
+        )
+
+
+def code_digest(package: Path) -> str:
+    """Return the SHA-256 of all that loading a packaged policy runs or goes by, names included.
+
+    ``MLmodel`` is written anew with every registration: what counts is which code it names.
+
+    Args:
+        package: Folder of the MLflow model.
+    """
+    described = yaml.safe_load((package / "MLmodel").read_text(encoding="utf-8"))
+    flavors = json.dumps(described.get("flavors"), sort_keys=True)
+    parts = [f"MLmodel {hashlib.sha256(flavors.encode()).hexdigest()}"]
+    parts += [f"{name} {sha256_of(file)}" for name, file in _that_run(package)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _that_run(package: Path) -> Iterator[tuple[str, Path]]:
+    apart = {model_file(package), package / "artifacts" / STATISTICS_FILE}
+    for file in sorted(package.rglob("*")):
+        name = file.relative_to(package).as_posix()
+        if file.is_file() and name not in NOT_RUN and file not in apart:
+            yield name, file
 
 
 def model_file(package: Path) -> Path:

@@ -95,7 +95,7 @@ def trained(
         start = store.latest()
         checkpoints = Checkpoints(folder, every, store, start, further=further is not None)
     steps = timesteps_to_train(cfg, agent, env)
-    further = [*callbacks(agent, env), _breaking_off(until or 10**9)]
+    further = [*callbacks(agent, env), breaking_off(until or 10**9)]
     try:
         learn(agent, steps, cfg, folder, NoTracker(), further, checkpoints)
     except Interrupted:
@@ -103,7 +103,7 @@ def trained(
     return agent
 
 
-def _breaking_off(until: int) -> Any:
+def breaking_off(until: int) -> Any:
     from stable_baselines3.common.callbacks import BaseCallback
 
     class BreakOff(BaseCallback):

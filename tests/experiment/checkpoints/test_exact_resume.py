@@ -16,9 +16,10 @@ from finai_rl.config.command import CONFIG_DIR
 from finai_rl.data.market import MarketData
 from finai_rl.experiment.checkpoints.store import CheckpointStore
 from finai_rl.experiment.checkpoints.training_state import record
-from finai_rl.tracking.lifecycle import sigterm_raises
+from finai_rl.tracking.signals import sigterm_raises
 from tests.experiment.checkpoints.resumed import (
     OUR_ENV,
+    STEPS,
     differences,
     generators_of,
     history,
@@ -59,7 +60,7 @@ def test_checkpoints_change_nothing(data: MarketData, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ppo", "td3"])
 def test_a_signal_writes_a_checkpoint_and_does_what_it_does(
-    name: str, data: MarketData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    name: str, data: MarketData, tmp_path: Path
 ) -> None:
     cfg = tiny(f"agent={name}")
     whole = trained(cfg, data, tmp_path / "whole")
@@ -75,11 +76,25 @@ def test_a_signal_writes_a_checkpoint_and_does_what_it_does(
     assert ended.value.code == 128 + signal.SIGTERM
     ((step, _),) = CheckpointStore(tmp_path / "run", 2).files()
     assert 99 <= step <= 120
-    assert f"go on with: python -m finai_rl.train resume={tmp_path}/run" in caplog.text
     quiet = [Signalled()]
     quiet[0]._on_step = lambda: True  # type: ignore[method-assign]
     resumed = trained(cfg, data, tmp_path / "run", every=10_000, callbacks=lambda *_: quiet)
     assert differences(whole_state(whole), whole_state(resumed)) == []
+
+
+def test_a_signal_of_the_last_iteration_is_not_lost(data: MarketData, tmp_path: Path) -> None:
+    class AtTheEnd(BaseCallback):
+        def _on_step(self) -> bool:
+            if self.num_timesteps == STEPS:
+                signal.raise_signal(signal.SIGTERM)
+            return True
+
+    cfg = tiny("agent=a2c")
+    with sigterm_raises(), pytest.raises(SystemExit):
+        trained(cfg, data, tmp_path / "run", every=10_000, callbacks=lambda *_: [AtTheEnd()])
+    last = CheckpointStore(tmp_path / "run", 2).latest()
+    assert last is not None
+    assert (last.step, last.values["trained"]) == (STEPS, True)
 
 
 @pytest.mark.parametrize(

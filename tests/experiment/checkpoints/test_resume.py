@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 from finai_rl.config.build import plain
 from finai_rl.config.check import check
 from finai_rl.errors import ConfigError
-from finai_rl.experiment.checkpoints.resume import Resumed, resumed
+from finai_rl.experiment.checkpoints.resume import Resumed, resumed, resumed_in
 from finai_rl.experiment.checkpoints.store import CheckpointStore
 from tests.config.composition import composed
 
@@ -89,6 +89,16 @@ def test_what_cannot_go_on_is_refused(given: str, tmp_path: Path) -> None:
         resumed(command(f"resume={folder}"))
 
 
+def test_a_trial_is_for_its_search_to_go_on_with(tmp_path: Path) -> None:
+    recorded(tmp_path / "run")
+    trial = recorded(tmp_path / "later", "sweep.trial=3", step=200)
+    found = resumed(command("resume=latest", f"output_root={tmp_path}"))
+    assert found is not None
+    assert found.source == tmp_path / "run"
+    with pytest.raises(ConfigError, match="a trial of a search; the search's command goes on"):
+        resumed(command(f"resume={trial}"))
+
+
 def test_other_data_is_refused_and_other_releases_are_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -102,6 +112,23 @@ def test_other_data_is_refused_and_other_releases_are_told(
     known.train.source.sha256 = "cd" * 32
     with pytest.raises(ConfigError, match=r"trained on other data \(sha256 abababababab"):
         found.check(known)
+
+
+def test_secrets_are_not_recorded_and_come_from_the_command(tmp_path: Path) -> None:
+    uri = "http://bob:Pl4nted-uri@localhost:1"
+    folder = recorded(tmp_path / "run", f'tracking.uri="{uri}"', "seed=3")
+    assert "Pl4nted" not in (folder / "resume" / "run.json").read_text()
+    for other in ("", "-2"):
+        given = uri.replace("-uri", f"-uri{other}")
+        found = resumed(command(f"resume={folder}", f'tracking.uri="{given}"'))
+        assert found is not None
+        assert (found.cfg.tracking.uri, found.cfg.seed) == (given, 3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
+        found = resumed(command(f"resume={folder}"))
+        assert found is not None
+        assert (found.cfg.tracking.uri, found.cfg.seed) == (uri, 3)
+    assert resumed_in(folder, found.cfg, ()) is not None
 
 
 def test_the_last_checkpoints_are_kept(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from finai_rl.experiment.backtests.holdout import Holdout
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.learning.agent import new_agent
 from finai_rl.experiment.learning.training import seed_everything
-from finai_rl.sweep.pruning import ValidationLooks, looks_at
+from finai_rl.sweep.trials.pruning import ValidationLooks, looks_at
 from tests.config.composition import composed
 from tests.markets import generated_market
 
