@@ -20,6 +20,7 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
 from finai_rl.tracking.environment import quiet
+from finai_rl.tracking.models.card import card_of, describe
 from finai_rl.tracking.models.hashes import model_hashes
 from finai_rl.tracking.models.packages import policy_code, policy_requirements
 from finai_rl.tracking.tracker import LoggedPolicy, TrainedAgent
@@ -150,7 +151,9 @@ def register_policy(client: MlflowClient, run_id: str, name: str, entry_id: str)
     if not logged:
         raise LookupError(f"run {run_id} logged no model (tracking.log_model=true logs it)")
     model = client.get_logged_model(logged[-1].model_id)
-    return _register(client, name, model, run_id, entry_id)
+    version = _register(client, name, model, run_id, entry_id)
+    describe(client, name, version, card_of(client, run_id))
+    return version
 
 
 def policy_signature(obs_dim: int, action_space: Any) -> ModelSignature:
