@@ -5,7 +5,7 @@ python -m finai_rl.promote run_id=0123456789abcdef0123456789abcdef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -176,7 +176,7 @@ def measure(asked: DictConfig, challenge: Challenge, run: FinishedRun) -> list[G
 
     once, more = challenge.duel(), asked.costs.multiplier
     assert once is not None
-    measures = {
+    measures: dict[str, Callable[[], Gate]] = {
         "better": lambda: gates.better(once, asked.better.least),
         "deflated_sharpe": lambda: gates.deflated(
             challenge.verdict(max(run.trials_counted(), 1)),

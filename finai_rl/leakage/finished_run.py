@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from omegaconf import DictConfig, OmegaConf
 
 from finai_rl.config.build import plain
@@ -26,7 +28,7 @@ def findings_of(cfg: DictConfig, market: MarketData) -> list[Finding]:
     Raises:
         InputError: If it cannot be checked.
     """
-    usual = OmegaConf.load(CONFIG_DIR / "verify.yaml")
+    usual: Any = OmegaConf.load(CONFIG_DIR / "verify.yaml")
     names = [str(name) for name in usual if name not in ("defaults", "hydra")]
     settings = {
         **plain(OmegaConf.masked_copy(usual, names)),
