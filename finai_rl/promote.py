@@ -73,7 +73,7 @@ def promote(cfg: DictConfig, folder: Path) -> Promotion:
     check_request(cfg)
 
     from finai_rl.experiment.promotion.challenge import Challenge
-    from finai_rl.tracking.history.finished_run import TEST_TAG, FinishedRun
+    from finai_rl.tracking.history.finished_run import FinishedRun
     from finai_rl.tracking.models.registry import Registry
     from finai_rl.tracking.store_choice import log_store
 
@@ -86,17 +86,14 @@ def promote(cfg: DictConfig, folder: Path) -> Promotion:
     holder = registry.holder()
     if holder is not None and holder.run_id == run.run_id:
         raise ConfigError([f"run_id: run {run.run_id} is {registry.uri} already"])
-    if cfg.open_test and TEST_TAG in run.tags:
-        times = run.tags[TEST_TAG]
-        raise ConfigError([f"open_test: the test block of this run was opened before ({times})"])
+    if cfg.open_test:
+        check_sealed(run)
     champion = None if holder is None else FinishedRun(cfg.tracking.uri, str(holder.run_id))
     challenge = Challenge(run, champion, cfg.seed)
     gates = measure(cfg.promotion, challenge, run)
-    refused = [gate.name for gate in gates if gate.passed is False]
     tags = write_evidence(gates, challenge, run, registry, folder)
-    if refused:
-        version = registry.version_of(run.run_id)
-        if version is not None:
+    if refused := [gate.name for gate in gates if gate.passed is False]:
+        if version := registry.version_of(run.run_id):
             registry.tag(version, tags)
         raise PromotionRefused(
             f"run {run.run_id} is not promoted to {registry.uri}: refused by "
@@ -108,8 +105,7 @@ def promote(cfg: DictConfig, folder: Path) -> Promotion:
         print(f"Sealed block, opened once: {tags[f'{PLACE}.test_block']}")
     registry.tag(version, tags)
     print(f"{registry.uri} is version {version}")
-    replaced = None if holder is None else str(holder.version)
-    return Promotion(registry.name, version, replaced, gates)
+    return Promotion(registry.name, version, None if holder is None else str(holder.version), gates)
 
 
 def check_request(cfg: DictConfig) -> None:
@@ -123,6 +119,20 @@ def check_request(cfg: DictConfig) -> None:
         raise ConfigError(["rollback: takes name, and neither run_id, model nor open_test"])
     if not cfg.rollback and named != 1:
         raise ConfigError(["run_id, model: name one of the two"])
+
+
+def check_sealed(run: FinishedRun) -> None:
+    """Refuse to open a test block that is not there, or that was open before.
+
+    Raises:
+        ConfigError: Says which.
+    """
+    from finai_rl.tracking.history.finished_run import TEST_TAG
+
+    if "split.test" not in run.tags:
+        raise ConfigError(["open_test: the run's split has left no test block"])
+    if times := run.tags.get(TEST_TAG):
+        raise ConfigError([f"open_test: the test block of this run was opened before ({times})"])
 
 
 def roll_back(cfg: DictConfig) -> Promotion:
@@ -179,7 +189,7 @@ def measure(asked: DictConfig, challenge: Challenge, run: FinishedRun) -> list[G
     measures: dict[str, Callable[[], Gate]] = {
         "better": lambda: gates.better(once, asked.better.least),
         "deflated_sharpe": lambda: gates.deflated(
-            challenge.verdict(max(run.trials_counted(), 1)),
+            challenge.verdict,
             asked.deflated_sharpe.least,
             ruined=challenge.account.ruined,
             traded=challenge.traded,
@@ -228,7 +238,7 @@ def write_evidence(
         "Data": run.tags.get("data.sha256", "unknown"),
         "Judged": _now(),
     }
-    notes = [*challenge.notes, challenge.verdict(max(run.trials_counted(), 1)).sentence]
+    notes = [*challenge.notes, challenge.verdict.sentence]
     for note in notes:
         console.print(f"Note: {note}")
     page, _ = save_gates(title, gates, about, notes, folder / PLACE)

@@ -140,13 +140,14 @@ class Challenge:
         """Whether the challenger traded at all."""
         return bool(self.account.trades.any())
 
-    def verdict(self, n_counted: int) -> RunVerdict:
-        """Judge the challenger beside equal weight, by all trials counted."""
+    @cached_property
+    def verdict(self) -> RunVerdict:
+        """On the challenger beside equal weight, by all trials that its experiment has counted."""
         holdout = self.challenger.holdout()
         return judge_run(
             self.account,
             holdout.baseline.head(len(self.account.dates)),
-            n_counted,
+            max(self._run.trials_counted(), 1),
             periods_per_year=self.cfg.evaluation.periods_per_year,
             shortfall=holdout.coverage.shortfall,
             caveats=self.challenger.data.source.caveats,
