@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from finai_rl.experiment.backtests.holdout_blocks import HoldoutBlocks
     from finai_rl.experiment.deciding.decision import Decision
     from finai_rl.experiment.deciding.paper_account import PaperAccount
+    from finai_rl.promote import Promotion
     from finai_rl.statistics.leaderboard import Leaderboard
     from finai_rl.tracking import Tracker
 
@@ -52,6 +53,7 @@ SCHEMAS = {
     "compare": command_schemas.Compare,
     "decide": command_schemas.Decide,
     "paper": command_schemas.Paper,
+    "promote": command_schemas.Promote,
 }
 
 
@@ -171,6 +173,22 @@ def paper(overrides: Sequence[str]) -> PaperAccount:
     _refuse_several(overrides)
     with _job("paper", overrides) as (cfg, folder):
         return keep(cfg, folder)
+
+
+def promote(overrides: Sequence[str]) -> Promotion:
+    """Move the alias of a registered model by evidence as ``python -m finai_rl.promote`` does.
+
+    Args:
+        overrides: As on the command line, such as ``["run_id=...", "alias=champion"]``.
+
+    Raises:
+        InputError: As `finai_rl.promote.promote`; a refusal is its ``PromotionRefused``.
+    """
+    from finai_rl.promote import promote as promote_run
+
+    _refuse_several(overrides)
+    with _job("promote", overrides) as (cfg, folder):
+        return promote_run(cfg, folder)
 
 
 class _Seen(TrainingHooks):

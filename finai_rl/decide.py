@@ -41,34 +41,25 @@ def decide(cfg: DictConfig, folder: Path) -> Decision:
         raise ConfigError(["run_id, model: name one of the two"])
 
     from finai_rl.experiment.deciding.decision import decide as decide_last_day
-    from finai_rl.experiment.deciding.newest import newest
     from finai_rl.experiment.deciding.orders import read_positions, save_decision
-    from finai_rl.experiment.deciding.run_of_agent import about, count_look, inputs_of
-    from finai_rl.experiment.environments import Environments
-    from finai_rl.experiment.finished_run import config_of
+    from finai_rl.experiment.deciding.run_of_agent import about, on_newest
     from finai_rl.tracking.history.finished_run import FinishedRun
     from finai_rl.tracking.store_choice import log_store
 
     log_store(cfg.tracking, cfg.output_root)
     run = FinishedRun(cfg.tracking.uri, cfg.run_id, cfg.model)
-    run.check()
-    job = config_of(run)
-    agent, normalization = run.policy()
-    data = newest(
-        job,
-        inputs_of(run),
-        agent,
-        changes={name: value for name, value in plain(cfg.data).items() if value is not None},
+    found = on_newest(
+        run,
+        changes=plain(cfg.data),
         day=cfg.day,
         account_start=cfg.account_start,
         rescaled=cfg.rescaled,
     )
-    data = count_look(run, data)
-    position = None
+    data, position = found.data, None
     if cfg.positions is not None:
         position = read_positions(cfg.positions, cfg.cash, data.market.tickers)
     decision = decide_last_day(
-        Environments(job), agent, normalization, data.market, data.first, position
+        found.environments, found.agent, found.normalization, data.market, data.first, position
     )
     print_decision(decision, save_decision(decision, about(run, data), folder), data)
     return decision

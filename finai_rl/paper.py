@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,12 +43,9 @@ def paper(cfg: DictConfig, folder: Path) -> PaperAccount:
         InputError: If there is no such run, the data is not what its agent was trained on, or the
             books or the data were changed since.
     """
-    from finai_rl.experiment.deciding.newest import newest
     from finai_rl.experiment.deciding.orders import save_decision
     from finai_rl.experiment.deciding.paper_account import PaperAccount, Terms
-    from finai_rl.experiment.deciding.run_of_agent import about, count_look, inputs_of
-    from finai_rl.experiment.environments import Environments
-    from finai_rl.experiment.finished_run import config_of
+    from finai_rl.experiment.deciding.run_of_agent import about, on_newest
     from finai_rl.tracking.history.finished_run import FinishedRun
     from finai_rl.tracking.store_choice import log_store
 
@@ -61,25 +57,19 @@ def paper(cfg: DictConfig, folder: Path) -> PaperAccount:
         raise ConfigError(["run_id, model: name one of the two, by the first call"])
     run = FinishedRun(cfg.tracking.uri, run_id, cfg.model)
     check_same(known, run, cfg.account_start)
-    run.check()
-    job = config_of(run)
-    agent, normalization = run.policy()
-    data = newest(
-        job,
-        inputs_of(run),
-        agent,
-        changes={name: value for name, value in plain(cfg.data).items() if value is not None},
+    found = on_newest(
+        run,
+        changes=plain(cfg.data),
         day=None,
         account_start=known.account_start if known else cfg.account_start,
         rescaled=cfg.rescaled,
+        from_today=known is None and cfg.account_start is None,
     )
-    if known is None and cfg.account_start is None:
-        data = replace(data, first=data.market.n_days - 1)
-    data = count_look(run, data)
-    account = PaperAccount(home, Environments(job), agent, normalization)
+    data = found.data
+    account = PaperAccount(home, found.environments, found.agent, found.normalization)
     if known is None:
         Terms(run.run_id, data.market.day_names[data.first]).open(home)
-    decisions = account.enter(data.market, data.first, line_of(run, job, data))
+    decisions = account.enter(data.market, data.first, line_of(run, found.cfg, data))
     if decisions:
         save_decision(decisions[-1], about(run, data), home)
     print_account(account, len(decisions), data, run)

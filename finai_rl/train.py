@@ -95,6 +95,7 @@ def train(
         timesteps_to_train,
     )
     from finai_rl.experiment.market import load_split
+    from finai_rl.experiment.model_card import log_card
     from finai_rl.experiment.recording import log_backtest, log_stop, option_of, print_summary
     from finai_rl.experiment.risk_threshold import check_risk_threshold
 
@@ -128,6 +129,7 @@ def train(
         save(agent, env, inputs, folder, model_dir, tracker)
         report = holdout.backtest(agent, env, option_of("agent", cfg), folder / "backtest")
         log_backtest(tracker, cfg, report, agent.num_timesteps, folder / "backtest")
+        log_card(tracker, cfg, split, report, folder / "backtest")
         hooks.on_backtest(report)
         train_for_trading(cfg, environments, split, folder, init_from)
     env.close()

@@ -24,6 +24,7 @@ EXEMPT = {
     "FinishedRun": "needs a tracking store with a finished run",
     "Sender": "needs a tracking store with a run, and the run's journal",
     "SystemMetrics": "needs psutil, and a tracker with an open run",
+    "Challenge": "needs a tracking store with finished runs, and their data",
     "PaperAccount": "needs a trained agent, its market and a folder",
 }
 """Public classes whose example would be longer than their use."""

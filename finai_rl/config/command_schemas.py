@@ -8,7 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from finai_rl.config.bounds import annual_rate, at_least, between, filled, one_of, random_seed
+from finai_rl.config.bounds import (
+    above,
+    annual_rate,
+    at_least,
+    between,
+    filled,
+    model_alias,
+    model_name,
+    one_of,
+    random_seed,
+)
 from finai_rl.config.companions import CONDITIONS, Condition, acts, beside, never
 from finai_rl.config.data_schemas import Scores
 
@@ -144,6 +154,76 @@ class Paper:
     tracking: TrackingStore
     output_root: str
     trusted_packages: list[str]
+
+
+CHECKED = acts(beside(".check", True))
+
+
+@dataclass
+class BetterGate:
+    """``promotion.better``."""
+
+    check: bool
+    least: float = field(metadata=CHECKED)
+
+
+@dataclass
+class DeflatedSharpeGate:
+    """``promotion.deflated_sharpe``."""
+
+    check: bool
+    least: float = field(metadata=between(0, 1) | CHECKED)
+
+
+@dataclass
+class CostsGate:
+    """``promotion.costs``."""
+
+    check: bool
+    multiplier: float = field(metadata=above(1) | CHECKED)
+    least: float = field(metadata=CHECKED)
+
+
+@dataclass
+class LeakageGate:
+    """``promotion.leakage``."""
+
+    check: bool
+
+
+@dataclass
+class DataVersionGate:
+    """``promotion.data_version``."""
+
+    check: bool
+    least: str = field(metadata=one_of("sha256", "committed") | CHECKED)
+
+
+@dataclass
+class Gates:
+    """``conf/promotion/``."""
+
+    better: BetterGate
+    deflated_sharpe: DeflatedSharpeGate
+    costs: CostsGate
+    leakage: LeakageGate
+    data_version: DataVersionGate
+
+
+@dataclass
+class Promote:
+    """Top level of ``conf/promote.yaml``."""
+
+    promotion: Gates
+    run_id: str | None
+    model: str | None
+    name: str | None = field(metadata=model_name())
+    alias: str = field(metadata=model_alias())
+    rollback: bool
+    open_test: bool
+    seed: int = field(metadata=random_seed())
+    tracking: TrackingStore
+    output_root: str
 
 
 @dataclass

@@ -87,16 +87,7 @@ def block_of(cfg: DictConfig, run: FinishedRun, name: str) -> Block:
     Raises:
         InputError: If the data is not what the run was trained on, or there is no such block.
     """
-    # A branch or tag may have moved on since.
-    pinned = {"rev": run.tags["data.rev"]} if cfg.data.get("rev") and "data.rev" in run.tags else {}
-    # Past the cache, which holds nothing of the test block.
-    market = load_market(cfg, **pinned)
-    trained_on = run.tags.get("data.sha256")
-    if trained_on is not None and trained_on != market.source.sha256:
-        raise InputError(
-            f"data: run {run.run_id} was trained on other bytes (sha256 {trained_on[:12]}..., now "
-            f"{market.source.sha256[:12]}...); {_way_back(run.tags)}"
-        )
+    market = market_of(cfg, run)
     split: Split = build(cfg.split, "split", market)
     days = market.day_names
     if name == "test":
@@ -113,6 +104,28 @@ def block_of(cfg: DictConfig, run: FinishedRun, name: str) -> Block:
         first, last = days.index(span[0]), days.index(span[-1])
     block = market.slice_days(first, last + 1).copy()
     return Block(name, block, market.slice_days(0, first).copy())
+
+
+def market_of(cfg: DictConfig, run: FinishedRun) -> MarketData:
+    """Load the whole market of a run, past the cache, which holds nothing of the test block.
+
+    Args:
+        cfg: The run's config.
+        run: The run.
+
+    Raises:
+        InputError: If the data is not what the run was trained on.
+    """
+    # A branch or tag may have moved on since.
+    pinned = {"rev": run.tags["data.rev"]} if cfg.data.get("rev") and "data.rev" in run.tags else {}
+    market = load_market(cfg, **pinned)
+    trained_on = run.tags.get("data.sha256")
+    if trained_on is not None and trained_on != market.source.sha256:
+        raise InputError(
+            f"data: run {run.run_id} was trained on other bytes (sha256 {trained_on[:12]}..., now "
+            f"{market.source.sha256[:12]}...); {_way_back(run.tags)}"
+        )
+    return market
 
 
 def _way_back(tags: Mapping[str, str]) -> str:

@@ -59,7 +59,7 @@ def log_run(tracker: Tracker, cfg: DictConfig, split: Split, agent: BaseAlgorith
             "device": device_of(agent),
             "seed": str(cfg.seed),
             **data_tags(source),
-            **_block_tags(split),
+            **block_tags(split),
             **file_tags(cfg),
             **provenance_tags(),
             **note_tag(_note(cfg, split)),
@@ -196,7 +196,8 @@ def _where_it_ends(blocks: Sequence[MarketData]) -> str:
     return f"Every column ends that day, the block on {blocks[0].day_names[-1]}."
 
 
-def _block_tags(split: Split) -> dict[str, str]:
+def block_tags(split: Split) -> dict[str, str]:
+    """Return the tags that name the days of each block."""
     tags = {}
     for name, blocks in (("train", split.train_blocks), ("validation", split.validation_blocks)):
         tags[f"split.{name}"] = "; ".join(block.span for block in blocks)
@@ -212,6 +213,6 @@ def _note(cfg: DictConfig, split: Split) -> str:
         f"({split.train.n_stocks} stocks), seed {cfg.seed}.",
         "",
         *(f"> {caveat}\n" for caveat in source.caveats),
-        *(f"- {name}: {span}" for name, span in _block_tags(split).items()),
+        *(f"- {name}: {span}" for name, span in block_tags(split).items()),
     ]
     return "\n".join(lines)

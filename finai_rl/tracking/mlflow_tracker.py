@@ -266,6 +266,11 @@ class MLflowTracker(Tracker):
         arrived, sender = record.delivery.flush(), record.delivery.sender
         return sender.policy if arrived and sender is not None else None
 
+    def log_card(self, markdown: str, page: str) -> None:
+        """Log the card of the run's model, as an artifact and as what its versions say."""
+        if self._log_model:
+            self._opened().note("card", markdown=markdown, page=page)
+
     def _opened(self) -> RunRecord:
         if self._record is None:
             raise RuntimeError("the tracker has no run yet: use it in a block, `with tracker:`")

@@ -219,6 +219,15 @@ class Tracker(ABC):
             FileNotFoundError: If a file is not there.
         """
 
+    @abstractmethod
+    def log_card(self, markdown: str, page: str) -> None:
+        """Log the card of the run's model, as an artifact and as what its versions say.
+
+        Args:
+            markdown: The card; ``model_card.md``, and the description of every registered version.
+            page: The same as HTML; ``model_card.html``.
+        """
+
 
 class NoTracker(Tracker):
     """Tracks nothing: ``tracking=none``.
@@ -313,3 +322,6 @@ class NoTracker(Tracker):
     ) -> None:
         """Do nothing."""
         return None
+
+    def log_card(self, markdown: str, page: str) -> None:
+        """Do nothing."""

@@ -17,6 +17,7 @@ SCHEMAS = {
     "compare": command_schemas.Compare,
     "decide": command_schemas.Decide,
     "paper": command_schemas.Paper,
+    "promote": command_schemas.Promote,
     "prepare": command_schemas.Prepare,
 }
 

@@ -11,7 +11,7 @@ from finai_rl.config import command_schemas, schemas
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.errors import ConfigError
-from tests.config.composition import composed
+from tests.config.composition import SCHEMAS, composed
 
 OPTIONS = sorted(f"{file.parent.name}={file.stem}" for file in CONFIG_DIR.glob("*/*.yaml"))
 NEEDED = {"split=dates": ["split.validation_start=2010-01-01"]}
@@ -19,7 +19,8 @@ NEEDED = {"split=dates": ["split.validation_start=2010-01-01"]}
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_composes_and_passes_the_check(option: str) -> None:
-    check(composed(option, *NEEDED.get(option, [])))
+    command = "promote" if option.startswith("promotion=") else "train"
+    check(composed(option, *NEEDED.get(option, []), command=command), SCHEMAS[command])
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ def test_every_yaml_opens_with_a_command_that_runs_it(file: Path) -> None:
     line = next((line for line in head if line.startswith("# python -m finai_rl.")), None)
     assert line is not None
     module, *overrides = line.removeprefix("# python -m finai_rl.").replace(" -m ", " ").split()
-    assert module == (file.stem if file.parent == CONFIG_DIR else "train")
+    other = {"promotion": "promote"}.get(file.parent.name, "train")
+    assert module == (file.stem if file.parent == CONFIG_DIR else other)
     if file.parent != CONFIG_DIR:
         group = file.relative_to(CONFIG_DIR).parts[0]
         assert any(

@@ -137,6 +137,20 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "tolerance": SHARE,
         "epochs": COUNT,
     },
+    (command_schemas.Promote, "promote", ""): {
+        "name": ("my agent", "my/agent", "takes, without '/' and ':', got 'my/"),
+        "alias": ("best-1", "v1", "neither latest nor a version such as v3, got 'v1'"),
+        "seed": SEED,
+    },
+    (command_schemas.DeflatedSharpeGate, "promote", "promotion.deflated_sharpe."): {
+        "least": SHARE,
+    },
+    (command_schemas.CostsGate, "promote", "promotion.costs."): {
+        "multiplier": (1.5, 1.0, "must be above 1, got 1.0"),
+    },
+    (command_schemas.DataVersionGate, "promote", "promotion.data_version."): {
+        "least": ("committed", "some", "must be sha256 or committed, got 'some'"),
+    },
     (command_schemas.Verify, "verify", ""): {
         "seed": SEED,
         "days": COUNT,

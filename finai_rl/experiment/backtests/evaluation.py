@@ -232,9 +232,7 @@ class Assessment:
         self, agent: BaseAlgorithm, normalization: VecEnv | None, result: BacktestResult
     ) -> list[CostScenario]:
         """Backtest the agent again at multiples of its costs; it may trade otherwise then."""
-        known = [name for name in settings_with(COST) if name in self._cfg.env]
-        scalar = all(isinstance(self._cfg.env[name], int | float) for name in known)
-        if not known or not scalar or self._cfg.env.get("finrl_compat"):
+        if at_costs(self._cfg, 1.0) is None:
             if self._request.cost_multipliers:
                 log.warning(
                     "cost_multipliers: not used; the agent is backtested at other costs where its "
@@ -245,9 +243,8 @@ class Assessment:
         for multiplier in self._request.cost_multipliers:
             account = result
             if multiplier != 1:
-                cfg = copy.deepcopy(self._cfg)
-                for name in known:
-                    OmegaConf.update(cfg, f"env.{name}", cfg.env[name] * multiplier)
+                cfg = at_costs(self._cfg, multiplier)
+                assert cfg is not None
                 account = Holdout(Environments(cfg), self._block.data).run(
                     agent, normalization, result.name
                 )
@@ -258,3 +255,23 @@ class Assessment:
                 )
             )
         return scenarios
+
+
+def at_costs(cfg: DictConfig, multiplier: float) -> DictConfig | None:
+    """Return a run's config with every cost of trading multiplied.
+
+    Args:
+        cfg: The run's config.
+        multiplier: Of the costs.
+
+    Returns:
+        None where that cannot be: a cost is not one number, or the arithmetic is FinRL's.
+    """
+    known = [name for name in settings_with(COST) if name in cfg.env]
+    scalar = all(isinstance(cfg.env[name], int | float) for name in known)
+    if not known or not scalar or cfg.env.get("finrl_compat"):
+        return None
+    changed = copy.deepcopy(cfg)
+    for name in known:
+        OmegaConf.update(changed, f"env.{name}", cfg.env[name] * multiplier)
+    return changed

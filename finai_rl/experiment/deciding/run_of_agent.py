@@ -2,14 +2,97 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from finai_rl.experiment.deciding.newest import Newest
+from omegaconf import DictConfig
+
+from finai_rl.experiment.deciding.newest import Newest, newest
+from finai_rl.experiment.environments import Environments
+from finai_rl.experiment.finished_run import config_of
 from finai_rl.experiment.learning.model_inputs import INPUTS_FILE, ModelInputs
 from finai_rl.tracking.history.finished_run import TEST_TAG, FinishedRun
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+    from stable_baselines3.common.vec_env import VecNormalize
+
+
+@dataclass(frozen=True)
+class AgentOnData:
+    """An agent of a finished run, and the newest data of its source.
+
+    Attributes:
+        cfg: The checked config of its run.
+        agent: The agent.
+        normalization: The normalization it was trained with; None for none.
+        data: The days that a decision rests on.
+
+    Example:
+        >>> import hydra
+        >>> from stable_baselines3 import A2C
+        >>> from finai_rl.config.command import CONFIG_DIR
+        >>> from finai_rl.data import synthetic_market
+        >>> with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        ...     cfg = hydra.compose("train", ["agent=a2c"])
+        >>> data = Newest(synthetic_market(n_days=5, n_stocks=2), first=3)
+        >>> on_data = AgentOnData(cfg, A2C("MlpPolicy", "Pendulum-v1"), None, data)
+        >>> on_data.environments.cfg.agent._target_
+        'stable_baselines3.A2C'
+    """
+
+    cfg: DictConfig
+    agent: BaseAlgorithm
+    normalization: VecNormalize | None
+    data: Newest
+
+    @property
+    def environments(self) -> Environments:
+        """Environments of its run."""
+        return Environments(self.cfg)
+
+
+def on_newest(
+    run: FinishedRun,
+    *,
+    changes: Mapping[str, Any],
+    day: str | None,
+    account_start: str | None,
+    rescaled: bool,
+    from_today: bool = False,
+) -> AgentOnData:
+    """Load a run's agent and the newest data of its source, and count a look at the sealed block.
+
+    Args:
+        run: The run.
+        changes: Settings of the source, over those of the run; None leaves the run's.
+        day: Of the decision, ISO text; None for the last one.
+        account_start: First day of the account; None for the first one the agent has not learned
+            from.
+        rescaled: Whether prices may be on another scale.
+        from_today: Whether the account's first day is the last one instead.
+
+    Raises:
+        InputError: If the run has no agent to load, or the data is not what it was trained on.
+    """
+    run.check()
+    cfg = config_of(run)
+    agent, normalization = run.policy()
+    data = newest(
+        cfg,
+        inputs_of(run),
+        agent,
+        changes={name: value for name, value in changes.items() if value is not None},
+        day=day,
+        account_start=account_start,
+        rescaled=rescaled,
+    )
+    if from_today:
+        data = replace(data, first=data.market.n_days - 1)
+    return AgentOnData(cfg, agent, normalization, count_look(run, data))
 
 
 def inputs_of(run: FinishedRun) -> ModelInputs | None:

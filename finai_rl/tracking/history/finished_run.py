@@ -53,10 +53,9 @@ class FinishedRun:
 
     def __init__(self, uri: str, run_id: str | None, model: str | None = None) -> None:
         self.uri = uri
-        use_store(uri)
         try:
             with short_patience(retries=1, timeout=5), quiet("alembic", "mlflow.store.db.utils"):
-                self.client = MlflowClient(uri)
+                self.client = client_of(uri)
                 run_id = run_id or _run_of(self.client, str(model))
                 self._run = self.client.get_run(run_id)
         except Exception as error:
@@ -239,6 +238,12 @@ class FinishedRun:
             tags=[RunTag(*tag) for tag in tags.items()],
         )
         self.client.log_artifacts(self.run_id, str(folder), place)
+
+
+def client_of(uri: str) -> MlflowClient:
+    """Return MLflow's client of a store, which models are loaded from, too."""
+    use_store(uri)
+    return MlflowClient(uri)
 
 
 def _run_of(client: MlflowClient, model: str) -> str:

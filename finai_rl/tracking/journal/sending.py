@@ -12,6 +12,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 
 from finai_rl.tracking.journal.file import OUTBOX, Entry, Line
 from finai_rl.tracking.lifecycle import close_run, reopen_run
+from finai_rl.tracking.models.card import write_card
 from finai_rl.tracking.models.model import register_policy_of, send_policy
 from finai_rl.tracking.tracker import LoggedPolicy
 
@@ -24,6 +25,7 @@ _SENT = {
     "text": "artifact",
     "dataset": "dataset",
     "model": "model",
+    "card": "model card",
     "register": "registered version",
     "dead": "end of a dead run",
     "name": "name",
@@ -104,6 +106,9 @@ class Sender:
             entry["step"],
             entry["registered_name"],
         )
+
+    def _card(self, entry: Entry) -> None:
+        write_card(self.client, self.run_id, entry["markdown"], entry["page"])
 
     def _register(self, entry: Entry) -> None:
         self.version = register_policy_of(

@@ -20,6 +20,7 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
 from finai_rl.tracking.environment import quiet
+from finai_rl.tracking.models.card import card_of, describe
 from finai_rl.tracking.models.hashes import model_hashes
 from finai_rl.tracking.models.packages import policy_code, policy_requirements
 from finai_rl.tracking.tracker import LoggedPolicy, TrainedAgent
@@ -138,14 +139,21 @@ def register_policy_of(
     Raises:
         LookupError: If the run logged no policy.
     """
+    registered_version = register_policy(client, run_id, name, entry_id)
+    client.set_registered_model_alias(name, alias, registered_version)
+    return registered_version
+
+
+def register_policy(client: MlflowClient, run_id: str, name: str, entry_id: str) -> str:
+    """Register the policy that a finished run logged and return the version; as above."""
     outputs = client.get_run(run_id).outputs
     logged = outputs.model_outputs if outputs is not None else []
     if not logged:
         raise LookupError(f"run {run_id} logged no model (tracking.log_model=true logs it)")
     model = client.get_logged_model(logged[-1].model_id)
-    registered_version = _register(client, name, model, run_id, entry_id)
-    client.set_registered_model_alias(name, alias, registered_version)
-    return registered_version
+    version = _register(client, name, model, run_id, entry_id)
+    describe(client, name, version, card_of(client, run_id))
+    return version
 
 
 def policy_signature(obs_dim: int, action_space: Any) -> ModelSignature:

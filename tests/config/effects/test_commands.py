@@ -45,6 +45,8 @@ GRADIENTS = "tests/experiment/backtests/test_behaviour.py::test_what_its_actions
 BOARD = f"{FILE}::test_numbers_of_a_leaderboard_follow_their_settings"
 DECIDED, NEWEST = "tests/e2e/test_decide.py", "tests/experiment/deciding/test_newest.py"
 PAPER = "tests/e2e/test_paper.py::test_one_command_a_day"
+PROMOTED = "tests/e2e/test_promote.py"
+GATES = "tests/experiment/promotion/test_gates.py"
 PREPARED, CHECKED = "tests/e2e/test_prepare.py", "tests/e2e/test_verify.py"
 ROOTED = f"{FILE}::test_what_a_command_writes_goes_below_its_root"
 TRUSTED = "tests/config/test_check.py::test_a_package_of_the_user_can_be_trusted"
@@ -110,6 +112,35 @@ COMMANDS: dict[str, dict[str, Effect]] = {
         "tracking.uri": shown_in(f"{DECIDED}::test_each_day_is_decided_as_in_the_backtest"),
         "output_root": shown_in(ROOTED),
         "trusted_packages": shown_in(TRUSTED),
+    },
+    "promote": {
+        "run_id": shown_in(f"{PROMOTED}::test_luck_is_refused"),
+        **dict.fromkeys(
+            ("model", "name", "alias", "rollback", "open_test", "tracking.uri"),
+            shown_in(f"{PROMOTED}::test_a_planted_signal_is_promoted_defended_and_rolled_back"),
+        ),
+        "seed": shown_in(f"{GATES}::test_the_seed_moves_the_interval"),
+        **{
+            f"promotion.{gate}.check": shown_in(
+                f"{PROMOTED}::test_a_planted_signal_is_promoted_defended_and_rolled_back"
+            )
+            for gate in ("better", "deflated_sharpe", "costs", "leakage", "data_version")
+        },
+        **{
+            f"promotion.{name}": Effect(
+                value=value,
+                off={f"promotion.{name.partition('.')[0]}.check": False},
+                elsewhere=f"{GATES}::{test}",
+            )
+            for name, value, test in (
+                ("better.least", 1.0, "test_better_by_more_than_luck"),
+                ("deflated_sharpe.least", 0.99, "test_the_luckiest_of_many_is_refused"),
+                ("costs.multiplier", 3.0, "test_costs_that_eat_it_all"),
+                ("costs.least", 1.0, "test_costs_that_eat_it_all"),
+                ("data_version.least", "committed", "test_data_that_can_be_found_again"),
+            )
+        },
+        "output_root": shown_in(ROOTED),
     },
     "prepare": {
         "raw.path": shown_in(f"{RAW}::test_a_file_that_is_not_there"),

@@ -1,0 +1,1 @@
+"""Whether a trained agent may take the place of the champion."""

@@ -1,0 +1,35 @@
+"""A contender's account at its own and at other costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from finai_rl.experiment.promotion.challenge import Contender
+from tests.config.composition import composed
+from tests.markets import generated_market
+
+MARKET = generated_market(n_days=40, n_stocks=3)
+
+
+class Alternating:
+    """Trades every day, by what it sees and not by what it pays."""
+
+    def predict(self, observation: Any, **_: Any) -> tuple[Any, None]:
+        return np.sin(observation[:, 1:4]).astype(np.float32), None
+
+
+@pytest.mark.parametrize("cost", [0.001, 0.0])
+def test_costs_are_multiplied(cost: float) -> None:
+    agent: Any = Alternating()
+    overrides = ("env.normalize=false", f"env.buy_cost_pct={cost}", f"env.sell_cost_pct={cost}")
+    contender = Contender(composed(*overrides), agent, None, MARKET)
+    once, more = (contender.account(multiplier) for multiplier in (1.0, 3.0))
+    assert once.trades.any()
+    first = once.trades.any(axis=1).argmax()
+    assert more.costs[first] == pytest.approx(3 * once.costs[first])
+    assert (contender.returns(3.0).sum() < contender.returns(1.0).sum()) == (cost > 0)
+    held = [contender.equal_weight(multiplier).sum() for multiplier in (1.0, 3.0)]
+    assert (held[1] < held[0]) == (cost > 0)
