@@ -61,6 +61,7 @@ class RawPrices:
     wide: str | None = field(metadata=one_of("open", "high", "low", "close", "adj_close"))
     calendar: str | None
     adjust: str = field(metadata=one_of("auto", "never"))
+    splits: list[str]
     on_bad: str = field(metadata=one_of("error", "missing"))
     on_missing: str = field(metadata=one_of("error", "drop_ticker", "forward_fill"))
 

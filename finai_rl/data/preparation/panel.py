@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from finai_rl.data.indicators import turbulence as turbulence_index
+from finai_rl.data.listings.splits import SPLITS
 from finai_rl.data.preparation.market_series import join_market_series
 from finai_rl.data.preparation.raw_prices import COLUMNS, RawPrices
 from finai_rl.data.preparation.stock_features import Compute, stock_features, warm_up_periods
@@ -89,8 +90,8 @@ def prepare_panel(
     rows = pd.concat([prices.rows, values], axis=1)
     rows.insert(len(base), "day", rows["date"].dt.day_of_week)
     changes = list(prices.changes)
-    # What a calendar says of the dates, the training says itself of those that are left.
-    caveats = [str(change) for change in changes if change.what != "calendar"]
+    # What is found in dates and prices, the training says itself of those that are left.
+    caveats = [str(change) for change in changes if change.what not in ("calendar", SPLITS)]
     for series, where in market_series:
         rows, joined = join_market_series(rows, series, where)
         changes += joined

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from finai_rl.data.listings.splits import SPLITS, split_notes, with_splits
 from finai_rl.data.tables.bad_cells import check_rule, without_bad
 from finai_rl.data.tables.column_names import likeliest, missing_columns, plain
 from finai_rl.data.tables.dates import read_dates
@@ -67,6 +68,7 @@ def load_raw_prices(
     on_missing: str,
     on_bad: str = "error",
     calendar: str | None = None,
+    splits: Sequence[str] | None = None,
     layout: Layout | None = None,
 ) -> RawPrices:
     """Load raw prices: rows in any order, of one file or of many.
@@ -83,6 +85,8 @@ def load_raw_prices(
         on_bad: What cannot be a price: ``"error"`` refuses it, ``"missing"`` counts it and takes
             it for a missing cell, of which ``on_missing`` decides.
         calendar: Of the exchange, e.g. ``XNYS``: what it says of the dates is noted.
+        splits: Splits that prices are not adjusted for, ``["AAPL 2020-08-31 4"]``: earlier prices
+            are divided by the factor. What looks like another one is noted, and left as it is.
         layout: What the config tells of how the file is written, and where these settings stand.
 
     Raises:
@@ -99,7 +103,10 @@ def load_raw_prices(
         rows, adjusted = _adjusted(rows)
         changes += adjusted
     changes += _scale_notes(rows, path, refuse=adjust == "auto", key=layout.key)
-    rows = rows[list(there)]
+    rows, adjusted = with_splits(path, rows[list(there)], splits, layout.key)
+    changes += adjusted
+    told = split_notes(rows, layout)
+    changes += [Change("noted", SPLITS, 1, said.removesuffix(".")) for said in told]
     completed = complete(
         *(path, rows, list(there[2:])),
         rule=on_missing,
@@ -112,7 +119,7 @@ def load_raw_prices(
     changes += [*adjusted, *completed.changes]
     if calendar is not None:
         dates = np.sort(untraded["date"].unique())
-        told = session_notes(dates, calendar, layout.key)
+        told = [*session_notes(dates, calendar, layout.key)]
         changes += [Change("noted", "calendar", 1, said.removesuffix(".")) for said in told]
     for change in changes:
         log.info("%s: %s", path, change)

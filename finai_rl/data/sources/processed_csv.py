@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from finai_rl.data.listings.splits import split_notes
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.sentiment.columns import (
     BY_NAME,
@@ -175,7 +176,7 @@ def load_processed_csv(
     repaired = {**counts, **completed.counts}
     source = DataSource(file.stem, identity, path, caveats, version=version, repaired=repaired)
     data = _panel(rows, chosen, source)
-    odd = tuple(panel_notes(data, outlier_return, calendar))
+    odd = (*split_notes(_prices(frame, rows), layout), *panel_notes(data, outlier_return, calendar))
     for caveat in (*prepared, *notes, *odd):
         log.warning("%s: %s", file, caveat)
     return replace(data, source=replace(source, caveats=(*caveats, *odd)))
@@ -186,6 +187,14 @@ def _check(on_missing: str, outlier_return: float | None) -> None:
         raise InputError(f"data.on_missing must be {' or '.join(RULES)}, got {on_missing!r}")
     if outlier_return is not None and not outlier_return > 0:
         raise InputError(f"data.outlier_return must be positive or null, got {outlier_return!r}")
+
+
+def _prices(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the completed rows with those prices of the file that stand on the scale of closes."""
+    scaled = rows[["date", "tic", "close"]]
+    if "volume" in frame:
+        scaled = scaled.assign(volume=numbers(frame["volume"]).reindex(rows.index))
+    return scaled
 
 
 def _read(file: Path, layout: Layout) -> Table:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from finai_rl.data.indicators import FINRL_INDICATORS
+from finai_rl.data.listings.splits import SPLITS
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.preparation.market_series import load_market_series
 from finai_rl.data.preparation.panel import Prepared, prepare_panel
@@ -147,7 +148,8 @@ def _panel(
         return rows[name].to_numpy(dtype=np.float64).reshape(-1, len(tickers))
 
     close, volume = wide("close"), wide("volume")
-    caveats = [*source.caveats, *prepared.caveats]
+    jumps = [str(change) for change in prepared.changes if change.what == SPLITS]
+    caveats = [*source.caveats, *prepared.caveats, *jumps]
     if silent := int((volume <= 0).any(axis=0).sum()):
         caveats.append(f"Volume is left out: Yahoo has none for {silent} of the tickers.")
     for caveat in caveats:
