@@ -10,7 +10,7 @@ from typing import Any
 
 from finai_rl.config.bounds import annual_rate, at_least, between, filled, one_of, random_seed
 from finai_rl.config.companions import CONDITIONS, Condition, acts, beside, never
-from finai_rl.config.data_schemas import Scores
+from finai_rl.config.data_schemas import UNIVERSES, Scores
 
 GATES = acts(beside("gates", True))
 """What the checks of ``verify`` that train agents use, and no other."""
@@ -62,6 +62,7 @@ class RawPrices:
     calendar: str | None
     adjust: str = field(metadata=one_of("auto", "never"))
     splits: list[str]
+    universe: str = field(metadata=one_of(*UNIVERSES))
     on_bad: str = field(metadata=one_of("error", "missing"))
     on_missing: str = field(metadata=one_of("error", "drop_ticker", "forward_fill"))
 

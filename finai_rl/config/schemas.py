@@ -239,6 +239,7 @@ ADDED = {
     "data.calendar": "null",
     "data.columns": "null",
     "data.on_bad": "error",
+    "data.universe": "all",
     "data.sentiment.scores.date": "null",
     "data.sentiment.scores.tic": "null",
     "env.pro_rata": "false",

@@ -6,11 +6,13 @@ import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from finai_rl.data.listings.splits import SPLITS, split_notes, with_splits
+from finai_rl.data.listings.universe import ALL, check_universe, within_universe
 from finai_rl.data.tables.bad_cells import check_rule, without_bad
 from finai_rl.data.tables.column_names import likeliest, missing_columns, plain
 from finai_rl.data.tables.dates import read_dates
@@ -69,6 +71,7 @@ def load_raw_prices(
     on_bad: str = "error",
     calendar: str | None = None,
     splits: Sequence[str] | None = None,
+    universe: str = ALL,
     layout: Layout | None = None,
 ) -> RawPrices:
     """Load raw prices: rows in any order, of one file or of many.
@@ -87,6 +90,9 @@ def load_raw_prices(
         calendar: Of the exchange, e.g. ``XNYS``: what it says of the dates is noted.
         splits: Splits that prices are not adjusted for, ``["AAPL 2020-08-31 4"]``: earlier prices
             are divided by the factor. What looks like another one is noted, and left as it is.
+        universe: What becomes of tickers that come late or go early, see
+            :func:`~finai_rl.data.listings.universe.within_universe`; gaps within are for
+            ``on_missing``.
         layout: What the config tells of how the file is written, and where these settings stand.
 
     Raises:
@@ -95,6 +101,7 @@ def load_raw_prices(
     """
     layout = layout or Layout()
     check_rule(on_bad, layout.key)
+    check_universe(universe, layout.key)
     table = read_prices(path, layout)
     there = _columns(path, table.rows, layout)
     rows, changes = _parsed(path, table, there, layout, on_bad)
@@ -107,15 +114,17 @@ def load_raw_prices(
     changes += adjusted
     told = split_notes(rows, layout)
     changes += [Change("noted", SPLITS, 1, said.removesuffix(".")) for said in told]
+    volume = "volume" if "volume" in there else None
+    named: dict[str, Any] = {"key": layout.key, "volume": volume, "listed": len(rows)}
+    cut = within_universe(path, rows, there[2:], universe=universe, **named)
+    changes += cut.changes
     completed = complete(
-        *(path, rows, list(there[2:])),
+        *(path, cut.rows, list(there[2:])),
         rule=on_missing,
-        key=layout.key,
         open="open" if "open" in there else None,
-        volume="volume" if "volume" in there else None,
-        listed=len(rows),
+        **named,
     )
-    untraded, adjusted = _with_least_volume(completed.rows, rows)
+    untraded, adjusted = _with_least_volume(completed.rows, cut.rows)
     changes += [*adjusted, *completed.changes]
     if calendar is not None:
         dates = np.sort(untraded["date"].unique())

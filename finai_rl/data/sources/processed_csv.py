@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from finai_rl.data.listings.splits import split_notes
+from finai_rl.data.listings.universe import ALL, check_universe, within_universe
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.sentiment.columns import (
     BY_NAME,
@@ -95,6 +96,7 @@ def load_processed_csv(
     columns: Mapping[str, str | None] | Sequence[str | None] | None = None,
     on_bad: str = "error",
     calendar: str | None = None,
+    universe: str = ALL,
 ) -> MarketData:
     """Load the processed table that a FinRL pipeline leaves behind: CSV, gzipped CSV or Parquet.
 
@@ -132,6 +134,10 @@ def load_processed_csv(
             decides. Sentiment is not a price, and stays as strict.
         calendar: Of the exchange, e.g. ``XNYS``: it tells a missing session from a holiday, and an
             early close from a gap. None reports gaps between weekdays.
+        universe: What becomes of tickers that come late or go early: ``all`` leaves them to
+            ``on_missing``, ``common_period`` and ``common_tickers`` cut to the dates, or the
+            tickers, of which all is there; see
+            :func:`~finai_rl.data.listings.universe.within_universe`.
 
     Raises:
         DataError: If the file or a column is missing, or any row is not usable; the message
@@ -142,6 +148,7 @@ def load_processed_csv(
     settings = settings_of(SentimentColumns, sentiment)
     _check(on_missing, outlier_return)
     check_rule(on_bad, "data")
+    check_universe(universe, "data")
     layout = Layout("data", PROCESSED.offers, columns=columns)
     file, version = versioned_file(path, rev=rev, sha256=sha256, rev_cache=rev_cache)
     table = _read(file, layout)
@@ -156,10 +163,11 @@ def load_processed_csv(
     if on_bad == "missing":
         own = [name for name in chosen.numeric if name not in chosen.sentiment]
         frame, emptied = without_bad(frame, own, chosen.positive, key="data")
-    rows, notes = _checked(file, frame, chosen, on_missing)
+    strict = on_missing == "error" and universe == ALL
+    rows, notes = _checked(file, frame, chosen, strict=strict)
     if chosen.text:
         notes.append(f"Columns that are not numeric are not used: {list(chosen.text)}.")
-    completed = _completed(file, rows, chosen, on_missing)
+    completed = Completed(rows) if strict else _completed(file, rows, chosen, on_missing, universe)
     rows, empty = filled(completed.rows, chosen.neutral)
     done = (*emptied, *completed.changes)
     notes = [*(f"{change}." for change in done), *table.notes, *notes]
@@ -206,12 +214,11 @@ def _read(file: Path, layout: Layout) -> Table:
 
 
 def _checked(
-    file: Path, rows: pd.DataFrame, columns: _Columns, on_missing: str
+    file: Path, rows: pd.DataFrame, columns: _Columns, *, strict: bool
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the columns that are used, as numbers, and what a reader has to know."""
     text = rows["date"]
     dates, problems, notes = read_dates(text)
-    strict = on_missing == "error"
     read = rows.assign(date=dates)
     if not problems and not _ticker_by_ticker(read):
         problems += order_problems(dates, text)
@@ -244,18 +251,19 @@ def _ticker_by_ticker(rows: pd.DataFrame) -> bool:
     return ordered and int(starts.sum()) == rows["tic"].nunique()
 
 
-def _completed(file: Path, rows: pd.DataFrame, columns: _Columns, on_missing: str) -> Completed:
-    if on_missing == "error":
-        return Completed(rows)
+def _completed(
+    file: Path, rows: pd.DataFrame, columns: _Columns, on_missing: str, universe: str
+) -> Completed:
+    named: dict[str, Any] = {"key": "data", "volume": columns.volume}
+    cut = within_universe(str(file), rows, columns.own, universe=universe, **named)
     completed = complete(
         str(file),
-        rows,
+        cut.rows,
         columns.own,
         columns.shared,
         rule=on_missing,
-        key="data",
         open=columns.open,
-        volume=columns.volume,
+        **named,
     )
     problems = panel_problems(
         completed.rows,
@@ -266,7 +274,13 @@ def _completed(file: Path, rows: pd.DataFrame, columns: _Columns, on_missing: st
     )
     if left := list(problems):
         raise DataError(str(file), left)
-    return completed
+    changes = (*cut.changes, *completed.changes)
+    return Completed(completed.rows, changes, _together(cut.counts, completed.counts))
+
+
+def _together(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    names = dict.fromkeys([*one, *other])
+    return {name: one.get(name, 0) + other.get(name, 0) for name in names}
 
 
 def _choose(

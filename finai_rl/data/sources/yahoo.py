@@ -15,6 +15,7 @@ import numpy as np
 
 from finai_rl.data.indicators import FINRL_INDICATORS
 from finai_rl.data.listings.splits import SPLITS
+from finai_rl.data.listings.universe import ALL
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.preparation.market_series import load_market_series
 from finai_rl.data.preparation.panel import Prepared, prepare_panel
@@ -49,6 +50,7 @@ def load_yahoo(
     interval: str = "1d",
     folder: str = "data/yahoo",
     on_missing: str = "error",
+    universe: str = ALL,
     indicators: Sequence[str] = FINRL_INDICATORS,
     risk: str | None = "turbulence",
     benchmark: str | None = None,
@@ -66,6 +68,7 @@ def load_yahoo(
         interval: Yahoo's: 1d, 1h, 1wk and so on. Yahoo keeps intraday prices for weeks only.
         folder: Where downloads are kept.
         on_missing: As for :func:`~finai_rl.data.preparation.raw_prices.load_raw_prices`.
+        universe: See there.
         indicators: stockstats names.
         risk: ``"turbulence"`` (252 past returns), a symbol such as ``^VIX``, or None.
         benchmark: Symbol of an index, e.g. ``^GSPC``, or None.
@@ -88,7 +91,9 @@ def load_yahoo(
     }
     prepared = prepare_panel(
         # What is kept is adjusted already.
-        load_raw_prices(str(file), adjust="never", on_missing=on_missing, layout=KEPT),
+        load_raw_prices(
+            str(file), adjust="never", on_missing=on_missing, universe=universe, layout=KEPT
+        ),
         indicators=indicators,
         turbulence=252 if risk == "turbulence" else None,
         market_series=[

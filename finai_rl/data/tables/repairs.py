@@ -297,4 +297,7 @@ def missing_remedy(
             f"{key}.on_missing=forward_fill on a file that starts on {start}: earlier values of "
             f"{named} would have to be filled from later ones"
         )
+        spans = there.groupby("tic")["date"].agg(["min", "max"])
+        if spans["min"].max() == complete.index[complete.to_numpy()][0] < spans["max"].min():
+            helps[-1] += f" ({key}.universe=common_period starts there by itself)"
     return f"What helps: {'; or '.join(helps) or 'a file with fewer gaps, or without such tickers'}"
