@@ -11,7 +11,7 @@ from typing import Any
 from finai_rl.config.bounds import above, at_least, between, iso_date, one_of, random_seed
 from finai_rl.config.companions import Condition, acts, beside, beside_several, not_beside
 
-UNIVERSES = ("all", "common_period", "common_tickers")
+UNIVERSES = ("all", "common_period", "common_tickers", "mask")
 FILE = acts(beside(".path"))
 SIMULATED = acts(beside(".source"))
 SEEN = acts(

@@ -242,6 +242,7 @@ ADDED = {
     "data.universe": "all",
     "data.sentiment.scores.date": "null",
     "data.sentiment.scores.tic": "null",
+    "env.delisting_loss": "0.0",
     "env.pro_rata": "false",
     "env.observation": "finrl",
     "env.horizons": "[1, 5, 21, 63]",

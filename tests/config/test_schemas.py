@@ -82,7 +82,7 @@ PER_STOCK = ({"AAPL": 0, "JPM": 3.5}, [0, -1.0], "[1]: must be at least 0, got -
 UNIVERSE = (
     "common_period",
     "mine",
-    "must be all or common_period or common_tickers, got 'mine'",
+    "must be all or common_period or common_tickers or mask, got 'mine'",
 )
 ON_BAD = ("missing", "x", "must be error or missing, got 'x'")
 ON_MISSING = ("drop_ticker", "fill", "must be error or drop_ticker or forward_fill, got 'fill'")
@@ -199,6 +199,7 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "borrow_rate": PER_STOCK,
         "initial_margin": NOT_NEGATIVE,
         "maintenance_margin": NOT_NEGATIVE,
+        "delisting_loss": (1.0, 1.5, "must be from 0 to 1, got 1.5"),
         "threads": COUNT,
         "episode_days": (2, 1, "must be at least 2, got 1"),
         "horizons": ([1], [0, 1], "[0]: must be at least 1, got 0"),

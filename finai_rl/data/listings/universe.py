@@ -10,8 +10,8 @@ import pandas as pd
 from finai_rl.data.tables.repairs import LISTED, Change, Completed, day_name
 from finai_rl.errors import DataError, InputError
 
-ALL, COMMON_PERIOD, COMMON_TICKERS = "all", "common_period", "common_tickers"
-UNIVERSES = (ALL, COMMON_PERIOD, COMMON_TICKERS)
+ALL, COMMON_PERIOD, COMMON_TICKERS, MASK = "all", "common_period", "common_tickers", "mask"
+UNIVERSES = (ALL, COMMON_PERIOD, COMMON_TICKERS, MASK)
 
 
 def check_universe(universe: str, key: str) -> None:
@@ -53,8 +53,8 @@ def within_universe(
     """Cut rows to the dates, or the tickers, that a universe says; gaps within are left.
 
     ``common_period`` keeps the dates from the last ticker's first to the first ticker's last.
-    ``common_tickers`` keeps the tickers that are there on the first date and on the last. ``all``
-    cuts nothing.
+    ``common_tickers`` keeps the tickers that are there on the first date and on the last. ``mask``
+    keeps all, each on its dates from the first to the last; ``all`` cuts nothing.
 
     Args:
         where: The file, for messages.
@@ -87,7 +87,7 @@ def within_universe(
     part = spans[(spans["first"] > start) | (spans["last"] < stop)]
     if part.empty:
         return Completed(rows)
-    cut = _common_period if universe == COMMON_PERIOD else _common_tickers
+    cut = {COMMON_PERIOD: _common_period, COMMON_TICKERS: _common_tickers, MASK: _masked}[universe]
     return cut(where, rows, spans, part, key, listed)
 
 
@@ -137,6 +137,22 @@ def _common_tickers(
     change = Change("dropped", f"{len(part)} of {len(spans)} tickers", len(part), why)
     kept = rows[~rows["tic"].isin(part.index)]
     return Completed(kept, (change,), {"dropped_tickers": len(part)})
+
+
+def _masked(
+    where: str, rows: pd.DataFrame, spans: pd.DataFrame, part: pd.DataFrame, key: str, listed: int
+) -> Completed:
+    """Drop rows without a value before a ticker's first and after its last; name the tickers."""
+    first, last = rows["tic"].map(spans["first"]), rows["tic"].map(spans["last"])
+    late, gone = (spans["first"] > spans["first"].min()), (spans["last"] < spans["last"].max())
+    why = (
+        f"{key}.universe={MASK}: {int(late.sum())} are listed after the first date, "
+        f"{int(gone.sum())} delisted before the last; none is traded before or after: "
+        f"{_named(part, listed)}"
+    )
+    change = Change("masked", f"{len(part)} of {len(spans)} tickers", len(part), why)
+    kept = rows[(rows["date"] >= first) & (rows["date"] <= last)]
+    return Completed(kept, (change,), {"masked_tickers": len(part)})
 
 
 def _helps(spans: pd.DataFrame, key: str, other: str) -> str:

@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 
 from finai_rl.data.listings.splits import SPLITS, split_notes, with_splits
-from finai_rl.data.listings.universe import ALL, check_universe, within_universe
+from finai_rl.data.listings.universe import (
+    ALL,
+    MASK,
+    check_universe,
+    spans_of,
+    within_universe,
+)
 from finai_rl.data.tables.bad_cells import check_rule, without_bad
 from finai_rl.data.tables.column_names import likeliest, missing_columns, plain
 from finai_rl.data.tables.dates import read_dates
@@ -39,7 +45,8 @@ class RawPrices:
     """Prices of the same tickers on the same dates.
 
     Attributes:
-        rows: n_dates * n_tickers rows sorted by ``date`` and ``tic``, with ``open``, ``high``,
+        rows: n_dates * n_tickers rows (of a universe ``mask`` each ticker's dates from its first to
+            its last) sorted by ``date`` and ``tic``, with ``open``, ``high``,
             ``low``, ``close`` and ``volume``, all finite and positive; those but ``close`` may be
             absent, where the file has none.
         path: The file they came from.
@@ -122,6 +129,7 @@ def load_raw_prices(
         *(path, cut.rows, list(there[2:])),
         rule=on_missing,
         open="open" if "open" in there else None,
+        spans=spans_of(cut.rows, there[2:], volume) if universe == MASK else None,
         **named,
     )
     untraded, adjusted = _with_least_volume(completed.rows, cut.rows)

@@ -12,7 +12,14 @@ import numpy as np
 import pandas as pd
 
 from finai_rl.data.listings.splits import split_notes
-from finai_rl.data.listings.universe import ALL, check_universe, within_universe
+from finai_rl.data.listings.universe import (
+    ALL,
+    MASK,
+    check_universe,
+    spans_of,
+    within_universe,
+)
+from finai_rl.data.listings.unlisted import with_unlisted
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.sentiment.columns import (
     BY_NAME,
@@ -136,7 +143,8 @@ def load_processed_csv(
             early close from a gap. None reports gaps between weekdays.
         universe: What becomes of tickers that come late or go early: ``all`` leaves them to
             ``on_missing``, ``common_period`` and ``common_tickers`` cut to the dates, or the
-            tickers, of which all is there; see
+            tickers, of which all is there, ``mask`` has the environments trade a ticker on the
+            days on which it is listed; see
             :func:`~finai_rl.data.listings.universe.within_universe`.
 
     Raises:
@@ -263,6 +271,7 @@ def _completed(
         columns.shared,
         rule=on_missing,
         open=columns.open,
+        spans=spans_of(cut.rows, columns.own, columns.volume) if universe == MASK else None,
         **named,
     )
     problems = panel_problems(
@@ -270,6 +279,7 @@ def _completed(
         columns.numeric,
         columns.positive,
         optional=columns.sentiment,
+        aligned=universe != MASK,
         layout=PROCESSED,
     )
     if left := list(problems):
@@ -349,7 +359,13 @@ def _unshared(rows: pd.DataFrame, columns: _Columns) -> list[str]:
 
 
 def _panel(rows: pd.DataFrame, columns: _Columns, source: DataSource) -> MarketData:
-    rows = rows.sort_values(["date", "tic"], kind="stable")
+    rows, listed = with_unlisted(
+        rows.sort_values(["date", "tic"], kind="stable"),
+        open=columns.open,
+        volume=columns.volume,
+        shared=columns.shared,
+        neutral=columns.neutral,
+    )
     tickers = tuple(rows["tic"].unique())
     dates = rows["date"].to_numpy()[:: len(tickers)]
 
@@ -379,5 +395,6 @@ def _panel(rows: pd.DataFrame, columns: _Columns, source: DataSource) -> MarketD
         benchmark_name=columns.benchmark or "",
         open=by_stock(columns.open),
         volume=by_stock(columns.volume),
+        listed=listed,
         source=source,
     )

@@ -16,6 +16,7 @@ import numpy as np
 from finai_rl.data.indicators import FINRL_INDICATORS
 from finai_rl.data.listings.splits import SPLITS
 from finai_rl.data.listings.universe import ALL
+from finai_rl.data.listings.unlisted import with_unlisted
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.preparation.market_series import load_market_series
 from finai_rl.data.preparation.panel import Prepared, prepare_panel
@@ -146,7 +147,9 @@ def downloaded(request: Request, folder: Path) -> Path:
 def _panel(
     prepared: Prepared, source: DataSource, risk: str | None, benchmark: str | None
 ) -> MarketData:
-    rows = prepared.rows
+    risk_column = "turbulence" if risk == "turbulence" else "risk"
+    shared = [*([risk_column] if risk else []), *(["benchmark"] if benchmark else [])]
+    rows, listed = with_unlisted(prepared.rows, open="open", volume="volume", shared=shared)
     tickers = tuple(rows["tic"].iloc[: rows["tic"].nunique()])
 
     def wide(name: str) -> FloatArray:
@@ -160,7 +163,6 @@ def _panel(
     for caveat in caveats:
         log.info("yahoo: %s", caveat)
     features = [wide(name) for name in prepared.features]
-    risk_column = "turbulence" if risk == "turbulence" else "risk"
     return MarketData(
         dates=rows["date"].to_numpy()[:: len(tickers)],
         tickers=tickers,
@@ -175,5 +177,6 @@ def _panel(
         benchmark_name=benchmark or "",
         open=wide("open"),
         volume=None if silent else volume,
+        listed=listed,
         source=DataSource(source.name, source.sha256, source.path, tuple(caveats)),
     )
