@@ -61,7 +61,8 @@ def prepared_from(settings: dict[str, Any]) -> Prepared:
 
     node, raw = settings["features"], dict(settings["raw"])
     series = settings["market_series"].items()
-    how = {name: raw.pop(name) for name in ("path", "adjust", "on_missing", "on_bad", "calendar")}
+    told = ("path", "adjust", "on_missing", "on_bad", "calendar", "splits", "universe")
+    how = {name: raw.pop(name) for name in told}
     return prepare_panel(
         load_raw_prices(**how, layout=Layout(**raw)),
         indicators=settings["indicators"],

@@ -20,7 +20,7 @@ from finai_rl.config.bounds import (
     random_seed,
 )
 from finai_rl.config.companions import CONDITIONS, Condition, acts, beside, never
-from finai_rl.config.data_schemas import Scores
+from finai_rl.config.data_schemas import UNIVERSES, Scores
 
 GATES = acts(beside("gates", True))
 """What the checks of ``verify`` that train agents use, and no other."""
@@ -71,6 +71,8 @@ class RawPrices:
     wide: str | None = field(metadata=one_of("open", "high", "low", "close", "adj_close"))
     calendar: str | None
     adjust: str = field(metadata=one_of("auto", "never"))
+    splits: list[str]
+    universe: str = field(metadata=one_of(*UNIVERSES))
     on_bad: str = field(metadata=one_of("error", "missing"))
     on_missing: str = field(metadata=one_of("error", "drop_ticker", "forward_fill"))
 

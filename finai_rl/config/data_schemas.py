@@ -11,6 +11,7 @@ from typing import Any
 from finai_rl.config.bounds import above, at_least, between, iso_date, one_of, random_seed
 from finai_rl.config.companions import Condition, acts, beside, beside_several, not_beside
 
+UNIVERSES = ("all", "common_period", "common_tickers", "mask")
 FILE = acts(beside(".path"))
 SIMULATED = acts(beside(".source"))
 SEEN = acts(
@@ -102,6 +103,7 @@ class ProcessedCsv:
     columns: Any = field(default_factory=lambda: None)
     calendar: str | None = field(default_factory=lambda: None)
     on_bad: str = field(default_factory=lambda: "error", metadata=one_of("error", "missing"))
+    universe: str = field(default_factory=lambda: "all", metadata=one_of(*UNIVERSES))
 
 
 @dataclass
@@ -117,6 +119,8 @@ class Yahoo:
     indicators: list[str]
     risk: str | None
     benchmark: str | None
+    # A run made before there was this has none.
+    universe: str = field(default_factory=lambda: "all", metadata=one_of(*UNIVERSES))
 
 
 @dataclass

@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from finai_rl.config.bounds import above, at_least, endless, one_of
+from finai_rl.config.bounds import above, at_least, endless, one_of, within
 from finai_rl.config.companions import acts, beside, beside_several, not_beside
 from finai_rl.config.reward_schemas import PAID_BY_ENVIRONMENT
 
@@ -91,6 +91,12 @@ class Terms(Trading):
     horizons: list[int] = field(metadata=at_least(1) | RELATIVE_ONLY)
     threads: int = field(
         metadata=at_least(1) | acts(not_beside(".finrl_compat", True), beside_several(".n_envs"))
+    )
+    # A run made before there was this has none.
+    delisting_loss: float = field(
+        default_factory=lambda: 0.0,
+        kw_only=True,
+        metadata=within(0, 1) | acts(beside("data.universe", "mask", describes=True)),
     )
 
 

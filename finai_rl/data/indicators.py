@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
 from collections.abc import Sequence
@@ -95,6 +96,35 @@ def _refuse_look_ahead(close: pd.Series, names: Sequence[str]) -> None:
     if leaking:
         told = f"indicators {leaking} look ahead: they use prices of later days"
         raise ValueError(f"{told}; leave them out")
+
+
+def turbulence_of_listed(close: FloatArray, window: int = 252) -> FloatArray:
+    """Measure turbulence, each day of the stocks that have all the prices it needs, as FinRL does.
+
+    Args:
+        close: (n_days, n_stocks) closing prices, NaN where a stock is not listed.
+        window: As for :func:`turbulence`, which this is where none is missing.
+
+    Returns:
+        (n_days,) float64; 0 where no stock has that many prices.
+    """
+    if not np.isnan(close).any():
+        return turbulence(close, window)
+    missing = np.vstack([np.zeros((1, close.shape[1])), np.isnan(close).cumsum(axis=0)])
+    whole = np.zeros(close.shape, dtype=np.bool_)
+    need = window + 2
+    if len(close) >= need:
+        whole[need - 1 :] = missing[need:] == missing[:-need]
+    values = np.zeros(len(close))
+    edges = np.flatnonzero((whole[1:] != whole[:-1]).any(axis=1)) + 1
+    for start, stop in itertools.pairwise([0, *edges.tolist(), len(close)]):
+        stocks = whole[start]
+        if stocks.any():
+            before = start - need + 1
+            values[start:stop] = turbulence(
+                np.ascontiguousarray(close[before:stop, stocks]), window
+            )[need - 1 :]
+    return values
 
 
 def turbulence(close: FloatArray, window: int = 252) -> FloatArray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from finai_rl.errors import DataError
-from finai_rl.type_aliases import DateArray, FloatArray
+from finai_rl.type_aliases import BoolArray, DateArray, FloatArray
 
 LOOK_BACK = 1260
 """Most days before a panel's first that are kept as its ``past``: five years of trading days."""
@@ -94,6 +94,9 @@ class MarketData:
         benchmark_name: Its name.
         open: Optional (n_days, n_stocks) float64, positive, on the scale of ``close``.
         volume: Optional (n_days, n_stocks) float64, positive, shares traded per period.
+        listed: Optional (n_days, n_stocks) bool: whether a stock can be traded on a day. Where it
+            is not, its close and open are its last close, or 1 before there is one, its volume
+            is 1, its features are 0, and its sentiment is neutral. None where all always are.
         past: Optional panel of the days right before the first, at most ``LOOK_BACK``: what returns
             and averages of the first days look back on. Nobody trades on it.
 
@@ -124,6 +127,7 @@ class MarketData:
     benchmark_name: str = ""
     open: FloatArray | None = None
     volume: FloatArray | None = None
+    listed: BoolArray | None = None
     past: MarketData | None = None
 
     def __post_init__(self) -> None:
@@ -262,6 +266,7 @@ class MarketData:
             "benchmark": (n_days,),
             "open": (n_days, n_stocks),
             "volume": (n_days, n_stocks),
+            "listed": (n_days, n_stocks),
         }
         problems = [
             f"{name} has shape {array.shape}, expected {shape}"

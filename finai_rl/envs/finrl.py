@@ -28,6 +28,7 @@ from finai_rl.envs.settings import (
     finrl_blocked,
     finrl_observation_names,
     per_stock,
+    refuse_unlisted,
     state_features,
 )
 
@@ -140,6 +141,7 @@ class FinRLStockTradingEnv(gym.Env[NDArray[np.float32], NDArray[np.float32]]):
         turbulence_threshold: float | None,
         record: bool,
     ) -> None:
+        refuse_unlisted(data)
         features = state_features(data, indicators, sentiment)
         finrl_blocked(features)
         check_risk(data, turbulence_threshold)

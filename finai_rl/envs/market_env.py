@@ -25,8 +25,8 @@ from finai_rl.envs.kernels.observing import (
 from finai_rl.envs.kernels.stepping import ACCOUNT, first_not_finite, step_accounts
 from finai_rl.envs.observations import Observed
 from finai_rl.envs.rewards.reward import Reward, Step
-from finai_rl.envs.settings import check_range
-from finai_rl.envs.terms import Terms
+from finai_rl.envs.settings import check_opening_shares, check_range
+from finai_rl.envs.terms import Terms, opening_account
 from finai_rl.errors import Diverged
 from finai_rl.type_aliases import BoolArray, Float32Array, FloatArray
 
@@ -103,6 +103,7 @@ class MarketVecEnv(VecEnv):
             raise ValueError(
                 "initial_amount must be positive where no shares are held at the start"
             )
+        check_opening_shares(data, opening_shares)
         self.data = data
         self.terms = terms
         self.threads = min(int(threads), int(n_envs))
@@ -266,7 +267,8 @@ class MarketVecEnv(VecEnv):
                 first, last, actions, self._unit[actions.dtype], self.accounts, self.shares,
                 self._executed, self.data.close, terms.fill_price, terms.risk, terms.rates,
                 terms.impact, terms.borrow, terms.initial_margin, terms.maintenance_margin,
-                terms.rules, self._market_rows, observations, rewards, dones,
+                terms.listed, terms.delisting_loss, terms.rules,
+                self._market_rows, observations, rewards, dones,
             )
         )  # fmt: skip
         if self._layout == RELATIVE:
@@ -335,26 +337,27 @@ class MarketVecEnv(VecEnv):
             info["ledger"] = self._ledger.close(env, int(account["first_day"]), int(account["day"]))
         return info
 
-    def _opening_value(self, price: FloatArray) -> float:
-        return self._opening_cash + float(inner(self._opening_shares, price))
+    def _opening_value(self, cash: float, shares: FloatArray, price: FloatArray) -> float:
+        return cash + float(inner(shares, price))
 
     def _begin_episode(self, env: int) -> None:
         start, end = self._windows.draw(env)
         if self._reward is not None:
             self._reward.reset(env)
-        self.shares[env] = self._opening_shares
-        value = self._opening_value(self.data.close[start])
+        price, opening = self.data.close[start], (self._opening_cash, self._opening_shares)
+        cash, self.shares[env] = opening_account(self.terms, start, *opening, price)
+        value = self._opening_value(cash, self.shares[env], price)
         account = self.accounts[env]
         reward = account["reward"]
         self.accounts[env] = NEW_ACCOUNT
         self._executed[env] = 0.0
-        worth = self.shares[env] * self.data.close[start]
+        worth = self.shares[env] * price
         self._traded_weights[env] = worth / value if value > 0.0 else 0.0
         account["first_day"], account["day"], account["last_day"] = start, start, end
-        account["cash"], account["value"], account["reward"] = self._opening_cash, value, reward
+        account["cash"], account["value"], account["reward"] = cash, value, reward
         if self._ledger is not None:
-            opening = self._recorded_opening(value, start)
-            self._ledger.open(env, opening, self._opening_cash, self.shares[env])
+            recorded = self._recorded_opening(value, start)
+            self._ledger.open(env, recorded, cash, self.shares[env])
 
     def _recorded_opening(self, value: float, start: int) -> float:
         """Return the account value that the books open with."""

@@ -18,7 +18,7 @@ from finai_rl.envs.settings import (
     chosen_sentiment,
     finrl_observation_names,
 )
-from finai_rl.type_aliases import FloatArray
+from finai_rl.type_aliases import BoolArray, FloatArray
 
 FINRL, RELATIVE_STATE, RANKS = "finrl", "relative", "ranks"
 OBSERVATIONS = (FINRL, RELATIVE_STATE, RANKS)
@@ -99,14 +99,14 @@ def observed_market(
     names = list(data.feature_names if indicators is None else indicators)
     mood, mood_names = chosen_sentiment(data, sentiment)
     if observation == FINRL:
-        features = chosen_indicators(data, names)
-        filled = np.stack([data.close, np.zeros_like(data.close)], axis=1)
+        features = _neutral(chosen_indicators(data, names), data)
+        filled = np.stack([_neutral(data.close, data), np.zeros_like(data.close)], axis=1)
         blocks = finrl_observation_names(data, indicators, sentiment)
         rows = _rows([filled, features, mood])
         return Observed(WEIGHTS if weights else SHARES, blocks, rows)
     market = relative_columns(data, names, horizons)
     if observation == RANKS:
-        market = {name: _ranks(values) for name, values in market.items()}
+        market = {name: _ranks(values, data.listed) for name, values in market.items()}
     shown = np.stack(list(market.values()), axis=1)
     gaps = np.zeros((data.n_days, len(ACCOUNT_BLOCKS), data.n_stocks))
     blocks = (*ACCOUNT_BLOCKS, *market, *mood_names)
@@ -123,24 +123,42 @@ def relative_columns(
     """
     _check_horizons(horizons)
     whole = data.with_past()
-    price = np.log(whole.close)
+    close, since = whole.close, np.zeros(whole.n_stocks, dtype=np.intp)
+    if whole.listed is not None:
+        # What is not there is no price; of what is delisted nothing is shown.
+        close, since = np.where(whole.listed, close, np.nan), whole.listed.argmax(axis=0)
+    price = np.log(close)
     steps = pd.DataFrame(np.diff(price, axis=0, prepend=price[:1]) ** 2)
     variance = steps.iloc[1:].ewm(alpha=1 - _DECAY).mean().to_numpy()
     volatility = np.sqrt(np.vstack([np.zeros((1, whole.n_stocks)), variance]))
+    # A stock's first day has no return, and no volatility.
+    volatility = np.nan_to_num(volatility)
     columns = {}
     for horizon in horizons:
-        before = np.maximum(np.arange(whole.n_days) - horizon, 0)
-        columns[f"return_{horizon}"] = _over(price - price[before], volatility * horizon**0.5)
+        before = np.maximum(np.arange(whole.n_days)[:, np.newaxis] - horizon, since)
+        moved = price - np.take_along_axis(price, before, axis=0)
+        columns[f"return_{horizon}"] = _over(moved, volatility * horizon**0.5)
     for horizon in horizons:
         if horizon > 1:
-            average = pd.DataFrame(whole.close).rolling(horizon, min_periods=1).mean().to_numpy()
+            average = pd.DataFrame(close).rolling(horizon, min_periods=1).mean().to_numpy()
             gap = price - np.log(average)
             columns[f"close_to_sma_{horizon}"] = _over(gap, volatility * horizon**0.5)
     columns["volatility"] = 100.0 * volatility
     features = chosen_indicators(whole, indicators)
     for row, name in enumerate(indicators):
-        columns[name] = scale_free(name, features[:, row], whole.close)
-    return {name: values[-data.n_days :] for name, values in columns.items()}
+        values = features[:, row]
+        if whole.listed is not None:
+            values = np.where(whole.listed, values, np.nan)
+        columns[name] = scale_free(name, values, close)
+    return {name: _neutral(values, whole)[-data.n_days :] for name, values in columns.items()}
+
+
+def _neutral(values: FloatArray, data: MarketData) -> FloatArray:
+    """Return values (n_days, ..., n_stocks) with 0 for stocks that are not listed on a day."""
+    if data.listed is None:
+        return values
+    days = (slice(None), *(np.newaxis,) * (values.ndim - 2))
+    return np.where(data.listed[days], values, 0.0)
 
 
 def _to_price(values: FloatArray, close: FloatArray) -> FloatArray:
@@ -212,12 +230,22 @@ def _over(values: FloatArray, unit: FloatArray) -> FloatArray:
     return found
 
 
-def _ranks(values: FloatArray) -> FloatArray:
+def _ranks(values: FloatArray, listed: BoolArray | None = None) -> FloatArray:
+    if listed is not None and not listed.all():
+        return _ranks_of_listed(values, listed)
     n = values.shape[1]
     # Equal values must not be ranked by what rounding left of them.
     ranks = rankdata(np.round(values, 9), axis=1)
     found: FloatArray = 2.0 * (ranks - 1.0) / (n - 1) - 1.0 if n > 1 else np.zeros_like(values)
     return found
+
+
+def _ranks_of_listed(values: FloatArray, listed: BoolArray) -> FloatArray:
+    rounded = np.where(listed, np.round(values, 9), np.nan)
+    ranks = rankdata(rounded, axis=1, nan_policy="omit")
+    others = listed.sum(axis=1, keepdims=True) - 1
+    found = 2.0 * (ranks - 1.0) / np.maximum(others, 1) - 1.0
+    return np.where(listed & (others > 0), found, 0.0)
 
 
 def _rows(blocks: Sequence[FloatArray]) -> NDArray[np.float32]:

@@ -54,6 +54,8 @@ class PortfolioVecEnv(MarketVecEnv):
         borrow_rate: See there.
         initial_margin: See there.
         maintenance_margin: See there.
+        delisting_loss: See there. The entries of stocks that are not listed on a day are not read:
+            the weights of the others and of cash add up to 1.
         weights: ``linear`` or ``softmax``, as above.
         temperature: Of the softmax, in units of an action's entries: the smaller, the more one
             stock can stand out.
@@ -108,6 +110,7 @@ class PortfolioVecEnv(MarketVecEnv):
         borrow_rate: PerStock = 0.01,
         initial_margin: float = 0.5,
         maintenance_margin: float = 0.3,
+        delisting_loss: float = 0.0,
         weights: str = LINEAR,
         temperature: float = 0.2,
         reward_scaling: float = 1e-4,
@@ -136,6 +139,7 @@ class PortfolioVecEnv(MarketVecEnv):
             borrow_rate=borrow_rate,
             initial_margin=initial_margin,
             maintenance_margin=maintenance_margin,
+            delisting_loss=delisting_loss,
             turbulence_threshold=turbulence_threshold,
             reward_scaling=reward_scaling,
             target_weights=True,

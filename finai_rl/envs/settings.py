@@ -19,6 +19,28 @@ def check_range(name: str, value: float, least: float) -> None:
         raise ValueError(f"{name} must be at least {least} and finite, got {value}")
 
 
+def check_opening_shares(data: MarketData, shares: FloatArray) -> None:
+    """Refuse shares of a stock that is listed only after the first day."""
+    if data.listed is None:
+        return
+    not_yet = ~data.listed[0] & data.listed.any(axis=0) & (shares != 0)
+    if not_yet.any():
+        names = ", ".join(repr(data.tickers[stock]) for stock in np.flatnonzero(not_yet)[:5])
+        raise ValueError(
+            f"num_stock_shares: {names} is not listed yet on {data.day_names[0]}: leave it out"
+        )
+
+
+def refuse_unlisted(data: MarketData) -> None:
+    """Refuse a market in which stocks come and go, which FinRL's arithmetic does not know."""
+    if data.listed is not None and not data.listed.all():
+        raise ValueError(
+            "FinRL's arithmetic (env=finrl, env.finrl_compat=true) trades every stock on every "
+            "day, and here some are listed late or delisted: set data.universe=common_period or "
+            "common_tickers, or choose env=stock_trading or env=portfolio"
+        )
+
+
 def check_risk(data: MarketData, turbulence_threshold: float | None) -> None:
     """Refuse a threshold that is no number, or on data without a risk index."""
     if turbulence_threshold is not None and np.isnan(turbulence_threshold):

@@ -23,6 +23,7 @@ from finai_rl.envs.settings import (
     check_range,
     finrl_blocked,
     per_stock,
+    refuse_unlisted,
     state_features,
 )
 from finai_rl.envs.terms import PerStock, refuse_beside_finrl, terms_of_trade
@@ -89,6 +90,10 @@ class StockTradingVecEnv(MarketVecEnv):
         maintenance_margin: Where an account, at the close of the decision, is worth less than
             this fraction of what it is short (FINRA Rule 4210: 0.3), every position is closed
             instead of the agent's orders.
+        delisting_loss: Fraction of a holding that is lost where its stock is delisted: what is held
+            on the last day on which the data lists it is sold at that day's close, less this
+            (a short position is covered at it). Stocks are not traded on days on which they
+            are not listed, and nothing shown on a day says whether they will be on the next.
         reward_scaling: Factor on rewards.
         num_stock_shares: Shares held at the start of an episode, one per stock or by ticker;
             none by default. Fractions are sold as they are.
@@ -152,6 +157,7 @@ class StockTradingVecEnv(MarketVecEnv):
         borrow_rate: PerStock = 0.01,
         initial_margin: float = 0.5,
         maintenance_margin: float = 0.3,
+        delisting_loss: float = 0.0,
         reward_scaling: float = 1e-4,
         num_stock_shares: PerStock | None = None,
         previous_state: Sequence[float] | None = None,
@@ -173,6 +179,7 @@ class StockTradingVecEnv(MarketVecEnv):
         if hmax != int(hmax):
             raise ValueError(f"hmax is a number of shares and must be whole, got {hmax}")
         if finrl_compat:
+            refuse_unlisted(data)
             refuse_beside_finrl(
                 fill="" if fill == "same_close" else fill,
                 max_order=max_order,
@@ -182,6 +189,7 @@ class StockTradingVecEnv(MarketVecEnv):
                 fractional_shares=fractional_shares,
                 pro_rata=pro_rata,
                 allow_short=allow_short,
+                delisting_loss=delisting_loss,
                 reward=reward and type(reward).__name__,
             )
         self.hmax = int(hmax)
@@ -206,6 +214,7 @@ class StockTradingVecEnv(MarketVecEnv):
             borrow_rate=borrow_rate,
             initial_margin=initial_margin,
             maintenance_margin=maintenance_margin,
+            delisting_loss=delisting_loss,
             turbulence_threshold=turbulence_threshold,
             reward_scaling=reward_scaling,
             pro_rata=pro_rata,
@@ -287,10 +296,10 @@ class StockTradingVecEnv(MarketVecEnv):
         ignored = self._finrl_opening and n_stocks == 1
         return np.zeros(n_stocks) if ignored else self.num_stock_shares
 
-    def _opening_value(self, price: FloatArray) -> float:
+    def _opening_value(self, cash: float, shares: FloatArray, price: FloatArray) -> float:
         if self.finrl_compat:
-            return float(account_value(self._opening_cash, price, self._opening_shares))
-        return super()._opening_value(price)
+            return float(account_value(cash, price, shares))
+        return super()._opening_value(cash, shares, price)
 
     def _recorded_opening(self, value: float, start: int) -> float:
         if self._finrl_opening:

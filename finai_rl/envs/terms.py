@@ -13,7 +13,7 @@ from finai_rl.data.market import MarketData
 from finai_rl.envs.kernels.accounting import MAX_IMPACT
 from finai_rl.envs.kernels.stepping import RULES
 from finai_rl.envs.settings import check_range, check_risk, cost_of_trading, per_stock
-from finai_rl.type_aliases import FloatArray
+from finai_rl.type_aliases import BoolArray, FloatArray
 
 FILLS = ("same_close", "next_open", "next_close")
 """When an order decided at a day's close is executed."""
@@ -44,6 +44,8 @@ class Terms:
             may be sold than is held.
         initial_margin: Margin on what is sold short, or None likewise.
         maintenance_margin: Every position is closed below it.
+        listed: (n_days, n_stocks) what is listed on which day, or None where all always is.
+        delisting_loss: Fraction of a holding that is lost where its stock is delisted.
         risk: (n_days,) risk index, or None if there is no threshold.
         rules: (1,) of ``RULES``.
 
@@ -66,6 +68,8 @@ class Terms:
     borrow: FloatArray | None
     initial_margin: float | None
     maintenance_margin: float
+    listed: BoolArray | None
+    delisting_loss: float
     risk: FloatArray | None
     rules: NDArray[np.void]
 
@@ -90,6 +94,7 @@ def terms_of_trade(
     weights: str = LINEAR,
     temperature: float = 1.0,
     max_order: float | None = None,
+    delisting_loss: float = 0.0,
 ) -> Terms:
     """Check settings against a market and lay them out for compiled functions.
 
@@ -113,6 +118,7 @@ def terms_of_trade(
         weights: As for :class:`~finai_rl.envs.portfolio.PortfolioVecEnv`.
         temperature: See there.
         max_order: As for :class:`~finai_rl.envs.stock_trading.StockTradingVecEnv`.
+        delisting_loss: See there.
 
     Raises:
         ValueError: If a setting is out of range, or the data lacks a column it asks for.
@@ -130,6 +136,8 @@ def terms_of_trade(
             f"maintenance_margin={maintenance_margin} must not exceed initial_margin="
             f"{initial_margin}: every short sale would be closed the next day"
         )
+    if not 0.0 <= delisting_loss <= 1.0:
+        raise ValueError(f"delisting_loss is a fraction from 0 to 1, got {delisting_loss}")
     check_risk(data, turbulence_threshold)
     borrow = _borrow_fees(data, borrow_rate)
     rates = _rates(data, buy_cost_pct, sell_cost_pct, slippage_bps, impact)
@@ -151,9 +159,26 @@ def terms_of_trade(
         borrow=borrow if allow_short else None,
         initial_margin=float(initial_margin) if allow_short else None,
         maintenance_margin=float(maintenance_margin),
+        listed=None if data.listed is None else np.ascontiguousarray(data.listed),
+        delisting_loss=float(delisting_loss),
         risk=None if turbulence_threshold is None else data.risk,
         rules=rules,
     )
+
+
+def opening_account(
+    terms: Terms, day: int, cash: float, shares: FloatArray, price: FloatArray
+) -> tuple[float, FloatArray]:
+    """Return the cash and shares of an episode that starts on a day, of what it opens with.
+
+    Shares of a stock that is not listed on the day are settled, as those of a delisted one are.
+    """
+    if terms.listed is None:
+        return cash, shares
+    listed = terms.listed[day]
+    worth = np.where(listed, 0.0, shares * price)
+    money = worth - terms.delisting_loss * np.maximum(worth, 0.0)
+    return cash + float(money.sum()), np.where(listed, shares, 0.0)
 
 
 def refuse_beside_finrl(**settings: Any) -> None:
@@ -195,8 +220,13 @@ def impact_coefficients(data: MarketData, impact: float) -> FloatArray:
     for day in range(data.n_days):
         if day:
             squared = (data.close[day] / data.close[day - 1] - 1.0) ** 2
-            variance = VOLATILITY_DECAY * variance + (1 - VOLATILITY_DECAY) * squared
-            volume = VOLATILITY_DECAY * volume + (1 - VOLATILITY_DECAY) * data.volume[day]
+            moved = VOLATILITY_DECAY * variance + (1 - VOLATILITY_DECAY) * squared
+            averaged = VOLATILITY_DECAY * volume + (1 - VOLATILITY_DECAY) * data.volume[day]
+            if data.listed is not None:
+                going_on = data.listed[day] & data.listed[day - 1]
+                moved = np.where(going_on, moved, VOLATILITY_AT_FIRST**2)
+                averaged = np.where(going_on, averaged, data.volume[day])
+            variance, volume = moved, averaged
         coefficients[day] = impact * np.sqrt(variance / volume)
     return coefficients
 
@@ -241,7 +271,8 @@ def _fill_price(data: MarketData, fill: str) -> FloatArray:
     if fill not in FILLS:
         raise ValueError(f"fill must be one of {', '.join(FILLS)}, got {fill!r}")
     if fill == "next_close":
-        return data.close[1:]
+        closed = data.close[1:]
+        return closed if data.listed is None else np.where(data.listed[1:], closed, data.close[:-1])
     if fill == "same_close":
         return data.close[:-1]
     if data.open is None:
@@ -249,7 +280,9 @@ def _fill_price(data: MarketData, fill: str) -> FloatArray:
             "fill=next_open needs opening prices, and this data has none: set env.fill=next_close, "
             "or where the source has them name their column in data.open"
         )
-    return data.open[1:]
+    opened = data.open[1:]
+    # Nothing opens for a stock that is delisted by then: what is held is settled at its last price.
+    return opened if data.listed is None else np.where(data.listed[1:], opened, data.close[:-1])
 
 
 def _borrow_fees(data: MarketData, borrow_rate: PerStock) -> FloatArray:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from finai_rl.data.market import MarketData
 from finai_rl.evaluation.policies.random_agents import RandomAgents, TradingStyle
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.statistics.returns import sharpe_ratio, simple_returns, total_return
@@ -24,6 +25,7 @@ class BatchedMarket(Protocol):
     """An environment of many accounts, stepped together; every market of ours is one."""
 
     num_envs: int
+    data: MarketData
     accounts: NDArray[np.void]
     shares: FloatArray
 
@@ -116,8 +118,9 @@ def random_band(
     Raises:
         ValueError: If the agent was ever short, or the draws do not open with its account.
     """
-    style = TradingStyle.of(agent)
-    draws = RandomAgents(style, env.num_envs, seed, whole=env.whole_shares)
+    listed = env.data.listed
+    style = TradingStyle.of(agent, listed)
+    draws = RandomAgents(style, env.num_envs, seed, whole=env.whole_shares, listed=listed)
     observation, state = env.reset(), None
     value = np.empty((env.num_envs, len(agent.dates)))
     value[:, 0] = env.accounts["value"]
@@ -132,6 +135,8 @@ def random_band(
         observation = env.advance(actions)[0]
         value[:, day + 1] = env.accounts["value"]
         moved = (env.shares - held) * close
+        if listed is not None:
+            moved = np.where(listed[day + 1], moved, 0.0)
         larger = np.maximum(np.maximum(moved, 0).sum(axis=1), np.maximum(-moved, 0).sum(axis=1))
         turnover[:, day] = larger / value[:, day]
     returns = [simple_returns(account) for account in value]

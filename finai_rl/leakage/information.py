@@ -187,11 +187,18 @@ def foresight_findings(
         significance: Level of all tests together.
         horizons: Later periods, each on its own.
     """
-    columns = observed_columns(data)
+    columns, close = observed_columns(data), data.close
+    if data.listed is not None:
+        # Only what is always there has a return on every day.
+        always = data.listed.all(axis=0)
+        of_stocks = {name: values for name, values in columns.items() if values.shape[1] > 1}
+        columns |= {name: values[:, always] for name, values in of_stocks.items()}
+        close = close[:, always]
     found = [
         association
         for name, values in columns.items()
-        for association in associations(name, values, data.close, horizons)
+        if values.shape[1] and close.shape[1]
+        for association in associations(name, values, close, horizons)
     ]
     if not found:
         said = f"not tested: fewer than {LEAST_DAYS} days, or no column that varies"

@@ -64,6 +64,9 @@ def altered(data: MarketData, day: int, seed: int) -> MarketData:
     for name, values in vars(data).items():
         if not isinstance(values, np.ndarray) or name == "dates":
             continue
+        if values.dtype == np.bool_:
+            changed[name] = np.concatenate([values[: day + 1], values[later]])
+            continue
         scale = factors.reshape(-1, *[1] * (values.ndim - 1))
         changed[name] = np.concatenate([values[: day + 1], values[later] * scale])
     return replace(data, **changed)

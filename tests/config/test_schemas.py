@@ -17,6 +17,7 @@ from finai_rl.config import command_schemas, data_schemas, env_schemas, reward_s
 from finai_rl.config.bounds import BOUNDS
 from finai_rl.config.check import check, nested_schema
 from finai_rl.config.env_schemas import WRAPPER, settings_with
+from finai_rl.data.listings.universe import UNIVERSES
 from finai_rl.data.sentiment import settings as sentiment
 from finai_rl.data.sources.synthetic_settings import KINDS
 from finai_rl.data.tables.repairs import RULES
@@ -78,6 +79,11 @@ RATE = (-0.5, -1.0, "must be an annual rate, got -1.0")
 SEED = (2**32 - 1, 2**32, "must be below 4294967296, got 4294967296")
 DAY = ("2012-01-03", "2012-01", "must be a full ISO date such as 2019-12-31, got '2012-01'")
 PER_STOCK = ({"AAPL": 0, "JPM": 3.5}, [0, -1.0], "[1]: must be at least 0, got -1.0")
+UNIVERSE = (
+    "common_period",
+    "mine",
+    "must be all or common_period or common_tickers or mask, got 'mine'",
+)
 ON_BAD = ("missing", "x", "must be error or missing, got 'x'")
 ON_MISSING = ("drop_ticker", "fill", "must be error or drop_ticker or forward_fill, got 'fill'")
 COST = ({"AAPL": 0.0, "JPM": 0.5}, {"AAPL": 1.0}, "AAPL: must be below 1, got 1.0")
@@ -171,6 +177,7 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "adjust": ("never", "always", "must be auto or never, got 'always'"),
         "on_missing": ON_MISSING,
         "on_bad": ON_BAD,
+        "universe": UNIVERSE,
         "decimal": (",", ";", "must be . or ,, got ';'"),
         "wide": ("close", "x", "must be open or high or low or close or adj_close, got 'x'"),
     },
@@ -207,6 +214,7 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "borrow_rate": PER_STOCK,
         "initial_margin": NOT_NEGATIVE,
         "maintenance_margin": NOT_NEGATIVE,
+        "delisting_loss": (1.0, 1.5, "must be from 0 to 1, got 1.5"),
         "threads": COUNT,
         "episode_days": (2, 1, "must be at least 2, got 1"),
         "horizons": ([1], [0, 1], "[0]: must be at least 1, got 0"),
@@ -254,6 +262,7 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
     (schemas.ProcessedCsv, "train data=processed_csv", "data."): {
         "on_missing": ON_MISSING,
         "on_bad": ON_BAD,
+        "universe": UNIVERSE,
         "outlier_return": POSITIVE,
     },
     (data_schemas.SentimentColumns, "train data=processed_csv", "data.sentiment."): {
@@ -268,6 +277,7 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
     },
     (schemas.Yahoo, "train data=yahoo", "data."): {
         "on_missing": ON_MISSING,
+        "universe": UNIVERSE,
         "start": DAY,
         "end": DAY,
     },
@@ -381,6 +391,9 @@ def _owner(schema: type, name: str) -> type:
         (schemas.Synthetic, "kind", KINDS),
         (schemas.ProcessedCsv, "on_missing", RULES),
         (schemas.Yahoo, "on_missing", RULES),
+        (schemas.Yahoo, "universe", UNIVERSES),
+        (schemas.ProcessedCsv, "universe", UNIVERSES),
+        (command_schemas.RawPrices, "universe", UNIVERSES),
         (command_schemas.RawPrices, "on_missing", RULES),
         (data_schemas.Scores, "aggregate", sentiment.AGGREGATES),
         (data_schemas.Scores, "date_only", sentiment.DATE_ONLY),

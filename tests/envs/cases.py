@@ -103,6 +103,46 @@ def settings_of(draw: st.DrawFn, n_stocks: int) -> dict[str, Any]:
     }
 
 
+def listed_between(
+    data: MarketData, first: NDArray[np.int64], last: NDArray[np.int64]
+) -> MarketData:
+    """Let each stock be listed from one day to another only, and nothing be known outside."""
+    days = np.arange(data.n_days)[:, np.newaxis]
+    listed = (days >= first) & (days <= last)
+    before = np.ones(data.n_stocks)
+
+    def carried(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        gone = np.take_along_axis(data.close, np.minimum(last, data.n_days - 1)[np.newaxis], axis=0)
+        return np.where(listed, values, np.where(days < first, before, gone))
+
+    changes: dict[str, Any] = {"close": carried(data.close), "listed": listed}
+    if data.open is not None:
+        changes["open"] = carried(data.open)
+    if data.volume is not None:
+        changes["volume"] = np.where(listed, data.volume, 1.0)
+    changes["features"] = np.where(listed[:, np.newaxis], data.features, 0.0)
+    return replace(data, **changes)
+
+
+@st.composite
+def cases_with_listings(draw: st.DrawFn, market: type[MarketVecEnv]) -> Case:
+    """Draw a case in which most stocks are listed late, delisted, or both."""
+    case = draw(cases(market))
+    n_days, n_stocks = case.data.close.shape
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    first = np.where(rng.random(n_stocks) < 0.4, rng.integers(0, n_days, n_stocks), 0)
+    last = np.where(rng.random(n_stocks) < 0.6, rng.integers(0, n_days, n_stocks), n_days)
+    last = np.maximum(first, last)
+    chosen = {**case.settings, "num_stock_shares": None}
+    # Few kinds of arguments: each is compiled on its own.
+    chosen["turbulence_threshold"] = draw(st.sampled_from([1e9, 45.0]))
+    chosen["delisting_loss"] = draw(st.sampled_from([0.0, 0.3, 1.0]))
+    if market is PortfolioVecEnv:
+        chosen |= {"weights": "linear"}
+    data, actions = listed_between(case.data, first, last), case.actions.astype("f8")
+    return replace(case, data=data, settings=chosen, actions=actions)
+
+
 def actions_of(
     rng: np.random.Generator, shape: tuple[int, ...], scale: float, coarse: bool
 ) -> NDArray[np.float64]:

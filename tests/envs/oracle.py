@@ -24,6 +24,9 @@ What the environments promise, in this module's own words:
   is worth less at the close than the maintenance margin on what it is short.
 * Who is short overnight pays the fee for the days until the next close on the value at today's
   close: of the position after trading where orders fill at that close, else of the one before.
+* What is not listed today is not ordered, and has no part in the weights; what is not listed
+  tomorrow cannot be traded tomorrow. Whatever is then held of it, after the day's trades, is sold
+  at its last close, less the loss of what is long, which counts as a cost.
 * The account is valued at the next close; worth nothing, it has ended for good.
 
 A decision about whole shares, margins or ruin that hangs on the last digits of a sum can go either
@@ -60,6 +63,7 @@ class Conditions:
     borrow_rate: list[float]
     threshold: float | None
     scaling: float
+    delisting_loss: float = 0.0
 
 
 @dataclass
@@ -107,6 +111,13 @@ class World:
         if conditions.fill == "next_open":
             assert data.open is not None
             self.fill_price = data.open.tolist()[1:]
+        self.listed = [[True] * self.n for _ in self.close]
+        if data.listed is not None:
+            self.listed = data.listed.tolist()
+        self.fill_price = [
+            [price if there else last for price, there, last in zip(*rows, strict=True)]
+            for rows in zip(self.fill_price, self.listed[1:], self.close[:-1], strict=True)
+        ]
         self.risk: list[float] = [] if data.risk is None else data.risk.tolist()
         moments = data.dates.astype("datetime64[s]").tolist()
         self.nights = [
@@ -122,7 +133,9 @@ class World:
         for i in range(self.n):
             variance, volume = 0.02 * 0.02, volumes[0][i]
             for day in range(len(self.close)):
-                if day > 0:
+                if day > 0 and not (self.listed[day][i] and self.listed[day - 1][i]):
+                    variance, volume = 0.02 * 0.02, volumes[day][i]
+                elif day > 0:
                     before = self.close[day - 1][i]
                     change = (self.close[day][i] - before) / before
                     variance = 0.94 * variance + 0.06 * change * change
@@ -176,6 +189,11 @@ class Account:
             trades = self._execute(self._weight_orders(action, close), price)
         else:
             trades = self._execute(self._share_orders(action, single), price)
+        if self.conditions.fill != "same_close":
+            trades = [
+                quantity if there else 0.0
+                for quantity, there in zip(trades, world.listed[today + 1], strict=True)
+            ]
         cost = sum(self._cost(i, quantity, price[i]) for i, quantity in enumerate(trades))
         bought = sum(q * p for q, p in zip(trades, price, strict=True) if q > 0)
         sold = sum(-q * p for q, p in zip(trades, price, strict=True) if q < 0)
@@ -187,14 +205,30 @@ class Account:
         self.financing += fee
         self.turnover += max(bought, sold) / self.value if self.value else 0.0
         self.trades += sum(quantity != 0 for quantity in trades)
+        trades, lost = self._settle(trades, close)
+        cost += lost
+        self.cost += lost
         self.day += 1
         self._revalue()
         self._enter(trades, cost, fee)
+
+    def _settle(self, trades: list[float], close: list[float]) -> tuple[list[float], float]:
+        """Sell what is held of stocks that are gone tomorrow; return all trades, and the loss."""
+        trades, lost = list(trades), 0.0
+        for i, there in enumerate(self.world.listed[self.day + 1]):
+            if not there:
+                off = self.conditions.delisting_loss * max(self.shares[i], 0.0) * close[i]
+                self.cash += self.shares[i] * close[i] - off
+                lost += off
+                trades[i] -= self.shares[i]
+                self.shares[i] = 0.0
+        return trades, lost
 
     def _revalue(self) -> None:
         close = self.world.close[self.day]
         value = self.cash + worth(self.shares, close)
         gross = abs(self.cash) + worth([abs(held) for held in self.shares], close)
+        gross = max(gross, abs(self.value))
         self.perhaps_ruined = gross > 0.0 and abs(value) <= NEAR * gross
         self.reward = (value - self.value) * self.conditions.scaling
         self.value = value
@@ -236,12 +270,21 @@ class Account:
             shares = min(max(wanted, -1.0), 1.0) * self.conditions.hmax
             shares = single_precision(shares) if single else shares
             orders.append(float(math.trunc(shares)) if self.conditions.whole else shares)
-        return orders
+        return self._of_tradable(orders)
+
+    def _of_tradable(self, orders: list[float]) -> list[float]:
+        """Return orders without those that nobody could execute."""
+        listed, later = self.world.listed, self.conditions.fill != "same_close"
+        days = (self.day, self.day + 1) if later else (self.day,)
+        there = [all(listed[day][i] for day in days) for i in range(self.world.n)]
+        return [order if can else 0.0 for order, can in zip(orders, there, strict=True)]
 
     def _weight_orders(self, action: Sequence[float], close: list[float]) -> list[float]:
         *stocks, cash = [min(max(wanted, -1.0), 1.0) for wanted in action]
         if self.conditions.margin is None:
             stocks = [(wanted + 1.0) / 2.0 for wanted in stocks]
+        for i, there in enumerate(self.world.listed[self.day]):
+            stocks[i] = stocks[i] if there else 0.0
         total = (cash + 1.0) / 2.0 + sum(abs(wanted) for wanted in stocks)
         targets = [
             self.value * wanted / total / price if total else 0.0
@@ -254,7 +297,7 @@ class Account:
             away = target - held
             self._near(abs(away) * price, 1e-6 * self.value)
             orders.append(0.0 if abs(away) * price < 1e-6 * self.value else away)
-        return orders
+        return self._of_tradable(orders)
 
     def _whole_targets(self, exact: list[float], close: list[float]) -> list[float]:
         rounded = []

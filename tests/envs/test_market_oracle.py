@@ -47,6 +47,7 @@ def conditions_of(case: Case) -> Conditions:
         borrow_rate=per_stock("borrow_rate", chosen["borrow_rate"], data).tolist(),
         threshold=chosen["turbulence_threshold"],
         scaling=1e-4,
+        delisting_loss=chosen.get("delisting_loss", 0.0),
     )
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from finai_rl.data.indicators import turbulence as turbulence_index
+from finai_rl.data.indicators import turbulence_of_listed
+from finai_rl.data.listings.splits import SPLITS
+from finai_rl.data.preparation.late_listings import warmed_up_each
 from finai_rl.data.preparation.market_series import join_market_series
 from finai_rl.data.preparation.raw_prices import COLUMNS, RawPrices
 from finai_rl.data.preparation.stock_features import Compute, stock_features, warm_up_periods
@@ -89,8 +91,8 @@ def prepare_panel(
     rows = pd.concat([prices.rows, values], axis=1)
     rows.insert(len(base), "day", rows["date"].dt.day_of_week)
     changes = list(prices.changes)
-    # What a calendar says of the dates, the training says itself of those that are left.
-    caveats = [str(change) for change in changes if change.what != "calendar"]
+    # What is found in dates and prices, the training says itself of those that are left.
+    caveats = [str(change) for change in changes if change.what not in ("calendar", SPLITS)]
     for series, where in market_series:
         rows, joined = join_market_series(rows, series, where)
         changes += joined
@@ -118,9 +120,10 @@ def _refuse_clashes(indicators: Sequence[str], turbulence: int | None) -> None:
 
 
 def _turbulence(rows: pd.DataFrame, window: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    n_tickers = rows["tic"].nunique()
-    close = rows["close"].to_numpy(dtype=np.float64).reshape(-1, n_tickers)
-    return turbulence_index(close, window).repeat(n_tickers)
+    close = rows.pivot(index="date", columns="tic", values="close")
+    # Of the same order in memory, so that sums are the same to the last bit.
+    values = turbulence_of_listed(np.ascontiguousarray(close.to_numpy(np.float64)), window)
+    return np.asarray(rows["date"].map(pd.Series(values, index=close.index)), dtype=np.float64)
 
 
 def _with_sentiment(
@@ -142,8 +145,9 @@ def _warmed_up(
     remedies: Mapping[str, str],
 ) -> tuple[pd.DataFrame, list[Change]]:
     """Drop the first dates until windows have filled and nothing is missing any more."""
-    n_tickers = rows["tic"].nunique()
-    n_dates = len(rows) // n_tickers
+    n_tickers, n_dates = rows["tic"].nunique(), rows["date"].nunique()
+    if len(rows) < n_tickers * n_dates:
+        return warmed_up_each(rows, values, where, windows)
     longest = max(windows, key=windows.__getitem__, default="")
     filled = windows.get(longest, 0)
     finite = np.isfinite(values.to_numpy()).all(axis=1).reshape(n_dates, -1).all(axis=1)

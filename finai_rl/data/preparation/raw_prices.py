@@ -6,10 +6,19 @@ import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from finai_rl.data.listings.splits import SPLITS, split_notes, with_splits
+from finai_rl.data.listings.universe import (
+    ALL,
+    MASK,
+    check_universe,
+    spans_of,
+    within_universe,
+)
 from finai_rl.data.tables.bad_cells import check_rule, without_bad
 from finai_rl.data.tables.column_names import likeliest, missing_columns, plain
 from finai_rl.data.tables.dates import read_dates
@@ -36,7 +45,8 @@ class RawPrices:
     """Prices of the same tickers on the same dates.
 
     Attributes:
-        rows: n_dates * n_tickers rows sorted by ``date`` and ``tic``, with ``open``, ``high``,
+        rows: n_dates * n_tickers rows (of a universe ``mask`` each ticker's dates from its first to
+            its last) sorted by ``date`` and ``tic``, with ``open``, ``high``,
             ``low``, ``close`` and ``volume``, all finite and positive; those but ``close`` may be
             absent, where the file has none.
         path: The file they came from.
@@ -67,6 +77,8 @@ def load_raw_prices(
     on_missing: str,
     on_bad: str = "error",
     calendar: str | None = None,
+    splits: Sequence[str] | None = None,
+    universe: str = ALL,
     layout: Layout | None = None,
 ) -> RawPrices:
     """Load raw prices: rows in any order, of one file or of many.
@@ -83,6 +95,11 @@ def load_raw_prices(
         on_bad: What cannot be a price: ``"error"`` refuses it, ``"missing"`` counts it and takes
             it for a missing cell, of which ``on_missing`` decides.
         calendar: Of the exchange, e.g. ``XNYS``: what it says of the dates is noted.
+        splits: Splits that prices are not adjusted for, ``["AAPL 2020-08-31 4"]``: earlier prices
+            are divided by the factor. What looks like another one is noted, and left as it is.
+        universe: What becomes of tickers that come late or go early, see
+            :func:`~finai_rl.data.listings.universe.within_universe`; gaps within are for
+            ``on_missing``.
         layout: What the config tells of how the file is written, and where these settings stand.
 
     Raises:
@@ -91,6 +108,7 @@ def load_raw_prices(
     """
     layout = layout or Layout()
     check_rule(on_bad, layout.key)
+    check_universe(universe, layout.key)
     table = read_prices(path, layout)
     there = _columns(path, table.rows, layout)
     rows, changes = _parsed(path, table, there, layout, on_bad)
@@ -99,20 +117,26 @@ def load_raw_prices(
         rows, adjusted = _adjusted(rows)
         changes += adjusted
     changes += _scale_notes(rows, path, refuse=adjust == "auto", key=layout.key)
-    rows = rows[list(there)]
+    rows, adjusted = with_splits(path, rows[list(there)], splits, layout.key)
+    changes += adjusted
+    told = split_notes(rows, layout)
+    changes += [Change("noted", SPLITS, 1, said.removesuffix(".")) for said in told]
+    volume = "volume" if "volume" in there else None
+    named: dict[str, Any] = {"key": layout.key, "volume": volume, "listed": len(rows)}
+    cut = within_universe(path, rows, there[2:], universe=universe, **named)
+    changes += cut.changes
     completed = complete(
-        *(path, rows, list(there[2:])),
+        *(path, cut.rows, list(there[2:])),
         rule=on_missing,
-        key=layout.key,
         open="open" if "open" in there else None,
-        volume="volume" if "volume" in there else None,
-        listed=len(rows),
+        spans=spans_of(cut.rows, there[2:], volume) if universe == MASK else None,
+        **named,
     )
-    untraded, adjusted = _with_least_volume(completed.rows, rows)
+    untraded, adjusted = _with_least_volume(completed.rows, cut.rows)
     changes += [*adjusted, *completed.changes]
     if calendar is not None:
         dates = np.sort(untraded["date"].unique())
-        told = session_notes(dates, calendar, layout.key)
+        told = [*session_notes(dates, calendar, layout.key)]
         changes += [Change("noted", "calendar", 1, said.removesuffix(".")) for said in told]
     for change in changes:
         log.info("%s: %s", path, change)

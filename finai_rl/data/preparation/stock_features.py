@@ -28,7 +28,8 @@ def stock_features(
     """Compute features ticker by ticker, after checking that none of them looks ahead.
 
     Args:
-        rows: A complete panel sorted by ``date`` and ``tic`` with open, high, low, close, volume.
+        rows: A panel sorted by ``date`` and ``tic`` with open, high, low, close, volume, of each
+            ticker without a gap between its first date and its last.
         indicators: stockstats names, e.g. ``rsi_30`` or ``close_60_sma``.
         user: A function of one ticker's frame (a copy, indexed by date) that returns a DataFrame,
             or a Series with a name, of as many rows.
@@ -40,28 +41,27 @@ def stock_features(
     Raises:
         InputError: If a feature is unknown, looks ahead, or has the wrong shape.
     """
-    tickers = rows["tic"].iloc[: rows["tic"].nunique()].tolist()
-    dates = pd.DatetimeIndex(rows["date"].iloc[:: len(tickers)], name="date")
     there = [name for name in COLUMNS[2:] if name in rows]
-    wide = {name: rows[name].to_numpy().reshape(len(dates), -1) for name in there}
     _refuse_absent(rows, there, indicators)
+    codes, tickers = pd.factorize(rows["tic"], sort=True)
+    longest = int(np.bincount(codes).argmax())
     columns: list[str] | None = None
-    values = np.empty((0, 0, 0))
+    values = np.empty((0, 0))
     for number, ticker in enumerate(tickers):
-        frame = pd.DataFrame({name: array[:, number] for name, array in wide.items()}, index=dates)
-        found = _features(frame, indicators, user, thorough=number == 0, ticker=ticker)
+        own = np.flatnonzero(codes == number)
+        dates = pd.DatetimeIndex(rows["date"].iloc[own], name="date")
+        frame = pd.DataFrame({name: rows[name].to_numpy()[own] for name in there}, index=dates)
+        found = _features(frame, indicators, user, thorough=number == longest, ticker=ticker)
         if columns is None:
             columns = list(found.columns)
-            values = np.empty((len(dates), len(tickers), len(columns)))
+            values = np.empty((len(rows), len(columns)))
         if list(found.columns) != columns:
             raise InputError(
                 f"features: columns {list(found.columns)} for {ticker}, "
                 f"but {columns} for {tickers[0]}; return the same for every ticker"
             )
-        values[:, number] = found.to_numpy()
-    return pd.DataFrame(
-        values.reshape(len(rows), len(columns or ())), columns=columns, index=rows.index
-    )
+        values[own] = found.to_numpy()
+    return pd.DataFrame(values, columns=columns, index=rows.index)
 
 
 def _refuse_absent(rows: pd.DataFrame, there: Sequence[str], indicators: Sequence[str]) -> None:

@@ -11,6 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from finai_rl.data.listings.splits import split_notes
+from finai_rl.data.listings.universe import (
+    ALL,
+    MASK,
+    check_universe,
+    spans_of,
+    within_universe,
+)
+from finai_rl.data.listings.unlisted import with_unlisted
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.sentiment.columns import (
     BY_NAME,
@@ -94,6 +103,7 @@ def load_processed_csv(
     columns: Mapping[str, str | None] | Sequence[str | None] | None = None,
     on_bad: str = "error",
     calendar: str | None = None,
+    universe: str = ALL,
 ) -> MarketData:
     """Load the processed table that a FinRL pipeline leaves behind: CSV, gzipped CSV or Parquet.
 
@@ -131,6 +141,11 @@ def load_processed_csv(
             decides. Sentiment is not a price, and stays as strict.
         calendar: Of the exchange, e.g. ``XNYS``: it tells a missing session from a holiday, and an
             early close from a gap. None reports gaps between weekdays.
+        universe: What becomes of tickers that come late or go early: ``all`` leaves them to
+            ``on_missing``, ``common_period`` and ``common_tickers`` cut to the dates, or the
+            tickers, of which all is there, ``mask`` has the environments trade a ticker on the
+            days on which it is listed; see
+            :func:`~finai_rl.data.listings.universe.within_universe`.
 
     Raises:
         DataError: If the file or a column is missing, or any row is not usable; the message
@@ -141,6 +156,7 @@ def load_processed_csv(
     settings = settings_of(SentimentColumns, sentiment)
     _check(on_missing, outlier_return)
     check_rule(on_bad, "data")
+    check_universe(universe, "data")
     layout = Layout("data", PROCESSED.offers, columns=columns)
     file, version = versioned_file(path, rev=rev, sha256=sha256, rev_cache=rev_cache)
     table = _read(file, layout)
@@ -155,10 +171,11 @@ def load_processed_csv(
     if on_bad == "missing":
         own = [name for name in chosen.numeric if name not in chosen.sentiment]
         frame, emptied = without_bad(frame, own, chosen.positive, key="data")
-    rows, notes = _checked(file, frame, chosen, on_missing)
+    strict = on_missing == "error" and universe == ALL
+    rows, notes = _checked(file, frame, chosen, strict=strict)
     if chosen.text:
         notes.append(f"Columns that are not numeric are not used: {list(chosen.text)}.")
-    completed = _completed(file, rows, chosen, on_missing)
+    completed = Completed(rows) if strict else _completed(file, rows, chosen, on_missing, universe)
     rows, empty = filled(completed.rows, chosen.neutral)
     done = (*emptied, *completed.changes)
     notes = [*(f"{change}." for change in done), *table.notes, *notes]
@@ -175,7 +192,7 @@ def load_processed_csv(
     repaired = {**counts, **completed.counts}
     source = DataSource(file.stem, identity, path, caveats, version=version, repaired=repaired)
     data = _panel(rows, chosen, source)
-    odd = tuple(panel_notes(data, outlier_return, calendar))
+    odd = (*split_notes(_prices(frame, rows), layout), *panel_notes(data, outlier_return, calendar))
     for caveat in (*prepared, *notes, *odd):
         log.warning("%s: %s", file, caveat)
     return replace(data, source=replace(source, caveats=(*caveats, *odd)))
@@ -188,6 +205,14 @@ def _check(on_missing: str, outlier_return: float | None) -> None:
         raise InputError(f"data.outlier_return must be positive or null, got {outlier_return!r}")
 
 
+def _prices(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the completed rows with those prices of the file that stand on the scale of closes."""
+    scaled = rows[["date", "tic", "close"]]
+    if "volume" in frame:
+        scaled = scaled.assign(volume=numbers(frame["volume"]).reindex(rows.index))
+    return scaled
+
+
 def _read(file: Path, layout: Layout) -> Table:
     table = open_table(file, layout)
     missing = [name for name in NEEDED if name not in table.rows.columns]
@@ -197,12 +222,11 @@ def _read(file: Path, layout: Layout) -> Table:
 
 
 def _checked(
-    file: Path, rows: pd.DataFrame, columns: _Columns, on_missing: str
+    file: Path, rows: pd.DataFrame, columns: _Columns, *, strict: bool
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the columns that are used, as numbers, and what a reader has to know."""
     text = rows["date"]
     dates, problems, notes = read_dates(text)
-    strict = on_missing == "error"
     read = rows.assign(date=dates)
     if not problems and not _ticker_by_ticker(read):
         problems += order_problems(dates, text)
@@ -235,29 +259,38 @@ def _ticker_by_ticker(rows: pd.DataFrame) -> bool:
     return ordered and int(starts.sum()) == rows["tic"].nunique()
 
 
-def _completed(file: Path, rows: pd.DataFrame, columns: _Columns, on_missing: str) -> Completed:
-    if on_missing == "error":
-        return Completed(rows)
+def _completed(
+    file: Path, rows: pd.DataFrame, columns: _Columns, on_missing: str, universe: str
+) -> Completed:
+    named: dict[str, Any] = {"key": "data", "volume": columns.volume}
+    cut = within_universe(str(file), rows, columns.own, universe=universe, **named)
     completed = complete(
         str(file),
-        rows,
+        cut.rows,
         columns.own,
         columns.shared,
         rule=on_missing,
-        key="data",
         open=columns.open,
-        volume=columns.volume,
+        spans=spans_of(cut.rows, columns.own, columns.volume) if universe == MASK else None,
+        **named,
     )
     problems = panel_problems(
         completed.rows,
         columns.numeric,
         columns.positive,
         optional=columns.sentiment,
+        aligned=universe != MASK,
         layout=PROCESSED,
     )
     if left := list(problems):
         raise DataError(str(file), left)
-    return completed
+    changes = (*cut.changes, *completed.changes)
+    return Completed(completed.rows, changes, _together(cut.counts, completed.counts))
+
+
+def _together(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    names = dict.fromkeys([*one, *other])
+    return {name: one.get(name, 0) + other.get(name, 0) for name in names}
 
 
 def _choose(
@@ -326,7 +359,13 @@ def _unshared(rows: pd.DataFrame, columns: _Columns) -> list[str]:
 
 
 def _panel(rows: pd.DataFrame, columns: _Columns, source: DataSource) -> MarketData:
-    rows = rows.sort_values(["date", "tic"], kind="stable")
+    rows, listed = with_unlisted(
+        rows.sort_values(["date", "tic"], kind="stable"),
+        open=columns.open,
+        volume=columns.volume,
+        shared=columns.shared,
+        neutral=columns.neutral,
+    )
     tickers = tuple(rows["tic"].unique())
     dates = rows["date"].to_numpy()[:: len(tickers)]
 
@@ -356,5 +395,6 @@ def _panel(rows: pd.DataFrame, columns: _Columns, source: DataSource) -> MarketD
         benchmark_name=columns.benchmark or "",
         open=by_stock(columns.open),
         volume=by_stock(columns.volume),
+        listed=listed,
         source=source,
     )

@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from finai_rl.data.indicators import FINRL_INDICATORS
+from finai_rl.data.listings.splits import SPLITS
+from finai_rl.data.listings.universe import ALL
+from finai_rl.data.listings.unlisted import with_unlisted
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.data.preparation.market_series import load_market_series
 from finai_rl.data.preparation.panel import Prepared, prepare_panel
@@ -48,6 +51,7 @@ def load_yahoo(
     interval: str = "1d",
     folder: str = "data/yahoo",
     on_missing: str = "error",
+    universe: str = ALL,
     indicators: Sequence[str] = FINRL_INDICATORS,
     risk: str | None = "turbulence",
     benchmark: str | None = None,
@@ -65,6 +69,7 @@ def load_yahoo(
         interval: Yahoo's: 1d, 1h, 1wk and so on. Yahoo keeps intraday prices for weeks only.
         folder: Where downloads are kept.
         on_missing: As for :func:`~finai_rl.data.preparation.raw_prices.load_raw_prices`.
+        universe: See there.
         indicators: stockstats names.
         risk: ``"turbulence"`` (252 past returns), a symbol such as ``^VIX``, or None.
         benchmark: Symbol of an index, e.g. ``^GSPC``, or None.
@@ -87,7 +92,9 @@ def load_yahoo(
     }
     prepared = prepare_panel(
         # What is kept is adjusted already.
-        load_raw_prices(str(file), adjust="never", on_missing=on_missing, layout=KEPT),
+        load_raw_prices(
+            str(file), adjust="never", on_missing=on_missing, universe=universe, layout=KEPT
+        ),
         indicators=indicators,
         turbulence=252 if risk == "turbulence" else None,
         market_series=[
@@ -140,20 +147,22 @@ def downloaded(request: Request, folder: Path) -> Path:
 def _panel(
     prepared: Prepared, source: DataSource, risk: str | None, benchmark: str | None
 ) -> MarketData:
-    rows = prepared.rows
+    risk_column = "turbulence" if risk == "turbulence" else "risk"
+    shared = [*([risk_column] if risk else []), *(["benchmark"] if benchmark else [])]
+    rows, listed = with_unlisted(prepared.rows, open="open", volume="volume", shared=shared)
     tickers = tuple(rows["tic"].iloc[: rows["tic"].nunique()])
 
     def wide(name: str) -> FloatArray:
         return rows[name].to_numpy(dtype=np.float64).reshape(-1, len(tickers))
 
     close, volume = wide("close"), wide("volume")
-    caveats = [*source.caveats, *prepared.caveats]
+    jumps = [str(change) for change in prepared.changes if change.what == SPLITS]
+    caveats = [*source.caveats, *prepared.caveats, *jumps]
     if silent := int((volume <= 0).any(axis=0).sum()):
         caveats.append(f"Volume is left out: Yahoo has none for {silent} of the tickers.")
     for caveat in caveats:
         log.info("yahoo: %s", caveat)
     features = [wide(name) for name in prepared.features]
-    risk_column = "turbulence" if risk == "turbulence" else "risk"
     return MarketData(
         dates=rows["date"].to_numpy()[:: len(tickers)],
         tickers=tickers,
@@ -168,5 +177,6 @@ def _panel(
         benchmark_name=benchmark or "",
         open=wide("open"),
         volume=None if silent else volume,
+        listed=listed,
         source=DataSource(source.name, source.sha256, source.path, tuple(caveats)),
     )

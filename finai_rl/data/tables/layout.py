@@ -43,7 +43,7 @@ class Layout:
     key: str = "raw"
     offers: tuple[str, ...] = (
         *("columns", "tic", "separator", "decimal", "encoding", "date_format", "zone", "wide"),
-        *("on_bad", "on_missing", "adjust", "calendar"),
+        *("on_bad", "on_missing", "adjust", "calendar", "splits"),
     )
     inside: str = ""
     columns: Mapping[str, Any] | Sequence[Any] | None = None

@@ -94,6 +94,8 @@ def _gaps_within_days(data: MarketData) -> Iterator[str]:
 def _outliers(data: MarketData, size: float) -> Iterator[str]:
     with np.errstate(over="ignore"):
         returns = data.close[1:] / data.close[:-1] - 1
+    if data.listed is not None:
+        returns = np.where(data.listed[1:] & data.listed[:-1], returns, 0.0)
     found = np.argwhere(np.abs(returns) >= size)
     if len(found):
         names = data.day_names

@@ -81,6 +81,7 @@ def complete(
     open: str | None = None,
     volume: str | None = None,
     listed: int = LISTED,
+    spans: pd.DataFrame | None = None,
 ) -> Completed:
     """Complete a table: every ticker on every date, a value in every cell; or refuse it.
 
@@ -105,12 +106,18 @@ def complete(
         open: That of ``own`` which is the opening price.
         volume: That of ``own`` which is the volume.
         listed: How many dropped tickers are named.
+        spans: By ticker its ``first`` and ``last`` date, outside of which nothing is missing; None
+            for the dates of the whole table.
 
     Raises:
         DataError: If something is missing under ``error``, no ticker is complete under
             ``drop_ticker``, or a ticker has nothing to fill from at the start.
     """
     whole = pd.MultiIndex.from_product([np.sort(rows[k].unique()) for k in _KEYS], names=_KEYS)
+    if spans is not None:
+        dates, tickers = (whole.get_level_values(key) for key in _KEYS)
+        first, last = (spans[edge].reindex(tickers).to_numpy() for edge in ("first", "last"))
+        whole = whole[(dates >= first) & (dates <= last)]
     wide = rows.set_index(_KEYS).reindex(whole)
     columns = [*own, *shared] if rule == "forward_fill" else [*own]
     absent = wide[[name for name in own if name != volume]].isna().all(axis=1)
@@ -206,9 +213,10 @@ def _filled(
 
 def _runs(absent: pd.Series, volume: str | None) -> str:
     """Return how long rows were invented in a row, and for which tickers up to the end."""
-    tickers = absent.index.unique("tic")
+    table = absent.unstack("tic", fill_value=False)
+    tickers = table.columns
     stale = longest = np.zeros(len(tickers), dtype=np.int64)
-    for row in absent.to_numpy().reshape(-1, len(tickers)):
+    for row in table.to_numpy():
         stale = np.where(row, stale + 1, 0)
         longest = np.maximum(longest, stale)
     said = ""
@@ -297,4 +305,7 @@ def missing_remedy(
             f"{key}.on_missing=forward_fill on a file that starts on {start}: earlier values of "
             f"{named} would have to be filled from later ones"
         )
+        spans = there.groupby("tic")["date"].agg(["min", "max"])
+        if spans["min"].max() == complete.index[complete.to_numpy()][0] < spans["max"].min():
+            helps[-1] += f" ({key}.universe=common_period starts there by itself)"
     return f"What helps: {'; or '.join(helps) or 'a file with fewer gaps, or without such tickers'}"

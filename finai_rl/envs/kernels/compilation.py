@@ -18,7 +18,14 @@ import numba
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
-COMPILED_MODULES = ("accounting", "execution", "observing", "stepping", "finrl_accounting")
+COMPILED_MODULES = (
+    "accounting",
+    "execution",
+    "delisting",
+    "observing",
+    "stepping",
+    "finrl_accounting",
+)
 """Modules of this package whose functions are compiled, into one another."""
 
 

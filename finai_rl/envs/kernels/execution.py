@@ -18,7 +18,7 @@ from finai_rl.envs.kernels.accounting import (
     value_and_cost,
 )
 from finai_rl.envs.kernels.compilation import inlined
-from finai_rl.type_aliases import FloatArray, IntArray
+from finai_rl.type_aliases import BoolArray, FloatArray, IntArray
 
 
 @inlined
@@ -222,6 +222,8 @@ def weights_to_orders(
     whole: bool,
     softmax: bool,
     temperature: float,
+    listed: BoolArray | None,
+    today: int,
     remainder: FloatArray,
     orders: FloatArray,
 ) -> None:
@@ -240,6 +242,9 @@ def weights_to_orders(
         whole: Whether target holdings are whole shares, see :func:`_round_targets`.
         softmax: Whether :func:`_steepened` entries are divided by their sum instead.
         temperature: Of the softmax.
+        listed: (n_days, n_stocks) what is listed on which day, or None for all: the entries of
+            other stocks are not read, and the weights of the rest add up to 1 without them.
+        today: The day of the decision.
         remainder: (n_stocks,) scratch.
         orders: (n_stocks,) receives the shares to buy or sell; differences worth less than a
             millionth of the account are rounding, and are not traded.
@@ -248,6 +253,10 @@ def weights_to_orders(
     entry = min(max(float(action[n]), -1.0), 1.0)
     total = math.exp((entry - 1.0) / temperature) if softmax else 0.5 * (entry + 1.0)
     for i in range(n):
+        if listed is not None:  # noqa: SIM102 - of None nothing is compiled
+            if not listed[today, i]:
+                orders[i] = 0.0
+                continue
         entry = min(max(float(action[i]), -1.0), 1.0)
         if softmax:
             orders[i] = _steepened(entry, temperature, allow_short)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from finai_rl.envs.kernels.accounting import SIZES, inner
 from finai_rl.envs.kernels.compilation import compiled, inlined
+from finai_rl.envs.kernels.delisting import set_aside, settle
 from finai_rl.envs.kernels.execution import (
     borrow_fee,
     close_out,
@@ -15,7 +16,7 @@ from finai_rl.envs.kernels.execution import (
     weights_to_orders,
 )
 from finai_rl.envs.kernels.observing import RELATIVE, write_observations
-from finai_rl.type_aliases import FloatArray
+from finai_rl.type_aliases import BoolArray, FloatArray
 
 ACCOUNT = np.dtype(
     [
@@ -87,6 +88,8 @@ def step_accounts(
     borrow: FloatArray | None,
     initial_margin: float | None,
     maintenance_margin: float,
+    listed: BoolArray | None,
+    delisting_loss: float,
     rules: NDArray[np.void],
     market_rows: NDArray[np.float32],
     observations: NDArray[np.float32],
@@ -114,6 +117,10 @@ def step_accounts(
         initial_margin: As for :func:`~finai_rl.envs.kernels.execution.execute_orders`.
         maintenance_margin: Every position is closed when the account is worth less than this
             fraction of what it is short.
+        listed: (n_days, n_stocks) what can be traded on which day, or None for all. A stock that is
+            not listed is given no order, and what is held of one that is delisted by the next
+            day is sold at its last price, which is its fill price then.
+        delisting_loss: Fraction of such a holding that is lost.
         rules: (1,) of ``RULES``.
         market_rows: (n_days, n_observations) float32 with gaps for what belongs to the account.
         observations: (n_envs, n_observations) receives the states, unless their layout is
@@ -130,6 +137,7 @@ def step_accounts(
     buy_rate, sell_rate = rates[0], rates[1]
     orders, price, now, held = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     buys, sells, scratch = np.empty(n), np.empty(n), np.zeros((4, n))
+    aside = np.zeros(n)
     keys, ranking = np.empty(n + SIZES, np.int64), np.empty(n, np.int64)
     coefficients = None if impact is None else np.empty(n)
     ended = 0
@@ -150,15 +158,17 @@ def step_accounts(
         called = borrow is not None and margin_call(now, held, account.value, maintenance_margin)
         account.margin_calls += called
         fee = 0.0 if borrow is None or not later else borrow_fee(now, held, borrow[today])
-        if called or (risk is not None and risk[today] >= rules[0].risk_threshold):
+        write_wanted(
+            actions, env, hmax, account.value, now, held, buy_rate, sell_rate,
+            borrow is not None, rules, listed, today, scratch[1], orders,
+        )  # fmt: skip
+        closes = called or (risk is not None and risk[today] >= rules[0].risk_threshold)
+        set_aside(listed, today, later, closes, orders, held, aside)
+        if closes:
             cash, bought, sold, cost = close_out(
                 price, held, buy_rate, sell_rate, coefficients, account.cash, buys, sells
             )
         else:
-            write_wanted(
-                actions, env, hmax, account.value, now, held, buy_rate, sell_rate,
-                borrow is not None, rules, scratch[1], orders,
-            )  # fmt: skip
             least = 0.0 if whole else DUST * max(account.value, 0.0)
             cash, bought, sold, cost = execute_orders(
                 orders, price, held, buy_rate, sell_rate, coefficients, account.cash,
@@ -167,6 +177,9 @@ def step_accounts(
         account.trades += _book(env, buys, sells, held, shares, executed)
         if borrow is not None and not later:
             fee = borrow_fee(price, held, borrow[today])
+        cash, cost = settle(
+            env, listed, today + 1, price, delisting_loss, held, aside, shares, executed, cash, cost
+        )
         account.cost += cost
         account.financing += fee
         account.turnover += _turnover(bought, sold, account.value)
@@ -255,6 +268,8 @@ def write_wanted(
     sell_rate: FloatArray,
     allow_short: bool,
     rules: NDArray[np.void],
+    listed: BoolArray | None,
+    today: int,
     scratch: FloatArray,
     orders: FloatArray,
 ) -> None:
@@ -264,7 +279,7 @@ def write_wanted(
     if rule.target_weights != 0:
         weights_to_orders(
             actions[env], value, price, held, buy_rate, sell_rate, allow_short, whole,
-            rule.softmax != 0, rule.temperature, scratch, orders,
+            rule.softmax != 0, rule.temperature, listed, today, scratch, orders,
         )  # fmt: skip
     elif rule.max_order > 0.0:
         write_orders_by_value(actions, env, rule.max_order * max(value, 0.0), price, whole, orders)

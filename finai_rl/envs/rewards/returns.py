@@ -83,8 +83,10 @@ class ExcessReturn(Reward):
         self.risk_aversion, self.scale = float(risk_aversion), scale
 
     def start(self, data: MarketData, n_envs: int) -> None:
-        """Compute the benchmark's returns, (n_days - 1,)."""
-        self._benchmark: FloatArray = (data.close[1:] / data.close[:-1] - 1.0).mean(axis=1)
+        """Compute the benchmark's returns, (n_days - 1,), of the stocks listed on each day."""
+        returns = data.close[1:] / data.close[:-1] - 1.0
+        there = True if data.listed is None else data.listed[:-1]
+        self._benchmark: FloatArray = returns.mean(axis=1, where=there)
 
     def pay(self, step: Step) -> FloatArray:
         """Return (n_envs,) scaled returns over equal weight, less the price of their squares."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from finai_rl.evaluation.policies.target_weights import ORDER_LIMIT
 from finai_rl.evaluation.result import BacktestResult
-from finai_rl.type_aliases import FloatArray
+from finai_rl.type_aliases import BoolArray, FloatArray
 
 # Observations are float32: a part of a holding below this is rounding.
 _DUST = 1e-6
@@ -45,8 +45,13 @@ class TradingStyle:
     sold: FloatArray
 
     @classmethod
-    def of(cls, result: BacktestResult) -> TradingStyle:
+    def of(cls, result: BacktestResult, listed: BoolArray | None = None) -> TradingStyle:
         """Measure the style of a backtest.
+
+        Args:
+            result: The backtest.
+            listed: (n_days, n_stocks) of its market; what is sold of a stock because it is delisted
+                is no decision, and left out. None where every stock always is listed.
 
         Raises:
             ValueError: If the account was ever short: random agents are long only.
@@ -56,8 +61,11 @@ class TradingStyle:
                 f"{result.name!r} sells short: random agents are long only and cannot match it"
             )
         close, value = result.close[:-1], result.account_value[:-1]
-        bought = np.maximum(result.trades, 0.0) * close / value[:, None]
-        sold = np.maximum(-result.trades, 0.0)
+        trades = result.trades
+        if listed is not None:
+            trades = np.where(listed[1 : len(result.dates)], trades, 0.0)
+        bought = np.maximum(trades, 0.0) * close / value[:, None]
+        sold = np.maximum(-trades, 0.0)
         return cls(
             turnover=np.maximum(bought.sum(axis=1), (sold * close).sum(axis=1) / value),
             exposure=(result.shares[1:] * close).sum(axis=1) / value,
@@ -97,6 +105,8 @@ class RandomAgents:
         n_draws: Number of environments.
         seed: Draws are the same for the same seed, style and number of draws.
         whole: Whether the environment trades whole shares only.
+        listed: (n_days, n_stocks) what is listed on which day, None for all. What a draw would buy
+            of a stock that is not, it buys of its others, or of all that are listed alike.
 
     Example:
         >>> bought = np.array([[0.5, 0.0], [0.0, 0.0]])
@@ -114,9 +124,15 @@ class RandomAgents:
     """
 
     def __init__(
-        self, style: TradingStyle, n_draws: int, seed: int, *, whole: bool = False
+        self,
+        style: TradingStyle,
+        n_draws: int,
+        seed: int,
+        *,
+        whole: bool = False,
+        listed: BoolArray | None = None,
     ) -> None:
-        self._style, self._whole = style, whole
+        self._style, self._whole, self._listed = style, whole, listed
         lots = np.random.default_rng(seed).random((n_draws, style.bought.shape[1]))
         self._names = np.argsort(lots, axis=1)
 
@@ -144,6 +160,9 @@ class RandomAgents:
             return np.zeros((n_draws, n_stocks)), (np.array([day + 1]),)
         accounts = np.asarray(observation, dtype=np.float64)[:, : 1 + 2 * n_stocks]
         cash, price, held = np.split(accounts, [1, 1 + n_stocks], axis=1)
+        if self._listed is not None:
+            # What is not listed shows no price, and is not held.
+            price = np.where(self._listed[day], price, 1.0)
         value = cash + (price * held).sum(axis=1, keepdims=True)
         orders = self._moved(day, held * price / value) * value / price
         if self._whole:
@@ -158,6 +177,8 @@ class RandomAgents:
         invested = weights.sum(axis=1, keepdims=True)
         net = np.clip(style.exposure[day] - invested, -turnover, turnover)
         to_buy = style.bought[day][self._names]
+        if self._listed is not None:
+            to_buy = np.where(self._listed[day], to_buy, 0.0)
         sold = _sales(
             weights, style.sold[day][self._names], to_buy > 0, turnover - np.maximum(net, 0.0)
         )
@@ -165,6 +186,9 @@ class RandomAgents:
         to_buy = np.where(sold > 0, 0.0, to_buy)
         more_of_held = np.where(sold > 0, 0.0, weights)
         to_buy = np.where(to_buy.any(axis=1, keepdims=True), to_buy, more_of_held)
+        if self._listed is not None:
+            anything = to_buy.any(axis=1, keepdims=True)
+            to_buy = np.where(anything, to_buy, (self._listed[day] & (sold == 0)) * 1.0)
         parts = _quotient(to_buy, to_buy.sum(axis=1, keepdims=True))
         moved: FloatArray = parts * (turnover + np.minimum(net, 0.0)) - sold
         return moved

@@ -138,6 +138,9 @@ class TargetWeights:
         # What waits for an earlier decision is of this episode only if it had one.
         if 0 <= decided < day:
             traded = waiting
+        listed = self._accounts.data.listed
+        if listed is not None:
+            traded = traded & listed[int(account["day"])]
         if not traded.any():
             return np.zeros(len(held))
         price = self._accounts.data.close[int(account["day"])]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from finai_rl.data.market import MarketData
-from finai_rl.type_aliases import FloatArray
+from finai_rl.type_aliases import BoolArray, FloatArray
 
 Rule = Callable[[FloatArray], FloatArray]
 
@@ -115,7 +115,9 @@ def target_weights(
     """Return the weights that a rule asks for on each day of a block.
 
     The weights of day t are made of closes up to day t and of no later price. Days with fewer
-    than ``window`` returns before them (see `days_without_window`) get equal weight.
+    than ``window`` returns before them (see `days_without_window`) get equal weight. Stocks that
+    are not listed on a day get nothing; those listed for fewer than ``window`` returns get equal
+    weight, and the rule shares what is left among the others.
 
     Args:
         rule: From past returns to weights.
@@ -140,12 +142,55 @@ def target_weights(
         before = history.close[-window:]
     close = np.concatenate([before, data.close])
     returns = close[1:] / close[:-1] - 1
+    there = _returns_there(data, history, len(before))
     targets = np.full((data.n_days, data.n_stocks), np.nan)
     for day in decision_days(data.n_days, every):
         known = len(before) + day
         past = returns[max(known - window, 0) : known]
-        targets[day] = (rule if len(past) == window else equal_weight)(past)
+        if data.listed is None:
+            targets[day] = (rule if len(past) == window else equal_weight)(past)
+        else:
+            whole = np.asarray(there[max(known - window, 0) : known].all(axis=0))
+            targets[day] = _of_listed(rule, past, data.listed[day], whole, window)
     return targets
+
+
+def equal_weight_of(data: MarketData, day: int) -> FloatArray:
+    """Return (n_stocks,) equal weights of the stocks that are listed on a day; 0 of the others."""
+    if data.listed is None:
+        return equal_weight(data.close)
+    return _shared_by(data.listed[day])
+
+
+def _returns_there(data: MarketData, history: MarketData | None, n_before: int) -> BoolArray:
+    """Return which returns, from ``n_before`` days of history on, are between two listed days."""
+    if data.listed is None:
+        return np.ones((0, data.n_stocks), dtype=np.bool_)
+    before = np.ones((n_before, data.n_stocks), dtype=np.bool_)
+    if history is not None and history.listed is not None:
+        before = history.listed[len(history.listed) - n_before :]
+    listed = np.concatenate([before, data.listed])
+    both: BoolArray = listed[1:] & listed[:-1]
+    return both
+
+
+def _of_listed(
+    rule: Rule, past: FloatArray, listed: BoolArray, whole: BoolArray, window: int
+) -> FloatArray:
+    """Apply a rule to the listed stocks that have a whole window; others listed get equal weight.
+
+    Together these get what equal weight gives them, so that a stock is held from its listing on.
+    """
+    weights, ruled = _shared_by(listed), listed & whole
+    if len(past) == window and ruled.any():
+        share = ruled.sum() / listed.sum()
+        weights[ruled] = share * rule(past[:, ruled])
+    return weights
+
+
+def _shared_by(listed: BoolArray) -> FloatArray:
+    weights: FloatArray = listed / max(int(listed.sum()), 1)
+    return weights
 
 
 def _check_history(data: MarketData, history: MarketData) -> None:

@@ -77,7 +77,7 @@ def equal_weight(environments: Environments, data: MarketData, opening: Opening)
     """
     cost_of_buying(environments, data)
     env = environments.baseline(data, opening)
-    targets = bought_once(weights.equal_weight(data.close), data.n_days)
+    targets = bought_once(weights.equal_weight_of(data, 0), data.n_days)
     policy = TargetWeights(targets, market_of(env), environments.order_limit)
     result = backtest(policy, env, data, LABELS[EQUAL_WEIGHT])
     if not result.shares.any():
@@ -252,7 +252,8 @@ def _backtest_of(
 
 def _buys_nothing(environments: Environments, data: MarketData, opening: Opening) -> str:
     money = opening.worth(data.close[0])
-    cheapest = int(data.close[0].argmin())
+    there = True if data.listed is None else data.listed[0]
+    cheapest = int(np.where(there, data.close[0], np.inf).argmin())
     fractions = ", or set env.fractional_shares=true"
     return (
         f"env.initial_amount: {money:,.2f} over {data.n_stocks} stock(s) does not buy one share of "
@@ -288,7 +289,8 @@ def _fingerprint(data: MarketData, past: Any) -> dict[str, Any]:
     The file's hash alone does not say which stocks, days and price scale were taken from it.
     """
     content = hashlib.sha256(repr(data.tickers).encode())
-    for array in (data.dates.astype("datetime64[ns]"), data.close, data.open, data.volume, past):
+    dates = data.dates.astype("datetime64[ns]")
+    for array in (dates, data.close, data.open, data.volume, data.listed, past):
         content.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
     return {
         "source": data.source.sha256,

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from finai_rl.config.build import build
 from finai_rl.config.check import check
 from finai_rl.config.overrides import override
+from finai_rl.data.listings.universe import MASK
 from finai_rl.data.preparation.raw_prices import COLUMNS
 from finai_rl.data.sentiment.columns import names_sentiment
 from finai_rl.data.sources.processed_csv import LAYOUT, RISKS
@@ -104,6 +105,8 @@ def data_overrides(output: Mapping[str, Any], settings: Mapping[str, Any]) -> li
     words = ["data=processed_csv", override("data.path", output["path"])]
     if calendar := (settings.get("raw") or {}).get("calendar"):
         words.append(override("data.calendar", calendar))
+    if (settings.get("raw") or {}).get("universe") == MASK:
+        words.append(override("data.universe", MASK))
     words += [override("data.risk", risk)] if risk else []
     by_name = [
         name

@@ -88,6 +88,7 @@ SOURCES: dict[str, dict[str, Effect]] = {
         "volume": acts("volume", beside={"env.impact": 1.0}, off={}),
         "on_missing": acts("forward_fill", beside={"data.path": "gaps.csv"}),
         "calendar": shown_in("tests/data/tables/test_sessions.py::test_a_holiday_is_no_gap"),
+        "universe": shown_in("tests/data/listings/test_universe.py::test_what_is_cut_is_counted"),
         "columns": acts({"close": "open"}),
         "on_bad": shown_in(
             "tests/data/sources/test_bad_cells.py::test_what_cannot_be_a_price_is_counted"
@@ -105,6 +106,7 @@ SOURCES: dict[str, dict[str, Effect]] = {
         **dict.fromkeys(("tickers", "start", "end", "interval"), shown_in(ASKED)),
         "folder": shown_in(f"{YAHOO}::test_a_second_run_needs_no_network_and_no_yfinance"),
         "on_missing": shown_in(f"{YAHOO}::test_a_ticker_that_starts_later"),
+        "universe": shown_in(f"{YAHOO}::test_a_universe_can_be_chosen"),
         **dict.fromkeys(
             ("indicators", "risk", "benchmark"),
             shown_in(f"{YAHOO}::test_a_panel_with_features_risk_and_benchmark"),

@@ -38,6 +38,8 @@ FILE = "tests/config/effects/test_commands.py"
 EVALUATED, COMPARED = "tests/e2e/test_evaluate.py", "tests/e2e/test_compare.py"
 RAW, PANEL = "tests/data/preparation/test_raw_prices.py", "tests/data/preparation/test_panel.py"
 LAID_OUT = "tests/data/preparation/test_layouts.py"
+UNIVERSE = "tests/data/listings/test_universe.py"
+SPLITS = "tests/data/listings/test_splits.py"
 SESSIONS = "tests/data/tables/test_sessions.py"
 FORM = "tests/data/tables/test_text_form.py"
 REPORT = f"{FILE}::test_what_evaluate_is_asked_for_changes_its_report"
@@ -153,7 +155,9 @@ COMMANDS: dict[str, dict[str, Effect]] = {
             for name in ("separator", "decimal")
         },
         "raw.calendar": shown_in(f"{SESSIONS}::test_a_holiday_is_no_gap"),
+        "raw.splits": shown_in(f"{SPLITS}::test_a_split_that_is_told_is_adjusted_for"),
         "raw.adjust": shown_in(f"{RAW}::test_adjusted_closes_bring_all_prices_to_their_scale"),
+        "raw.universe": shown_in(f"{UNIVERSE}::test_what_is_cut_is_counted"),
         "raw.on_missing": shown_in(f"{RAW}::test_a_ticker_with_a_gap_can_be_dropped"),
         "output": shown_in(f"{PREPARED}::test_prepare_then_train_with_the_command_it_names"),
         "overwrite": shown_in(f"{PREPARED}::test_what_cannot_be_used"),

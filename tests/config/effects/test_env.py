@@ -28,6 +28,7 @@ from tests.config.effects.walk import (
     text_of,
     with_settings,
 )
+from tests.envs.cases import listed_between
 from tests.markets import generated_market
 
 FILE = "tests/config/effects/test_env.py"
@@ -53,6 +54,8 @@ COMMON: dict[str, Effect] = {
     "borrow_rate": acts(0.5, beside=SHORT, off=LONG),
     "initial_margin": acts(5.0, beside=SHORT, off=LONG),
     "maintenance_margin": acts(0.5, beside=CALLED, off=LONG),
+    # What is data's has the condition, which nothing in an environment can break.
+    "delisting_loss": acts(0.5, beside={"env.delisting_loss": 0.0}, off={}),
     "reward_scaling": acts(1.0, beside=RAW, off={**RAW, **PAID_OTHERWISE}),
     "num_stock_shares": acts(100.0),
     "indicators": acts(["feature_0"]),
@@ -125,7 +128,10 @@ def lived(env: str, changes: Settings) -> dict[str, Any]:
     days = {} if env == "finrl" else {"env.episode_days": 12}
     n_envs = {} if env == "finrl" else {"env.n_envs": 2}
     cfg = with_settings({**many, **days, **n_envs, **changes}, f"env={env}")
-    accounts = Environments(cfg).training(market())
+    data = market()
+    if "env.delisting_loss" in changes:
+        data = listed_between(data, np.array([0, 0, 0]), np.array([40, 8, 20]))
+    accounts = Environments(cfg).training(data)
     rng = np.random.default_rng(0)
     told: list[Any] = [accounts.reset()]
     for _ in range(25 if env != "finrl" else 42):

@@ -99,7 +99,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_adjusted_closes_bring_all_prices_to_their_scale(tmp_path: Path) -> None:
     rows = raw_panel(20)
-    factor = np.where(np.arange(len(rows)) < 30, 0.5, 1.0)
+    factor = np.where(np.arange(len(rows)) < 30, 0.9, 1.0)
     found = load(rows.assign(**{"Adj Close": rows["close"] * factor}), tmp_path)
     for name in PRICES:
         np.testing.assert_allclose(found.rows[name], rows[name] * factor, rtol=1e-15)

@@ -146,6 +146,16 @@ def test_a_network_that_fails_is_one_message(
     assert not list(tmp_path.glob("prices/*"))
 
 
+def test_a_universe_can_be_chosen(yahoo: Yahoo, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"tickers": ["AAPL", "SHORT"], "indicators": [], "risk": None}
+    cut = load(tmp_path, **asked, universe="common_period")
+    assert cut.tickers == ("AAPL", "SHORT")
+    assert cut.dates[0] == DAYS[50]
+    left = load(tmp_path, **asked, universe="common_tickers")
+    assert (left.tickers, left.dates[0]) == (("AAPL",), DAYS[0])
+    assert any("data.universe=common_tickers" in caveat for caveat in left.source.caveats)
+
+
 def test_a_ticker_that_starts_later(yahoo: Yahoo, tmp_path: Path) -> None:
     tickers = ["AAPL", "SHORT"]
     with pytest.raises(DataError, match=r"'SHORT' lacks 50.*data\.on_missing=drop_ticker"):

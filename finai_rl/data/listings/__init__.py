@@ -1,0 +1,1 @@
+"""What happens to a listing: splits, and tickers that come and go."""
