@@ -301,6 +301,8 @@ def test_every_setting_has_an_entry() -> None:
     walked = {"agent", "data", "env", "split", "evaluation", "network", "reward", "tracking"}
     # Every stage of a curriculum changes a run: tests/experiment/learning/test_curriculum.py.
     walked |= {"curriculum"}
+    # Of another command: tests/config/effects/test_commands.py.
+    walked |= {"promotion"}
     presets = {"clone", "debug", "experiment", "sweep"}
     assert {folder.name for folder in CONFIG_DIR.iterdir() if folder.is_dir()} == walked | presets
 
