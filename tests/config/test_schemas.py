@@ -280,7 +280,7 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
     (schemas.Yahoo, "train data=yahoo", "data."): DOWNLOADED,
     (schemas.Alpaca, "train data=alpaca", "data."): {
         **DOWNLOADED,
-        "feed": ("iex", "otc", "must be sip or iex, got otc"),
+        "feed": ("iex", "otc", "must be sip or iex, got 'otc'"),
     },
     (schemas.Ccxt, "train data=ccxt", "data."): DOWNLOADED,
     (schemas.Wrds, "train data=wrds", "data."): DOWNLOADED,

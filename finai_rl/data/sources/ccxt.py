@@ -34,8 +34,9 @@ def load_ccxt(
 ) -> MarketData:
     """Download prices, or take them from the folder, and compute features from them.
 
-    An exchange of coins never closes: days are those of UTC, and a year has 365. How prices are
-    kept: :func:`~finai_rl.data.sources.downloads.panel.load_downloaded`. No key is needed.
+    An exchange of coins never closes: days are those of UTC, and a year has 365
+    (``evaluation.periods_per_year=365``). How prices are kept:
+    :func:`~finai_rl.data.sources.downloads.panel.load_downloaded`. No key is needed.
 
     Args:
         tickers: ccxt's symbols, e.g. ``BTC/USDT``; the panel has them in alphabetical order.

@@ -125,7 +125,7 @@ def test_bars_within_a_day_are_those_of_the_session(
 ) -> None:
     # Across the change to summer time of 2018-03-11, with bars before and after the session.
     moments = pd.date_range("2018-03-09 04:00", "2018-03-13 19:30", freq="30min", tz=DAYS.tz)
-    monkeypatch.setitem(LISTED, "MIN", bars(moments[moments.weekday < 5], 5))
+    monkeypatch.setitem(LISTED, "MIN", bars(moments[moments.day_of_week < 5], 5))
     asked: dict[str, Any] = {"start": "2018-03-09", "end": "2018-03-13", "indicators": []}
     data = load(tmp_path, tickers=["MIN"], interval="30m", risk=None, **asked)
     times = pd.DatetimeIndex(data.dates)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from finai_rl.data.sources.downloads.bars import long_table
+from finai_rl.data.sources.downloads.bars import PRICES, long_table
 from finai_rl.data.sources.downloads.failures import (
     from_environment,
     missing_package,
@@ -69,7 +70,7 @@ def download(request: Request) -> pd.DataFrame:
     # alpaca-py reads an answer without its own checks: of another program it raises anything.
     except (RequestException, ValueError, TypeError, AttributeError, KeyError) as error:
         raise unreachable("alpaca", request, error) from error
-    return _table(bars.df, request)
+    return _table(bars.data, request)
 
 
 def _asked(request: Request) -> Any:
@@ -101,19 +102,22 @@ def _refused(request: Request, error: Any) -> DataError:
     return unreachable("alpaca", request, error, said=told, advice=ADVICE[status])
 
 
-def _table(bars: pd.DataFrame, request: Request) -> pd.DataFrame:
+def _table(bars: Mapping[str, Sequence[Any]], request: Request) -> pd.DataFrame:
     within_a_day = request.interval[-1] in "mh"
-    there = set() if bars.empty else set(bars.index.get_level_values("symbol"))
     frames: dict[str, pd.DataFrame] = {}
     missing: dict[str, str] = {}
     for ticker in request.tickers:
-        if ticker not in there:
-            missing[ticker] = "an empty answer"
-            continue
-        frame = bars.loc[ticker].tz_convert(NEW_YORK)
-        frame = frame.between_time(OPENS, CLOSES) if within_a_day else frame
+        answered = bars.get(ticker) or ()
+        frame = pd.DataFrame(
+            [[getattr(bar, name) for name in PRICES] for bar in answered],
+            pd.DatetimeIndex([bar.timestamp for bar in answered], tz="UTC").tz_convert(NEW_YORK),
+            PRICES,
+        )
+        if within_a_day:
+            frame = frame.between_time(OPENS, CLOSES)
         if frame.empty:
-            missing[ticker] = "no bar between 09:30 and 16:00 in New York"
+            outside = " between 09:30 and 16:00 in New York" if answered else ""
+            missing[ticker] = f"an empty answer{outside}"
         else:
             frames[ticker] = frame
     if missing:

@@ -154,10 +154,10 @@ def _permnos(connection: sa.Connection, request: Request) -> dict[str, int]:
             NAMES.c.secinfostartdt <= end,
             NAMES.c.secinfoenddt >= start,
         )
-    ).mappings()
+    )
     stocks: dict[str, dict[int, str]] = {}
     for row in found:
-        stocks.setdefault(row["ticker"], {})[row["permno"]] = _described(row)
+        stocks.setdefault(row.ticker, {})[row.permno] = _described(row)
     missing: dict[str, str] = {}
     for ticker in asked:
         of = stocks.get(ticker, {})
@@ -174,9 +174,9 @@ def _permnos(connection: sa.Connection, request: Request) -> dict[str, int]:
     }
 
 
-def _described(row: Mapping[str, Any]) -> str:
-    share = f" class {row['shareclass']}" if row["shareclass"] else ""
-    return f"{row['issuernm']}{share}, until {row['secinfoenddt']}"
+def _described(row: sa.Row[Any]) -> str:
+    share = f" class {row.shareclass}" if row.shareclass else ""
+    return f"{row.issuernm}{share}, until {row.secinfoenddt}"
 
 
 def _rows(connection: sa.Connection, request: Request, numbers: list[int]) -> pd.DataFrame:

@@ -42,8 +42,8 @@ def from_environment(data: str, names: tuple[str, ...], where: str) -> tuple[str
         assignments = " ".join(f"{name}=..." for name in absent)
         raise InputError(
             f"data={data} downloads with {' and '.join(names)} of the environment, and "
-            f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not set: {where}, then "
-            f"export {assignments} (never in a config, which is recorded)"
+            f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not set: {where}, and "
+            f"set it by export {assignments} (never in a config, which is recorded)"
         )
     return tuple(os.environ[name] for name in names)
 
