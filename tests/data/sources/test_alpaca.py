@@ -106,7 +106,7 @@ def test_a_second_run_needs_no_network_no_key_and_no_package(
     second = load(tmp_path)
     assert len(network.asked) == asked
     assert second.source == first.source
-    with pytest.raises(InputError, match=r"APCA_API_SECRET_KEY is not set.*export APCA_API_SEC"):
+    with pytest.raises(InputError, match=r"data=alpaca needs APCA_API_SECRET_KEY in.*set it with"):
         load(tmp_path, feed="iex")
     monkeypatch.setitem(sys.modules, "alpaca.data.historical", None)
     with pytest.raises(InputError, match=r"alpaca-py: pip install 'finai_rl\[alpaca\]'"):

@@ -184,7 +184,9 @@ def test_a_second_run_needs_no_network_no_account_and_no_package(
     monkeypatch.delenv("WRDS_USERNAME")
     assert load(tmp_path).source == first.source
     assert len(wrds.addresses) == 1
-    with pytest.raises(InputError, match=r"WRDS_USERNAME is not set.*export WRDS_USERNAME="):
+    with pytest.raises(
+        InputError, match=r"data=wrds needs WRDS_USERNAME in the env.*set it with exp"
+    ):
         load(tmp_path, end="2019-06-27")
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(InputError, match=r"psycopg: pip install 'finai_rl\[wrds\]'"):

@@ -80,7 +80,7 @@ def download(request: Request) -> pd.DataFrame:
         import psycopg  # noqa: F401
     except ImportError:
         raise missing_package("wrds", "psycopg") from None
-    (user,) = from_environment("wrds", ("WRDS_USERNAME",), "it is the name of your WRDS account")
+    (user,) = from_environment("wrds", ("WRDS_USERNAME",), "take the name of your WRDS account")
     address = sa.URL.create(
         "postgresql+psycopg",
         user,

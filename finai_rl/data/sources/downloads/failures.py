@@ -39,11 +39,10 @@ def from_environment(data: str, names: tuple[str, ...], where: str) -> tuple[str
     """
     absent = [name for name in names if not os.environ.get(name)]
     if absent:
-        assignments = " ".join(f"{name}=..." for name in absent)
+        them = "it" if len(absent) == 1 else "them"
         raise InputError(
-            f"data={data} downloads with {' and '.join(names)} of the environment, and "
-            f"{' and '.join(absent)} {'is' if len(absent) == 1 else 'are'} not set: {where}, and "
-            f"set it by export {assignments} (never in a config, which is recorded)"
+            f"data={data} needs {' and '.join(absent)} in the environment: {where}, and set {them} "
+            "with export (never in a config, which is recorded)"
         )
     return tuple(os.environ[name] for name in names)
 
