@@ -107,20 +107,51 @@ class ProcessedCsv:
 
 
 @dataclass
-class Yahoo:
-    """``data=yahoo``."""
+class Downloaded:
+    """What all sources have that download prices and keep them."""
 
     tickers: list[str]
     start: str = field(metadata=iso_date())
     end: str = field(metadata=iso_date())
-    interval: str
     folder: str
     on_missing: str = field(metadata=one_of("error", "drop_ticker", "forward_fill"))
     indicators: list[str]
     risk: str | None
     benchmark: str | None
+
+
+@dataclass
+class Yahoo(Downloaded):
+    """``data=yahoo``."""
+
+    interval: str
     # A run made before there was this has none.
     universe: str = field(default_factory=lambda: "all", metadata=one_of(*UNIVERSES))
+
+
+@dataclass
+class Alpaca(Downloaded):
+    """``data=alpaca``."""
+
+    interval: str
+    feed: str = field(metadata=one_of("sip", "iex"))
+    universe: str = field(metadata=one_of(*UNIVERSES))
+
+
+@dataclass
+class Ccxt(Downloaded):
+    """``data=ccxt``."""
+
+    exchange: str
+    interval: str
+    universe: str = field(metadata=one_of(*UNIVERSES))
+
+
+@dataclass
+class Wrds(Downloaded):
+    """``data=wrds``."""
+
+    universe: str = field(metadata=one_of(*UNIVERSES))
 
 
 @dataclass

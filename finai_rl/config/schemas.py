@@ -31,6 +31,8 @@ from finai_rl.config.companions import (
     not_beside,
 )
 from finai_rl.config.data_schemas import (
+    Alpaca,
+    Ccxt,
     Combinatorial,
     ProcessedCsv,
     Rolling,
@@ -39,6 +41,7 @@ from finai_rl.config.data_schemas import (
     SplitByFraction,
     Synthetic,
     WalkForward,
+    Wrds,
     Yahoo,
 )
 from finai_rl.config.env_schemas import FinRLStockTrading, Portfolio, StockTrading
@@ -206,6 +209,9 @@ BY_TARGET: dict[str, type] = {
     "finai_rl.data.load_sp500": Sp500,
     "finai_rl.data.load_processed_csv": ProcessedCsv,
     "finai_rl.data.load_yahoo": Yahoo,
+    "finai_rl.data.load_alpaca": Alpaca,
+    "finai_rl.data.load_ccxt": Ccxt,
+    "finai_rl.data.load_wrds": Wrds,
     "finai_rl.data.synthetic_market": Synthetic,
     "finai_rl.data.split.split_by_fraction": SplitByFraction,
     "finai_rl.data.split.split_by_dates": SplitByDates,

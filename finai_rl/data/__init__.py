@@ -10,16 +10,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from finai_rl.data.sources.alpaca import load_alpaca
+    from finai_rl.data.sources.ccxt import load_ccxt
     from finai_rl.data.sources.processed_csv import load_processed_csv
     from finai_rl.data.sources.sp500 import load_sp500
     from finai_rl.data.sources.synthetic import synthetic_market
+    from finai_rl.data.sources.wrds import load_wrds
     from finai_rl.data.sources.yahoo import load_yahoo
 
-__all__ = ["load_processed_csv", "load_sp500", "load_yahoo", "synthetic_market"]
+__all__ = [
+    "load_alpaca",
+    "load_ccxt",
+    "load_processed_csv",
+    "load_sp500",
+    "load_wrds",
+    "load_yahoo",
+    "synthetic_market",
+]
 
 _SOURCES = {
+    "load_alpaca": "finai_rl.data.sources.alpaca",
+    "load_ccxt": "finai_rl.data.sources.ccxt",
     "load_processed_csv": "finai_rl.data.sources.processed_csv",
     "load_sp500": "finai_rl.data.sources.sp500",
+    "load_wrds": "finai_rl.data.sources.wrds",
     "load_yahoo": "finai_rl.data.sources.yahoo",
     "synthetic_market": "finai_rl.data.sources.synthetic",
 }

@@ -19,6 +19,7 @@ from finai_rl.config.check import check, nested_schema
 from finai_rl.config.env_schemas import WRAPPER, settings_with
 from finai_rl.data.listings.universe import UNIVERSES
 from finai_rl.data.sentiment import settings as sentiment
+from finai_rl.data.sources.downloads.alpaca import FEEDS
 from finai_rl.data.sources.synthetic_settings import KINDS
 from finai_rl.data.tables.repairs import RULES
 from finai_rl.envs.action_modulation import STRENGTHS
@@ -86,6 +87,7 @@ UNIVERSE = (
 )
 ON_BAD = ("missing", "x", "must be error or missing, got 'x'")
 ON_MISSING = ("drop_ticker", "fill", "must be error or drop_ticker or forward_fill, got 'fill'")
+DOWNLOADED = {"on_missing": ON_MISSING, "universe": UNIVERSE, "start": DAY, "end": DAY}
 COST = ({"AAPL": 0.0, "JPM": 0.5}, {"AAPL": 1.0}, "AAPL: must be below 1, got 1.0")
 TERMS = {
     "buy_cost_pct": COST,
@@ -275,12 +277,13 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "test_start": ("2014-01-01", "2014-02-30", "must be a full ISO date such as 2019-12-31"),
         "test_end": ("2015-01-01", "01.01.2015", "must be a full ISO date such as 2019-12-31"),
     },
-    (schemas.Yahoo, "train data=yahoo", "data."): {
-        "on_missing": ON_MISSING,
-        "universe": UNIVERSE,
-        "start": DAY,
-        "end": DAY,
+    (schemas.Yahoo, "train data=yahoo", "data."): DOWNLOADED,
+    (schemas.Alpaca, "train data=alpaca", "data."): {
+        **DOWNLOADED,
+        "feed": ("iex", "otc", "must be sip or iex, got 'otc'"),
     },
+    (schemas.Ccxt, "train data=ccxt", "data."): DOWNLOADED,
+    (schemas.Wrds, "train data=wrds", "data."): DOWNLOADED,
     (schemas.Synthetic, "train data=synthetic", "data."): {
         "kind": ("pair", "x", "must be noise or momentum or sentiment or regimes or mean_rev"),
         "n_days": (2, 1, "must be at least 2, got 1"),
@@ -392,6 +395,10 @@ def _owner(schema: type, name: str) -> type:
         (schemas.ProcessedCsv, "on_missing", RULES),
         (schemas.Yahoo, "on_missing", RULES),
         (schemas.Yahoo, "universe", UNIVERSES),
+        (schemas.Alpaca, "universe", UNIVERSES),
+        (schemas.Alpaca, "feed", FEEDS),
+        (schemas.Ccxt, "universe", UNIVERSES),
+        (schemas.Wrds, "universe", UNIVERSES),
         (schemas.ProcessedCsv, "universe", UNIVERSES),
         (command_schemas.RawPrices, "universe", UNIVERSES),
         (command_schemas.RawPrices, "on_missing", RULES),

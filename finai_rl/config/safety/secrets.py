@@ -9,7 +9,7 @@ from typing import Any
 
 HIDDEN = "***"
 _NAMES = (
-    r"(?:password|passwd|passphrase|pwd|token|secret|api[_-]?key|access[_-]?key|secret[_-]?key"
+    r"(?:password|passwd|passphrase|pwd|token|secret|api[_-]?key(?:[_-]?id)?|access[_-]?key|secret[_-]?key"
     r"|private[_-]?key|credentials?)"
 )
 _SECRET_NAME = re.compile(rf"(?i){_NAMES}$")

@@ -12,8 +12,11 @@ LOOKUPS = ("hydra.utils.get_class", "hydra.utils.get_method", "hydra.utils.get_o
 FUNCTIONS = (
     "finai_rl.agents.noise.gaussian_action_noise",
     "finai_rl.data.combinatorial.split_combinatorial",
+    "finai_rl.data.load_alpaca",
+    "finai_rl.data.load_ccxt",
     "finai_rl.data.load_processed_csv",
     "finai_rl.data.load_sp500",
+    "finai_rl.data.load_wrds",
     "finai_rl.data.load_yahoo",
     "finai_rl.data.processed_csv.load_processed_csv",
     "finai_rl.data.sp500.load_sp500",

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+EXACT = 1.2
+"""Factor by which periods a year differ where two calendars do: 365 days from 252."""
+
 RETURNS_FILE = "returns.csv"
 
 
@@ -300,8 +303,16 @@ class Holdout:
                 ]
             )
         assumed = self._cfg.evaluation.periods_per_year
-        if not suits_dates(assumed, data.dates):
-            observed = usual_periods_a_year(data.dates)
+        observed = usual_periods_a_year(data.dates)
+        if suits_dates(assumed, data.dates):
+            if max(assumed, observed) > EXACT * min(assumed, observed):
+                log.warning(
+                    "evaluation.periods_per_year is %g, and a year has about %d of these periods "
+                    "(a market that never closes has 365 days): annualized figures are by %g; "
+                    "evaluation.periods_per_year=%d has them by the dates",
+                    *(assumed, observed, assumed, observed),
+                )
+        else:
             raise ConfigError(
                 [
                     f"evaluation.periods_per_year: {assumed}, but the validation block has about "

@@ -18,6 +18,21 @@ NO_NEWS = {**SEEN, "data.sentiment.scores.path": None}
 
 YAHOO = "tests/data/sources/test_yahoo.py"
 ASKED = f"{YAHOO}::test_a_request_that_cannot_be"
+ALPACA, CCXT, WRDS = (f"tests/data/sources/test_{name}.py" for name in ("alpaca", "ccxt", "wrds"))
+
+
+def downloaded(file: str, *, kept: str, late: str, cut: str, whole: str) -> dict[str, Effect]:
+    """Say which tests of a source that downloads show what the settings of all of them do."""
+    return {
+        "_target_": TARGET,
+        **dict.fromkeys(
+            ("tickers", "start", "end"), shown_in(f"{file}::test_a_request_that_cannot_be")
+        ),
+        "folder": shown_in(f"{file}::{kept}"),
+        "on_missing": shown_in(f"{file}::{late}"),
+        "universe": shown_in(f"{file}::{cut}"),
+        **dict.fromkeys(("indicators", "risk", "benchmark"), shown_in(f"{file}::{whole}")),
+    }
 
 
 def of_scores(value: Any, **beside: Any) -> Effect:
@@ -102,16 +117,44 @@ SOURCES: dict[str, dict[str, Effect]] = {
         "cache": acts(True),
     },
     "yahoo": {
-        "_target_": TARGET,
-        **dict.fromkeys(("tickers", "start", "end", "interval"), shown_in(ASKED)),
-        "folder": shown_in(f"{YAHOO}::test_a_second_run_needs_no_network_and_no_yfinance"),
-        "on_missing": shown_in(f"{YAHOO}::test_a_ticker_that_starts_later"),
-        "universe": shown_in(f"{YAHOO}::test_a_universe_can_be_chosen"),
-        **dict.fromkeys(
-            ("indicators", "risk", "benchmark"),
-            shown_in(f"{YAHOO}::test_a_panel_with_features_risk_and_benchmark"),
+        **downloaded(
+            YAHOO,
+            kept="test_a_second_run_needs_no_network_and_no_yfinance",
+            late="test_a_ticker_that_starts_later",
+            cut="test_a_universe_can_be_chosen",
+            whole="test_a_panel_with_features_risk_and_benchmark",
         ),
+        "interval": shown_in(ASKED),
     },
+    "alpaca": {
+        **downloaded(
+            ALPACA,
+            kept="test_a_second_run_needs_no_network_no_key_and_no_package",
+            late="test_tickers_that_come_late_follow_the_universe",
+            cut="test_tickers_that_come_late_follow_the_universe",
+            whole="test_a_panel_of_adjusted_prices_over_several_pages",
+        ),
+        "interval": shown_in(f"{ALPACA}::test_bars_within_a_day_are_those_of_the_session"),
+        "feed": shown_in(f"{ALPACA}::test_one_exchange_is_told_and_kept_apart"),
+    },
+    "ccxt": {
+        **downloaded(
+            CCXT,
+            kept="test_a_second_run_needs_no_network_and_no_package",
+            late="test_a_coin_that_was_listed_late",
+            cut="test_a_coin_that_was_listed_late",
+            whole="test_every_day_of_the_year_over_several_pages",
+        ),
+        "interval": shown_in(f"{CCXT}::test_months_of_any_length"),
+        "exchange": shown_in(f"{CCXT}::test_an_exchange_that_keeps_a_part_of_the_past"),
+    },
+    "wrds": downloaded(
+        WRDS,
+        kept="test_a_second_run_needs_no_network_no_account_and_no_package",
+        late="test_a_delisted_stock_ends_with_its_last_price",
+        cut="test_a_delisted_stock_ends_with_its_last_price",
+        whole="test_prices_are_total_returns_that_end_at_the_price_paid",
+    ),
     "synthetic": {
         "_target_": TARGET,
         "kind": acts("momentum"),

@@ -31,6 +31,8 @@ def test_the_working_folder_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> Non
         ("data.path=news@2024.csv", "data.path=news@2024.csv"),
         ("http://localhost:5000", "http://localhost:5000"),
         ("seed=1", "seed=1"),
+        ("APCA_API_KEY_ID=Pl4nted", "APCA_API_KEY_ID=***"),
+        ("APCA_API_SECRET_KEY=Pl4nted", "APCA_API_SECRET_KEY=***"),
     ],
 )
 def test_an_argument_keeps_all_but_its_secrets(text: str, shown: str) -> None:

@@ -191,6 +191,13 @@ def adjusted(rows: pd.DataFrame, folder: Path) -> None:
     csv(text(rows, close="Close").assign(**{"Adj. Close": rows["close"]}), folder)
 
 
+def finrl_meta(rows: pd.DataFrame, folder: Path) -> None:
+    """What ``save_data`` of FinRL-Meta's data processors writes after ``clean_data``."""
+    made = text(rows, date="time").assign(adjusted_close=rows["close"])
+    names = ["tic", "time", *PRICES[:4], "adjusted_close", "volume"]
+    csv(made[names].sort_values(["time", "tic"]), folder, "dataset.csv")
+
+
 def bad_cells(rows: pd.DataFrame, folder: Path) -> None:
     made = text(rows).astype({name: object for name in PRICES})
     made.loc[10, "low"], made.loc[20, "open"], made.loc[31, "close"] = 0, "-", "n.a."
@@ -250,6 +257,7 @@ LAYOUTS = {
     "offsets": Written("times with an offset", offsets, typed={"zone": "America/New_York"},
                        bars="minutes"),
     "adjusted closes": Written("Adj. Close beside Close", adjusted),
+    "FinRL-Meta": Written("tic, time and adjusted_close", finrl_meta, "dataset.csv"),
     "bad cells": Written("text, zero, negative, a high below the low", bad_cells, typed=PLAIN,
                          repaired=True),
     "forex": Written("no volume", lambda rows, at: csv(text(rows).drop(columns="volume"), at),

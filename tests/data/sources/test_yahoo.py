@@ -15,8 +15,9 @@ import requests
 
 from finai_rl.data.indicators import FINRL_INDICATORS
 from finai_rl.data.market import MarketData
+from finai_rl.data.sources.downloads.request import Request
+from finai_rl.data.sources.downloads.yahoo import download
 from finai_rl.data.sources.yahoo import load_yahoo
-from finai_rl.data.sources.yahoo_download import Request, download
 from finai_rl.errors import DataError, InputError
 from tests.data.sources.yahoo_answers import Yahoo, answering, chart
 

@@ -126,6 +126,14 @@ def test_what_cannot_be_backtested_is_refused_before_training(override: str, sai
     assert said in str(refusal.value)
 
 
+@pytest.mark.parametrize(("periods", "told"), [(252, True), (365, False), (360, False)])
+def test_days_of_a_market_that_never_closes_are_365(
+    periods: int, told: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    Holdout(Environments(composed(f"evaluation.periods_per_year={periods}")), MARKET).check()
+    assert ("evaluation.periods_per_year=365 has them by the dates" in caplog.text) is told
+
+
 def test_nothing_is_run_before_the_check() -> None:
     cfg = composed("evaluation.env.record=false", "objective=luck")
     holdout = Holdout(Environments(cfg), MARKET)

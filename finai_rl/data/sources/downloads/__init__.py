@@ -1,0 +1,1 @@
+"""What sources that download share, and the network part of each."""
