@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from finai_rl.config.build import plain
 from finai_rl.config.env_schemas import COST, settings_with
 from finai_rl.evaluation.coverage import Coverage
 from finai_rl.evaluation.metrics import break_even_cost, metrics
@@ -286,4 +285,4 @@ def backtest_terms(cfg: DictConfig) -> dict[str, Any]:
     Args:
         cfg: The run's config.
     """
-    return {**plain(cfg.env), **plain(cfg.evaluation.env)}
+    return dict(Environments(cfg).evaluation_settings)
