@@ -36,7 +36,7 @@ def steadily_listed(data: MarketData) -> MarketData:
     if data.listed is None or data.listed.all():
         return data
     days, stocks = steady_part(data.listed)
-    parts = {
+    parts: dict[str, Any] = {
         name: values[days] if values.ndim == 1 else values[days][..., stocks]
         for name, values in vars(data).items()
         if isinstance(values, np.ndarray)
@@ -55,8 +55,7 @@ def steady_part(listed: BoolArray) -> tuple[slice, BoolArray]:
     if not listed.all(axis=0).any():
         own = np.flatnonzero(listed[:, listed.sum(axis=0).argmax()])
         days = slice(int(own[0]), int(own[-1]) + 1)
-    stocks: BoolArray = listed[days].all(axis=0)
-    return days, stocks
+    return days, np.asarray(listed[days].all(axis=0))
 
 
 def observed_columns(data: MarketData) -> dict[str, FloatArray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -297,7 +298,8 @@ def missing_remedy(
         'What helps: data.on_missing=drop_ticker, which leaves such tickers out'
     """
     there = rows[whole if startable is None else startable]
-    everyone, n_dates, first = set(rows["tic"]), rows["date"].nunique(), rows["date"].min()
+    everyone, first = set(rows["tic"]), rows["date"].min()
+    n_dates: Any = rows["date"].nunique()
     counts = rows.loc[whole, "tic"].value_counts()
     if spanned:
         n_dates = rows["tic"].value_counts().reindex(counts.index)

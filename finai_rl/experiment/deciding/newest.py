@@ -89,8 +89,11 @@ def newest(
     if problems:
         raise DataError(where, problems)
     first = _first(account_start, inputs, market)
-    notes = (*_gap(inputs, market, first), *_unlisted(market), *market.source.caveats)
-    return Newest(market, first, notes)
+    return Newest(
+        market,
+        first,
+        (*_gap(inputs, market, first), *_unlisted(market), *market.source.caveats),
+    )
 
 
 def _place(key: str, day: str, market: MarketData) -> int:
