@@ -19,6 +19,8 @@ from finai_rl.config.command_schemas import Promote
 from finai_rl.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
     from finai_rl.experiment.promotion.challenge import Challenge
     from finai_rl.report.gates import Gate
     from finai_rl.tracking.history.finished_run import FinishedRun
@@ -82,10 +84,10 @@ def promote(cfg: DictConfig, folder: Path) -> Promotion:
         return roll_back(cfg)
     run = FinishedRun(cfg.tracking.uri, cfg.run_id, cfg.model)
     run.check()
+    check_writable(run)
     registry = Registry(run.client, name_for(run, cfg.name), cfg.alias)
     holder = registry.holder()
-    if holder is not None and holder.run_id == run.run_id:
-        raise ConfigError([f"run_id: run {run.run_id} is {registry.uri} already"])
+    check_holder(holder, run, registry)
     if cfg.open_test:
         check_sealed(run)
     champion = None if holder is None else FinishedRun(cfg.tracking.uri, str(holder.run_id))
@@ -119,6 +121,40 @@ def check_request(cfg: DictConfig) -> None:
         raise ConfigError(["rollback: takes name, and neither run_id, model nor open_test"])
     if not cfg.rollback and named != 1:
         raise ConfigError(["run_id, model: name one of the two"])
+
+
+def check_writable(run: FinishedRun) -> None:
+    """Refuse a run that was deleted: its evidence could not be written beside it.
+
+    Raises:
+        ConfigError: Says how it comes back.
+    """
+    if run.deleted:
+        raise ConfigError(
+            [
+                f"run_id: run {run.run_id} was deleted; bring it back (mlflow runs restore "
+                f"--run-id {run.run_id}), or name another run"
+            ]
+        )
+
+
+def check_holder(holder: ModelVersion | None, run: FinishedRun, registry: Registry) -> None:
+    """Refuse a challenger that is the champion, and a champion that is of no run.
+
+    Raises:
+        ConfigError: Says which.
+    """
+    if holder is None:
+        return
+    if holder.run_id == run.run_id:
+        raise ConfigError([f"run_id: run {run.run_id} is {registry.uri} already"])
+    if not holder.run_id:
+        raise ConfigError(
+            [
+                f"name: {registry.uri} is version {holder.version}, which is of no run, so nothing "
+                "can be held against it: take the alias from it, or name another model"
+            ]
+        )
 
 
 def check_sealed(run: FinishedRun) -> None:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from finai_rl.config.env_schemas import COST, settings_with
 from finai_rl.data.split import Split
 from finai_rl.experiment.backtests.holdout import RETURNS_FILE, HoldoutReport
+from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.recording import block_tags, option_of
 from finai_rl.report.card import ModelCard, Section
 from finai_rl.statistics.benchmark import EQUAL_WEIGHT
@@ -121,9 +122,11 @@ def _agent(cfg: DictConfig, split: Split) -> Iterator[str]:
 
 
 def _terms(cfg: DictConfig) -> Iterator[str]:
-    for name in (*settings_with(COST), "fill", "initial_amount"):
-        if name in cfg.env:
-            yield f"env.{name}: {cfg.env[name]}"
+    paid = Environments(cfg).evaluation_settings
+    for name in (*settings_with(COST), "fill", "initial_amount", "delisting_loss"):
+        if name in paid:
+            of_backtests = "evaluation." if name in cfg.evaluation.env else ""
+            yield f"{of_backtests}env.{name}: {paid[name]}"
 
 
 def _measured(report: HoldoutReport) -> Iterator[str]:

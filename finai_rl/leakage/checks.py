@@ -20,7 +20,7 @@ from finai_rl.leakage.finding import Finding
 from finai_rl.leakage.future_values import identity_findings
 from finai_rl.leakage.indicators import compared_indicators, indicator_findings, past_only
 from finai_rl.leakage.information import foresight_findings
-from finai_rl.leakage.panel import days_to_alter, visible
+from finai_rl.leakage.panel import days_to_alter, steadily_listed, steady_part, visible
 from finai_rl.leakage.split_separation import split_findings
 from finai_rl.leakage.whole_sample_traces import fingerprint_findings
 from finai_rl.type_aliases import FloatArray
@@ -68,6 +68,10 @@ def _findings(cfg: DictConfig, market: MarketData) -> Iterator[Finding]:
     at_boundary = [again for again in found.done if again.day == boundary]
     yield from split_findings(cfg, split, at_boundary[0] if at_boundary else None)
     further = _further_prices(cfg, data)
+    if data.listed is not None:
+        kept, stocks = steady_part(data.listed)
+        further = {name: values[kept][:, stocks] for name, values in further.items()}
+    data, market = steadily_listed(data), steadily_listed(market)
     compared = compared_indicators(data, further, shifts=cfg.shifts)
     proven = past_only(compared)
     yield from indicator_findings(compared)

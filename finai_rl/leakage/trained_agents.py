@@ -105,7 +105,10 @@ def _oracle(cfg: DictConfig, split: Split) -> Finding:
     fill = str(cfg.env.get("fill", "same_close"))
     agent, env = _trained(changed, with_oracle(split.train, fill))
     told = _log_returns(changed, with_oracle(split.validation, fill), agent, env)
-    held = np.diff(np.log((split.validation.close / split.validation.close[0]).mean(axis=1)))
+    close, listed = split.validation.close, split.validation.listed
+    # Before its listing a stock has no price to grow from.
+    close = close if listed is None else close[:, listed[0]]
+    held = np.diff(np.log((close / close[0]).mean(axis=1)))
     t_value = _paired_t(told, held)
     said = (
         f"told the next return, validation growth {_growth(told)}, equal weight {_growth(held)} "

@@ -57,6 +57,13 @@ def test_all_that_a_reader_asks(tmp_path: Path) -> None:
     assert "It &lt;held&gt;." in card.page
 
 
+def test_costs_are_those_of_the_backtest(tmp_path: Path) -> None:
+    card = carded(tmp_path, "+evaluation.env.buy_cost_pct=0", "env.delisting_loss=0.3").markdown
+    assert "- evaluation.env.buy_cost_pct: 0\n" in card
+    assert "0.0042" not in card
+    assert "- env.delisting_loss: 0.3\n" in card
+
+
 def test_a_ruined_account_is_told(tmp_path: Path) -> None:
     assert "The account was ruined." in carded(tmp_path, ruined_on="2020-06-01").markdown
 

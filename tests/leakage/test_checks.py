@@ -58,6 +58,20 @@ def test_a_planted_column_is_named(name: str, tmp_path: Path) -> None:
     assert any(finding.check.startswith(check) for finding in named)
 
 
+@pytest.mark.parametrize("n_late", [0, 4, 6])
+def test_it_is_named_where_stocks_come_and_go(n_late: int, tmp_path: Path) -> None:
+    table = with_column(rows(), "next_close", LEAKS["next_close"][0])
+    table = with_column(table, "noisy", LEAKS["noisy"][0])
+    day, listed = table.groupby("tic").cumcount(), table["tic"] != ""
+    for number in range(n_late):
+        first, last = (60 + 5 * number, 299) if number % 2 else (0, 200 - 5 * number)
+        listed &= (table["tic"] != f"S{number}") | day.between(first, last)
+    table = table[listed]
+    found = verified_file(table, tmp_path / "x.csv", "data.universe=mask")
+    assert {finding.subject for finding in leaks(found)} == {"next_close", "noisy"}
+    assert not [one for one in found if one.check == "filled backwards" and one.subject == "close"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "overrides"),

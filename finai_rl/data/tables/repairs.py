@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -127,7 +128,7 @@ def complete(
     if gaps.empty:
         return Completed(rows)
     setting = f"{key}.on_missing={rule}"
-    remedy = _remedy(key, wide, columns, volume, rule)
+    remedy = _remedy(key, wide, columns, volume, rule, spanned=spans is not None)
     if rule == "drop_ticker":
         return _without_gaps(where, rows, gaps, setting, remedy, listed)
     if rule == "error":
@@ -157,7 +158,13 @@ def complete(
 
 
 def _remedy(
-    key: str, wide: pd.DataFrame, columns: Sequence[str], volume: str | None, rule: str
+    key: str,
+    wide: pd.DataFrame,
+    columns: Sequence[str],
+    volume: str | None,
+    rule: str,
+    *,
+    spanned: bool,
 ) -> str:
     there = wide[columns].notna()
     # A volume that is missing at the start counts as nothing traded.
@@ -168,6 +175,7 @@ def _remedy(
         pd.Series(there.all(axis=1).to_numpy()),
         startable=pd.Series(startable.to_numpy()),
         rule=rule,
+        spanned=spanned,
     )
 
 
@@ -272,6 +280,7 @@ def missing_remedy(
     *,
     startable: pd.Series | None = None,
     rule: str = "error",
+    spanned: bool = False,
 ) -> str:
     """Return what would be accepted where tickers lack rows or cells on some dates.
 
@@ -281,6 +290,7 @@ def missing_remedy(
         whole: Which of them lack nothing.
         startable: Which lack nothing that has to be there on the first date; None for ``whole``.
         rule: The rule in force, which did not help.
+        spanned: Whether each ticker is asked for its own dates only, not for those of all.
 
     Example:
         >>> rows = pd.DataFrame({"date": [1, 1, 2], "tic": ["AAPL", "JPM", "AAPL"]})
@@ -288,17 +298,22 @@ def missing_remedy(
         'What helps: data.on_missing=drop_ticker, which leaves such tickers out'
     """
     there = rows[whole if startable is None else startable]
-    everyone, n_dates, first = set(rows["tic"]), rows["date"].nunique(), rows["date"].min()
+    everyone, first = set(rows["tic"]), rows["date"].min()
+    n_dates: Any = rows["date"].nunique()
+    counts = rows.loc[whole, "tic"].value_counts()
+    if spanned:
+        n_dates = rows["tic"].value_counts().reindex(counts.index)
+        first = rows.groupby("tic")["date"].transform("min")[there.index]
     late = sorted(everyone - set(there.loc[there["date"] == first, "tic"]))
     helps = []
-    if rule != "drop_ticker" and (rows.loc[whole, "tic"].value_counts() == n_dates).any():
+    if rule != "drop_ticker" and (counts == n_dates).any():
         helps.append(f"{key}.on_missing=drop_ticker, which leaves such tickers out")
     if rule != "forward_fill" and not late:
         helps.append(
             f"{key}.on_missing=forward_fill, which carries a ticker's own last values forward"
         )
     complete = there.groupby("date")["tic"].nunique() == len(everyone)
-    if late and complete.any():
+    if late and complete.any() and not spanned:
         start = str(complete.index[complete.to_numpy()][0]).removesuffix(" 00:00:00")
         named = ", ".join(map(repr, late[:NAMED])) + (", ..." if len(late) > NAMED else "")
         helps.append(

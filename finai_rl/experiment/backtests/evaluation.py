@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -258,7 +258,7 @@ class Assessment:
 
 
 def at_costs(cfg: DictConfig, multiplier: float) -> DictConfig | None:
-    """Return a run's config with every cost of trading multiplied.
+    """Return a run's config with every cost of trading multiplied, as its backtests pay it.
 
     Args:
         cfg: The run's config.
@@ -267,11 +267,22 @@ def at_costs(cfg: DictConfig, multiplier: float) -> DictConfig | None:
     Returns:
         None where that cannot be: a cost is not one number, or the arithmetic is FinRL's.
     """
+    terms = backtest_terms(cfg)
     known = [name for name in settings_with(COST) if name in cfg.env]
-    scalar = all(isinstance(cfg.env[name], int | float) for name in known)
-    if not known or not scalar or cfg.env.get("finrl_compat"):
+    scalar = all(isinstance(terms[name], int | float) for name in known)
+    if not known or not scalar or terms.get("finrl_compat"):
         return None
     changed = copy.deepcopy(cfg)
     for name in known:
-        OmegaConf.update(changed, f"env.{name}", cfg.env[name] * multiplier)
+        node = "evaluation.env" if name in cfg.evaluation.env else "env"
+        OmegaConf.update(changed, f"{node}.{name}", terms[name] * multiplier)
     return changed
+
+
+def backtest_terms(cfg: DictConfig) -> dict[str, Any]:
+    """Return the settings that a run's backtests trade with: ``evaluation.env`` over ``env``.
+
+    Args:
+        cfg: The run's config.
+    """
+    return dict(Environments(cfg).evaluation_settings)

@@ -106,9 +106,11 @@ def decide(
         position: What is held on the last day; None for what the agent itself would hold.
 
     Raises:
-        InputError: If the account is ruined before the last day, or the environment is not one of
-            this package where a position is given.
+        InputError: If the account is ruined before the last day, or a position is given and the
+            environment is not one of this package, or a stock of it is not listed on the day.
     """
+    if position is not None:
+        _check_listed(market, position)
     ledger, action = _replayed(environments, policy, normalization, market, first, position)
     return _decision(environments, market, ledger, action, position)
 
@@ -168,6 +170,22 @@ def _last_ledger(env: VecEnv, answer: Any) -> Mapping[str, Any]:
         raise InputError("the environment keeps no books of its orders: record=true has no effect")
     found: Mapping[str, Any] = infos[0]["ledger"]
     return found
+
+
+def _check_listed(market: MarketData, position: Position) -> None:
+    """Refuse what is held of a stock without a price on the last day: no order can be given."""
+    if market.listed is None:
+        return
+    held = np.flatnonzero((position.shares != 0) & ~market.listed[-1])
+    if len(held):
+        names = ", ".join(market.tickers[stock] for stock in held)
+        raise ConfigError(
+            [
+                f"positions: {names} is held and not listed on {market.day_names[-1]}, as the data "
+                "has no price of it on that day: give data that has, or leave it out and count "
+                "what it is worth as cash"
+            ]
+        )
 
 
 def _decision(

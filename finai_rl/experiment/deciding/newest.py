@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 RESCALED = 0.02
 """Most that the price of the last day of training may differ: data vendors adjust by dividends."""
 
+NAMED = 10
+"""Stocks that are named where several are not listed."""
+
 
 @dataclass(frozen=True)
 class Newest:
@@ -77,7 +80,7 @@ def newest(
             "The run has not recorded which stocks and features its agent saw, nor until when."
         ]
         first = 0 if account_start is None else _place("account_start", account_start, market)
-        return Newest(market, first, (*notes, *market.source.caveats))
+        return Newest(market, first, (*notes, *_unlisted(market), *market.source.caveats))
     now = replace(ModelInputs.of(cfg, agent, market), algorithm=inputs.algorithm)
     where = market.source.path or market.source.name
     problems = list(now.differences(inputs))
@@ -86,7 +89,11 @@ def newest(
     if problems:
         raise DataError(where, problems)
     first = _first(account_start, inputs, market)
-    return Newest(market, first, (*_gap(inputs, market, first), *market.source.caveats))
+    return Newest(
+        market,
+        first,
+        (*_gap(inputs, market, first), *_unlisted(market), *market.source.caveats),
+    )
 
 
 def _place(key: str, day: str, market: MarketData) -> int:
@@ -124,6 +131,17 @@ def _scale_problems(inputs: ModelInputs, market: MarketData) -> Iterator[str]:
             f"and was {inputs.last_close[place]:g} in training, {ratio[place]:.4g} times as much "
             "(a split, or another unit): bring the file to the scale of training, or set "
             "rescaled=true"
+        )
+
+
+def _unlisted(market: MarketData) -> Iterator[str]:
+    if market.listed is not None and not market.listed[-1].all():
+        names = [market.tickers[stock] for stock in np.flatnonzero(~market.listed[-1])]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        yield (
+            f"No row of {market.day_names[-1]}: {', '.join(names[:NAMED])}{more}. By "
+            "data.universe=mask that is not listed, and is neither ordered nor held; if the row is "
+            "only late, wait for it."
         )
 
 

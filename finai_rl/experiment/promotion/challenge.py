@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from finai_rl.config.env_schemas import COST, settings_with
 from finai_rl.errors import ConfigError, InputError
 from finai_rl.evaluation.verdict import judge_run
-from finai_rl.experiment.backtests.evaluation import at_costs
+from finai_rl.experiment.backtests.evaluation import at_costs, backtest_terms
 from finai_rl.experiment.backtests.holdout import Holdout
 from finai_rl.experiment.deciding.newest import newest
 from finai_rl.experiment.deciding.run_of_agent import inputs_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from finai_rl.evaluation.result import BacktestResult
     from finai_rl.statistics.run_verdict import RunVerdict
 
-ALIKE = (*settings_with(COST), "fill", "initial_amount")
+ALIKE = (*settings_with(COST), "fill", "initial_amount", "delisting_loss", "finrl_compat")
 """What the accounts of two agents must have in common to be compared."""
 EQUAL_WEIGHT_NAME = "equal weight"
 
@@ -180,11 +180,7 @@ class Challenge:
         """
         champion.check()
         cfg, days = config_of(champion), self.challenger.data
-        if apart := [name for name in ALIKE if cfg.env.get(name) != self.cfg.env.get(name)]:
-            said = "; ".join(
-                f"env.{name} is {self.cfg.env.get(name)}, the champion's {cfg.env.get(name)}"
-                for name in apart
-            )
+        if said := "; ".join(apart(self.cfg, cfg)):
             raise ConfigError(
                 [f"run_id: its account cannot be held against the champion's: {said}"]
             )
@@ -223,8 +219,23 @@ class Challenge:
         return {"path": mine.path} if same else {}
 
 
+def apart(cfg: DictConfig, champion: DictConfig) -> list[str]:
+    """Return on which terms accounts of two runs differ, as they are backtested.
+
+    Args:
+        cfg: The challenger's checked config.
+        champion: The champion's.
+    """
+    mine, its = backtest_terms(cfg), backtest_terms(champion)
+    return [
+        f"env.{name} is {mine.get(name)}, the champion's {its.get(name)}"
+        for name in ALIKE
+        # A setting that is off is as good as none, which another environment has.
+        if (mine.get(name) or 0) != (its.get(name) or 0)
+    ]
+
+
 def _pays(cfg: DictConfig) -> bool:
     """Return whether there are costs of trading that can be multiplied."""
-    return at_costs(cfg, 1.0) is not None and any(
-        cfg.env[name] for name in settings_with(COST) if name in cfg.env
-    )
+    terms = backtest_terms(cfg)
+    return at_costs(cfg, 1.0) is not None and any(terms.get(name) for name in settings_with(COST))

@@ -83,6 +83,11 @@ class FinishedRun:
         return page_of(self.uri, str(self._run.info.experiment_id), self.run_id)
 
     @property
+    def deleted(self) -> bool:
+        """Whether the run was deleted, so that nothing can be written beside it."""
+        return str(self._run.info.lifecycle_stage) == "deleted"
+
+    @property
     def ending(self) -> str | None:
         """How the run ended where it did not come to its end, e.g. ``FAILED (ValueError: ...)``."""
         return ending(self._run)

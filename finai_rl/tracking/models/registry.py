@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 REPLACED_TAG = "promotion.replaced"
 """On a version that was promoted: the version that had the alias before, or ``none``."""
+BEFORE_TAG = "promotion.before"
+"""With ``.`` and an alias, on a model: the versions that had it before, the last one last."""
 
 
 class Registry:
@@ -55,8 +57,10 @@ class Registry:
 
     def version_of(self, run_id: str) -> str | None:
         """Return the newest version that a run is registered as; None for none."""
-        found = self._client.search_model_versions(f"name = '{self.name}' AND run_id = '{run_id}'")
-        return max((str(one.version) for one in found), key=int, default=None)
+        # A name may hold a quote, which a filter does not take.
+        found = self._client.search_model_versions(f"run_id = '{run_id}'")
+        own = (str(one.version) for one in found if one.name == self.name)
+        return max(own, key=int, default=None)
 
     def promote(self, run_id: str) -> str:
         """Give the alias to the version of a run, registered where it is not, and return it."""
@@ -65,6 +69,8 @@ class Registry:
         if version is None:
             version = register_policy(self._client, run_id, self.name, uuid.uuid4().hex)
         self.tag(version, {REPLACED_TAG: "none" if before is None else str(before.version)})
+        if before is not None:
+            self._remember([*self._before(), str(before.version)])
         self._client.set_registered_model_alias(self.name, self.alias, version)
         return version
 
@@ -80,16 +86,37 @@ class Registry:
         now = self.holder()
         if now is None:
             raise ConfigError([f"name: no version of {self.name!r} has the alias {self.alias}"])
-        before = (now.tags or {}).get(REPLACED_TAG, "none")
-        if before == "none":
+        known = [one for one in self._before() if self._is_there(one)]
+        # A promotion that was broken off has noted the holder, and not moved the alias.
+        before = known[:-1] if known[-1:] == [str(now.version)] else known
+        if not before:
             raise ConfigError(
                 [
-                    f"rollback: version {now.version} of {self.name!r} is the first that was "
-                    f"promoted to {self.alias}: there is none to go back to"
+                    f"rollback: no version had the alias {self.alias} of {self.name!r} before "
+                    f"version {now.version}, which is the first that was promoted to it, or those "
+                    "that had it are deleted: there is none to go back to"
                 ]
             )
-        self._client.set_registered_model_alias(self.name, self.alias, before)
-        return str(now.version), str(before)
+        self._client.set_registered_model_alias(self.name, self.alias, before[-1])
+        self._remember(before[:-1])
+        return str(now.version), before[-1]
+
+    def _before(self) -> list[str]:
+        tags = self._client.get_registered_model(self.name).tags or {}
+        return str(tags.get(f"{BEFORE_TAG}.{self.alias}", "")).split()
+
+    def _remember(self, versions: Sequence[str]) -> None:
+        said = " ".join(versions)
+        self._client.set_registered_model_tag(self.name, f"{BEFORE_TAG}.{self.alias}", said)
+
+    def _is_there(self, version: str) -> bool:
+        try:
+            self._client.get_model_version(self.name, version)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return False
+            raise
+        return True
 
     def tag(self, version: str, tags: Mapping[str, str]) -> None:
         """Set tags of a version."""

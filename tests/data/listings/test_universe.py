@@ -94,3 +94,13 @@ def test_the_refusal_of_a_late_ticker_names_the_universe_that_helps(
         load(file)
     found, _ = load(file, universe="common_period", on_missing="forward_fill")
     assert len(found) == 25 * 3
+
+
+def test_gaps_of_a_ticker_that_came_late_may_be_filled(tmp_path: Path) -> None:
+    file, rows = tmp_path / "x.csv", listed(T1=(8, 29))
+    day = rows.groupby("date").ngroup()
+    rows[(rows["tic"] != "T1") | ~day.isin([12, 13])].to_csv(file, index=False)
+    with pytest.raises(DataError, match=r"2 rows lack some.*on_missing=forward_fill, which") as met:
+        raw(file, universe="mask")
+    assert "would have to be filled from later ones" not in str(met.value)
+    assert len(raw(file, universe="mask", on_missing="forward_fill")[0]) == 82

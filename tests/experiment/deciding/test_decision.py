@@ -138,3 +138,14 @@ def test_a_ruined_account_and_an_environment_that_cannot_be_told_are_refused() -
     cfg = tiny("agent=a2c", "env.finrl_compat=true")
     with pytest.raises(ConfigError, match="cannot be told what is held"):
         decide(Environments(cfg), Ruin(), None, WHOLE, FIRST, Position(1.0, np.zeros(3)))
+
+
+def test_what_is_held_of_a_stock_that_is_not_listed_is_refused(tmp_path: Path) -> None:
+    cfg, agent, env, _ = trained(tmp_path, "agent=a2c")
+    listed = np.ones(WHOLE.close.shape, dtype=np.bool_)
+    listed[-1, 0] = False
+    market = replace(WHOLE, listed=listed)
+    gone, there = (Position(1e5, np.eye(3)[stock]) for stock in (0, 1))
+    with pytest.raises(ConfigError, match=f"positions: {WHOLE.tickers[0]} is held and not listed"):
+        decide(Environments(cfg), agent, env, market, FIRST, gone)
+    assert decide(Environments(cfg), agent, env, market, FIRST, there).orders[0] == 0

@@ -112,3 +112,12 @@ def test_positions_are_read_and_every_problem_is_listed(tmp_path: Path) -> None:
     file.write_text("tic,quantity\nAAPL,1\n")
     with pytest.raises(DataError, match="'shares'"):
         read_positions(str(file), 0.0, ("AAPL",))
+
+
+def test_what_has_no_row_on_the_day_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = np.ones((60, 3), dtype=np.bool_)
+    listed[55:, 1] = False
+    market = replace(MARKET, listed=listed)
+    monkeypatch.setattr("finai_rl.experiment.deciding.newest.load_market", lambda *_, **__: market)
+    assert f"No row of {MARKET.day_names[59]}: {MARKET.tickers[1]}." in " ".join(found().notes)
+    assert "No row of" not in " ".join(found(day=MARKET.day_names[54]).notes)

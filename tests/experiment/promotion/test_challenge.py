@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from finai_rl.experiment.promotion.challenge import Contender
+from finai_rl.experiment.promotion.challenge import Contender, _pays, apart
 from tests.config.composition import composed
 from tests.markets import generated_market
 
@@ -33,3 +33,26 @@ def test_costs_are_multiplied(cost: float) -> None:
     assert (contender.returns(3.0).sum() < contender.returns(1.0).sum()) == (cost > 0)
     held = [contender.equal_weight(multiplier).sum() for multiplier in (1.0, 3.0)]
     assert (held[1] < held[0]) == (cost > 0)
+
+
+def test_costs_that_only_backtests_pay_are_multiplied() -> None:
+    agent: Any = Alternating()
+    dear = ("+evaluation.env.buy_cost_pct=0.01", "+evaluation.env.sell_cost_pct=0.01")
+    contender = Contender(composed("env.normalize=false", *dear), agent, None, MARKET)
+    once, more = (contender.account(multiplier) for multiplier in (1.0, 2.0))
+    first = once.trades.any(axis=1).argmax()
+    paid = once.costs[first] / np.abs(once.trades[first] * once.fill_price[first]).sum()
+    assert paid == pytest.approx(0.01)
+    assert more.costs[first] == pytest.approx(2 * once.costs[first])
+
+
+def test_accounts_on_other_terms_are_told_apart() -> None:
+    usual = composed()
+    free = composed("+evaluation.env.buy_cost_pct=0", "+evaluation.env.sell_cost_pct=0")
+    assert len(apart(free, usual)) == 2
+    assert "the champion's 0.001" in apart(free, usual)[0]
+    assert _pays(usual)
+    assert not _pays(free)
+    (loss,) = apart(composed("env.delisting_loss=1"), usual)
+    assert loss.startswith("env.delisting_loss is 1")
+    assert apart(composed("env=portfolio"), usual) == []

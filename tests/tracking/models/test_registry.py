@@ -1,0 +1,44 @@
+"""Who has an alias, and who had it before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from finai_rl.errors import ConfigError
+from finai_rl.tracking.models.registry import Registry
+from tests.stores import write_empty_store
+
+NAME = "o'brien"
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> MlflowClient:
+    """A store with a model of three versions, each of its own run, ``run-1`` first."""
+    found = MlflowClient(write_empty_store(tmp_path / "mlflow.db"))
+    found.create_registered_model(NAME)
+    for number in (1, 2, 3):
+        found.create_model_version(NAME, f"file://{tmp_path}/{number}", f"run-{number}")
+    return found
+
+
+def test_each_alias_goes_back_along_its_own_way(client: MlflowClient) -> None:
+    champion, other = (Registry(client, NAME, alias) for alias in ("champion", "other"))
+    for number in (1, 2, 3, 1):
+        assert champion.promote(f"run-{number}") == str(number)
+    for number in (2, 1):
+        other.promote(f"run-{number}")
+    assert [champion.roll_back() for _ in range(3)] == [("1", "3"), ("3", "2"), ("2", "1")]
+    with pytest.raises(ConfigError, match="the first that was promoted"):
+        champion.roll_back()
+    assert other.roll_back() == ("1", "2")
+
+
+def test_a_version_that_was_deleted_is_passed_over(client: MlflowClient) -> None:
+    champion = Registry(client, NAME, "champion")
+    for number in (1, 2, 3):
+        champion.promote(f"run-{number}")
+    client.delete_model_version(NAME, "2")
+    assert champion.roll_back() == ("3", "1")
