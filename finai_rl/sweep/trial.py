@@ -83,6 +83,9 @@ class Trial:
         self.tracker: Tracker = NoTracker()
         self.study = StudyTrial(context, int(number)) if context.study else None
         self._returns = self._returns_of_seeds(len(self.outcome.scores))
+        # A seed whose returns are lost is scored again: those of the trial are the mean of all.
+        there = self.outcome.scores[: len(self._returns)]
+        self.outcome = replace(self.outcome, scores=there)
         self._dates: list[str] = []
 
     def run(self, train: Train) -> float:
@@ -237,8 +240,13 @@ class Trial:
     def _returns_of_seeds(self, count: int) -> list[FloatArray]:
         """Return what seeds that an earlier attempt trained left of their daily returns."""
         folders = [self._folder / f"seed_{self.cfg.seed + number}" for number in range(count)]
-        found = [load_returns(folder) for folder in folders]
-        return [returns for returns in found if returns is not None]
+        found = []
+        for folder in folders:
+            returns = load_returns(folder)
+            if returns is None:
+                break
+            found.append(returns)
+        return found
 
     def _end(self, state: str, value: float | None, reason: str | None) -> None:
         self.outcome = self.outcome.ended(state, value, reason)

@@ -80,11 +80,19 @@ def code_digest(package: Path) -> str:
     Args:
         package: Folder of the MLflow model.
     """
-    described = yaml.safe_load((package / "MLmodel").read_text(encoding="utf-8"))
-    flavors = json.dumps(described.get("flavors"), sort_keys=True)
+    flavors = _flavors(package / "MLmodel")
     parts = [f"MLmodel {hashlib.sha256(flavors.encode()).hexdigest()}"]
     parts += [f"{name} {sha256_of(file)}" for name, file in _that_run(package)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _flavors(file: Path) -> str:
+    """Return which code a package names; of a damaged file what no package was saved with."""
+    try:
+        described = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return json.dumps(described.get("flavors"), sort_keys=True)
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError):
+        return "damaged"
 
 
 def _that_run(package: Path) -> Iterator[tuple[str, Path]]:

@@ -22,7 +22,7 @@ from finai_rl.experiment.market import load_split
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
-from finai_rl.sweep.outcome import Outcome, load_returns
+from finai_rl.sweep.outcome import Outcome, load_returns, save_returns
 from finai_rl.sweep.queue import Job
 from finai_rl.sweep.trial import Train, Trial
 from finai_rl.sweep.trials.going_on import (
@@ -245,3 +245,23 @@ def test_the_next_attempt_has_the_folder_of_the_one_before(
     assert not (job.folder / "resume").exists()
     complete(first, taken[1], 1.0)
     assert states_of(address) == ["FAIL", "COMPLETE"]
+
+
+def test_a_seed_whose_returns_are_lost_is_scored_again(tmp_path: Path) -> None:
+    address, folder = searched(tmp_path / "trial"), tmp_path / "trial"
+    cfg = check(composed("tracking=none", *SMALL, "sweep.seeds=3", "sweep.attempt=2"))
+    before = Outcome(0, 1, states.RUNNING, scores=[1.0, 2.0], folder=str(folder))
+    before.save()
+    sweep = SweepContext(os.getpid(), 1, None, study=address)
+
+    def scores() -> list[float]:
+        return list(Trial(cfg, folder, sweep, lambda seed: cfg).outcome.scores)
+
+    for seed in (cfg.seed, cfg.seed + 1):
+        (folder / f"seed_{seed}").mkdir()
+        save_returns(folder / f"seed_{seed}", ["2020-01-02"], np.array([0.01]))
+    assert scores() == [1.0, 2.0]
+    (folder / f"seed_{cfg.seed + 1}" / "validation_returns.csv").unlink()
+    assert scores() == [1.0]
+    (folder / f"seed_{cfg.seed}" / "validation_returns.csv").unlink()
+    assert scores() == []

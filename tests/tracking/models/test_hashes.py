@@ -52,9 +52,15 @@ def moved(package: Path) -> None:
         changed("artifacts/description.json", '{"algorithm": "os.system"}'),
         changed("artifacts/other.zip", ""),
         changed("MLmodel", FLAVOR.replace("mlflow.pyfunc", "antigravity")),
+        changed("MLmodel", ""),
+        changed("MLmodel", "flavors: [\n"),
+        changed("MLmodel", "flavors: {2020-01-02: 2020-01-02}\n"),
         moved,
     ],
-    ids=["changed", "of the user", "added", "compiled", "named", "file", "loader", "moved"],
+    ids=[
+        *("changed", "of the user", "added", "compiled", "named", "file", "loader"),
+        *("emptied", "cut off", "dated", "moved"),
+    ],
 )
 def test_code_that_was_changed_is_refused(package: Path, change: Callable[[Path], None]) -> None:
     tags = {CODE_TAG: code_digest(package)}
