@@ -6,7 +6,9 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+SQLITE = "sqlite:///"
 CLIENT_DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # Packaging copies a few local files, each under a progress bar of its own.
@@ -43,21 +45,43 @@ def short_patience(retries: int, timeout: int) -> Iterator[None]:
         os.environ.update({name: CLIENT_DEFAULTS[name] for name in ours})
 
 
-def use_store(uri: str) -> None:
+def absolute(uri: str) -> str:
+    """Return the URI of a store, the file of an SQLite store from the current folder on.
+
+    MLflow keeps a store for each URI: in another folder a relative one would mean the first.
+
+    Example:
+        >>> absolute("http://localhost:5000")
+        'http://localhost:5000'
+        >>> absolute("sqlite:////tmp/mlflow.db?timeout=5")
+        'sqlite:////tmp/mlflow.db?timeout=5'
+    """
+    path, mark, query = uri.removeprefix(SQLITE).partition("?")
+    if not uri.startswith(SQLITE) or path in ("", ":memory:"):
+        return uri
+    return f"{SQLITE}{Path(path).expanduser().absolute()}{mark}{query}"
+
+
+def use_store(uri: str) -> str:
     """Point MLflow's functions at a store, and leave the user's variable as it was.
 
     MLflow writes the URI into ``MLFLOW_TRACKING_URI``, where a later job of the same process would
     take it for the user's choice.
+
+    Returns:
+        The URI, absolute.
     """
     import mlflow
 
     variable = "MLFLOW_TRACKING_URI"
     before = os.environ.get(variable)
+    uri = absolute(uri)
     mlflow.set_tracking_uri(uri)
     if before is None:
         os.environ.pop(variable, None)
     else:
         os.environ[variable] = before
+    return uri
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from finai_rl.tracking.access import access_advice
-from finai_rl.tracking.environment import quiet, short_patience
+from finai_rl.tracking.environment import SQLITE, absolute, quiet, short_patience
 from finai_rl.tracking.history.trainings import PARENT_TAG
 from finai_rl.tracking.outage import brief, is_outage
 from finai_rl.tracking.provenance import without_password
@@ -24,7 +24,6 @@ from finai_rl.tracking.signals import signals_wait
 from finai_rl.tracking.store_choice import address, setting_of
 from finai_rl.tracking.tracker import StoreUnreachable, TrackingError
 
-_SQLITE = "sqlite:///"
 _LOCK_SECONDS = 180
 _DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 # A new database is announced in fifty lines.
@@ -53,8 +52,7 @@ class MLflowStore:
         self.database = _sqlite_path(uri)
         self.uri, self._setting = uri, setting_of(uri)
         if self.database:
-            _, mark, query = uri.partition("?")
-            self.uri = f"{_SQLITE}{self.database}{mark}{query}"
+            self.uri = absolute(uri)
         self.experiment_name = experiment_name
         self.experiment_id: str | None = None
         self._client: MlflowClient | None = None
@@ -219,8 +217,8 @@ def _refuse_file_store(uri: str) -> None:
 def _sqlite_path(uri: str) -> Path | None:
     if not uri.startswith("sqlite"):
         return None
-    path = uri.removeprefix(_SQLITE).partition("?")[0]
-    if not uri.startswith(_SQLITE) or path in ("", ":memory:"):
+    path = uri.removeprefix(SQLITE).partition("?")[0]
+    if not uri.startswith(SQLITE) or path in ("", ":memory:"):
         raise TrackingError(
             f"{address(uri)} names no file: write sqlite:///outputs/mlflow.db, or "
             "sqlite:////absolute/path/mlflow.db."

@@ -13,10 +13,12 @@ from finai_rl.config.check import check
 from finai_rl.tracking import MLflowTracker, TrackingError
 from finai_rl.tracking.environment import use_store
 from finai_rl.tracking.history.finished_run import FinishedRun
+from finai_rl.tracking.history.listing import listed
 from finai_rl.tracking.history.trainings import trainings_of
 from finai_rl.tracking.provenance import without_password
 from finai_rl.tracking.store_choice import log_store
 from tests.config.composition import SCHEMAS, composed
+from tests.stores import write_empty_store
 
 SERVER = "http://ada:s3c:r@t@tracking.example:5000/mlflow"
 SHOWN = "http://tracking.example:5000/mlflow"
@@ -120,6 +122,23 @@ def test_reading_a_store_leaves_the_variable_as_it_was(
         assert os.environ["MLFLOW_TRACKING_URI"] == SERVER
     finally:
         mlflow.set_tracking_uri(before)
+
+
+def test_a_relative_store_is_that_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = "sqlite:///mlflow.db"
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        write_empty_store(tmp_path / name / "mlflow.db")
+        monkeypatch.chdir(tmp_path / name)
+        with MLflowTracker(uri, "e", run_name=name) as tracker:
+            pass
+        assert tracker.run_id is not None
+        found = FinishedRun(uri, tracker.run_id)
+        assert found.name == name
+        assert str(tmp_path / name) in found.page
+        assert [run.name for run in listed(uri, "e", 5)] == [name]
 
 
 @pytest.mark.parametrize(

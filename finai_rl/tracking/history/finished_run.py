@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 
 from finai_rl.agents.saved_files import STATISTICS_FILE
 from finai_rl.tracking.access import access_advice
-from finai_rl.tracking.environment import quiet, short_patience, use_store
+from finai_rl.tracking.environment import absolute, quiet, short_patience, use_store
 from finai_rl.tracking.history.endings import ending
 from finai_rl.tracking.history.siblings import siblings
 from finai_rl.tracking.history.trainings import count_trials
@@ -52,7 +52,7 @@ class FinishedRun:
     """
 
     def __init__(self, uri: str, run_id: str | None, model: str | None = None) -> None:
-        self.uri = uri
+        self.uri = absolute(uri)
         try:
             with short_patience(retries=1, timeout=5), quiet("alembic", "mlflow.store.db.utils"):
                 self.client = client_of(uri)
@@ -247,8 +247,7 @@ class FinishedRun:
 
 def client_of(uri: str) -> MlflowClient:
     """Return MLflow's client of a store, which models are loaded from, too."""
-    use_store(uri)
-    return MlflowClient(uri)
+    return MlflowClient(use_store(uri))
 
 
 def _run_of(client: MlflowClient, model: str) -> str:

@@ -14,7 +14,7 @@ from mlflow.entities import Run
 from finai_rl.config.overrides import override
 from finai_rl.config.runs.folders import is_of_a_search, record_of
 from finai_rl.tracking.access import access_advice
-from finai_rl.tracking.environment import quiet, short_patience
+from finai_rl.tracking.environment import absolute, quiet, short_patience
 from finai_rl.tracking.history.endings import ending
 from finai_rl.tracking.journal.catching_up import journals_below
 from finai_rl.tracking.journal.sending import in_words
@@ -82,7 +82,7 @@ def listed(uri: str, experiment_name: str, last: int) -> list[ListedRun]:
     """
     try:
         with short_patience(retries=1, timeout=5), quiet("alembic", "mlflow.store.db.utils"):
-            client = MlflowClient(uri)
+            client = MlflowClient(absolute(uri))
             experiment = client.get_experiment_by_name(experiment_name)
             if experiment is None:
                 names = sorted(str(found.name) for found in client.search_experiments())

@@ -13,7 +13,7 @@ from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from finai_rl.tracking.access import access_advice
-from finai_rl.tracking.environment import quiet, short_patience, use_store
+from finai_rl.tracking.environment import absolute, quiet, short_patience, use_store
 from finai_rl.tracking.history.endings import ending
 from finai_rl.tracking.outage import brief
 from finai_rl.tracking.provenance import without_password
@@ -88,10 +88,10 @@ def trainings_of(
         TrackingError: If the store cannot be reached, has no such experiment, or does not
             understand the condition.
     """
-    use_store(uri)
+    known = use_store(uri)
     try:
         with short_patience(retries=1, timeout=5), quiet("alembic", "mlflow.store.db.utils"):
-            client = MlflowClient(uri)
+            client = MlflowClient(known)
             experiment = client.get_experiment_by_name(experiment_name)
     except Exception as error:
         access = access_advice(error)
@@ -134,7 +134,7 @@ def _left_out(why: str, names: list[str]) -> str:
 
 def trials_counted(uri: str, experiment_name: str) -> int:
     """Return how many agents of an experiment were scored on validation."""
-    client = MlflowClient(uri)
+    client = MlflowClient(absolute(uri))
     experiment = client.get_experiment_by_name(experiment_name)
     return count_trials(client, str(experiment.experiment_id)) if experiment else 0
 
