@@ -54,8 +54,8 @@ class Behaviour:
         drivers: What its trades go with; none of an account that bought and held.
         importance: What its Sharpe ratio owes to each part of what it sees; None if not asked.
         curves: How its positions answer to each feature; none if not asked.
-        attribution: What its network makes its actions of; None if not asked.
         notes: Why something of it is missing or less than was asked for; one sentence each.
+        attribution: What its network makes its actions of; None if not asked.
 
     Example:
         >>> from finai_rl.data import synthetic_market
@@ -73,8 +73,8 @@ class Behaviour:
     drivers: Sequence[TradeDriver] = ()
     importance: PermutationImportance | None = None
     curves: Sequence[ResponseCurve] = ()
-    attribution: Attribution | None = None
     notes: Sequence[str] = ()
+    attribution: Attribution | None = None
 
 
 def habits_of(result: BacktestResult, periods_per_year: float = 252) -> TradingHabits:

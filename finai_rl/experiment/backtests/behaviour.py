@@ -121,8 +121,10 @@ class Explanation:
             drivers,
             self._importance(layout, result) if layout and questions.permutations else None,
             self._curves(layout, result) if layout and questions.response_days else (),
-            self._attribution(layout) if layout and questions.attribution_days else None,
-            tuple(self._notes),
+            attribution=(
+                self._attribution(layout) if layout and questions.attribution_days else None
+            ),
+            notes=tuple(self._notes),
         )
 
     def _features(self, n_days: int) -> dict[str, FloatArray]:

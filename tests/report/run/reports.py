@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from finai_rl.evaluation.attribution import Attribution
 from finai_rl.evaluation.behaviour import Behaviour, habits_of, trade_drivers
 from finai_rl.evaluation.importance import PermutationImportance
 from finai_rl.evaluation.random_band import RandomBand
@@ -41,4 +42,5 @@ def behaviour_of(result):
             *(ResponseCurve(f"f{n}", levels, 0 * line, nothing, nothing) for n in range(5)),
         ],
         ["Something <was> left out."],
+        Attribution({"cash": 0.1, "macd<b>": 0.6}, {"macd<b>": 0.3}, n_days=20, error=0.001),
     )

@@ -19,7 +19,10 @@ def test_what_the_agent_did_and_goes_by():
     assert list(rows)[1:3] == ["macd<b>", "cash"]
     assert rows["macd<b>"] == ["0.70", "0.20 to 1.10"]
     driver = report.behaviour.drivers[0].level
-    assert reader.rows("reasons", 1)["close"][:2] == [
+    made_of = reader.rows("reasons", 1)
+    assert list(made_of)[1:] == ["macd<b>", "cash"]
+    assert made_of["macd<b>"] == ["60.0 %", "30.0 %"]
+    assert reader.rows("reasons", 2)["close"][:2] == [
         number(driver.estimate, "ratio"),
         ends(driver.low, driver.high, "ratio"),
     ]
