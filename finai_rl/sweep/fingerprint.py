@@ -13,6 +13,9 @@ from finai_rl.config.schemas import ADDED, first_name
 from finai_rl.sweep.space import SearchSpace
 from finai_rl.tracking.params import flatten
 
+DEFAULT_EXPERIMENT = "finai_rl"
+"""That of ``conf/tracking/mlflow.yaml``, where nothing else was said."""
+
 IRRELEVANT = (
     "agent.tensorboard_log",
     "data.cache",

@@ -21,7 +21,7 @@ from finai_rl.errors import InputError
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import StudyAddress, folder_of
-from finai_rl.sweep.fingerprint import differences, settings_of, short_hash
+from finai_rl.sweep.fingerprint import DEFAULT_EXPERIMENT, differences, settings_of, short_hash
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.plan import Plan, first_job
 from finai_rl.sweep.queue import PROCESS, Job, TrialQueue
@@ -138,7 +138,11 @@ class StudySweeperImpl(OptunaSweeperImpl):
         default = f"sqlite:///{Path(cfg.output_root).absolute()}/optuna.db"
         url = studies.absolute(str(self.storage or default))
         choice = self.config.hydra.runtime.choices.get("sweep") or "search"
-        return StudyAddress(url, str(self.study_name or f"{choice}-{short_hash(settings)}"))
+        # In a database that people share, the same search in another experiment is another search.
+        experiment = str(cfg.tracking.get("experiment_name", DEFAULT_EXPERIMENT))
+        own = {} if experiment == DEFAULT_EXPERIMENT else {"experiment": experiment}
+        default_name = f"{choice}-{short_hash({**settings, **own})}"
+        return StudyAddress(url, str(self.study_name or default_name))
 
     def _folder(self, cfg: DictConfig, address: StudyAddress) -> Path:
         if "hydra.sweep.dir" in keys_of(self.config.hydra.overrides.hydra):

@@ -1,16 +1,11 @@
-"""Studies on real databases: SQLite everywhere, PostgreSQL where its programs are installed."""
+"""Studies on real databases: SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
-import glob
-import os
-import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,6 +13,7 @@ import sqlalchemy
 
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import StudyAddress
+from tests.postgresql import account, free_port, programs
 
 MAX_CONNECTIONS = 16
 
@@ -61,33 +57,22 @@ def new_database(postgresql: str, request: pytest.FixtureRequest) -> Callable[[]
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """URL of a throw-away PostgreSQL server, without a database's name."""
-    programs = _programs()
-    if programs is None:
-        pytest.skip("no PostgreSQL server programs: initdb and pg_ctl are not installed")
-    if find_spec("psycopg") is None:
-        pytest.skip("psycopg is not installed (pip install finai-rl[postgresql])")
     with tempfile.TemporaryDirectory(prefix="pg-") as name:
-        yield from _served(programs, Path(name))
+        yield from _served(Path(name))
 
 
-def _programs() -> Path | None:
-    found = shutil.which("initdb")
-    folders = [Path(found).parent] if found else []
-    folders += [Path(name) for name in sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)]
-    complete = [
-        folder for folder in folders if all((folder / n).is_file() for n in ("initdb", "pg_ctl"))
-    ]
-    return complete[0] if complete else None
-
-
-def _served(programs: Path, folder: Path) -> Iterator[str]:
-    user = _owner(folder)
-    data, port = folder / "data", _free_port()
+def _served(folder: Path) -> Iterator[str]:
+    user, found = account(folder), programs(folder)
+    data, port = folder / "data", free_port()
+    data.mkdir()
+    if user is not None:
+        shutil.chown(folder, user)
+        shutil.chown(data, user)
 
     def run(program: str, *arguments: str) -> None:
         # The server would keep a pipe open for as long as it runs.
         with (folder / "output.log").open("ab") as output:
-            command = [str(programs / program), "-D", str(data), *arguments]
+            command = [str(found / program), "-D", str(data), *arguments]
             done = subprocess.run(
                 command, user=user, cwd=folder, stdout=output, stderr=output, timeout=120
             )
@@ -100,22 +85,3 @@ def _served(programs: Path, folder: Path) -> Iterator[str]:
         yield f"postgresql+psycopg://postgres@127.0.0.1:{port}"
     finally:
         run("pg_ctl", "-w", "-m", "immediate", "stop")
-
-
-def _owner(folder: Path) -> str | None:
-    """Return who runs the server, which refuses to be run by root."""
-    if os.geteuid() != 0:
-        return None
-    try:
-        owner = pwd.getpwnam("postgres")
-    except KeyError:
-        pytest.skip("PostgreSQL cannot be run by root, and there is no user postgres")
-    os.chown(folder, owner.pw_uid, owner.pw_gid)
-    return "postgres"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
