@@ -76,7 +76,7 @@ def paper(cfg: DictConfig, folder: Path) -> PaperAccount:
     decisions = account.enter(data.market, data.first, line_of(run, found.cfg, data))
     if decisions:
         save_decision(decisions[-1], about(run, data), home)
-    earlier = backtest_returns(run)
+    earlier = backtest_returns(run, data.market.day_names[data.first])
     print_account(account, len(decisions), data, earlier)
     if cfg.report:
         print_page(account, run, found, earlier, home)
@@ -148,15 +148,21 @@ def print_account(account: PaperAccount, n_new: int, data: Newest, earlier: Any)
     console.print(str(account.ledger.file))
 
 
-def backtest_returns(run: FinishedRun) -> Any:
-    """Return the agent's daily returns on validation, as its run has recorded them."""
+def backtest_returns(run: FinishedRun, before: str) -> Any:
+    """Return the agent's daily returns on validation, as its run has recorded them.
+
+    Args:
+        run: The run.
+        before: First day of the account, ISO text: only returns until then.
+    """
     import pandas as pd
     from mlflow.exceptions import MlflowException
 
     with TemporaryDirectory() as folder:
         try:
             file = run.client.download_artifacts(run.run_id, "backtest/returns.csv", folder)
-            return pd.read_csv(file)["agent"].to_numpy()
+            table = pd.read_csv(file)
+            return table.loc[table["date"] < before, "agent"].to_numpy()
         except (MlflowException, OSError, KeyError):
             return []
 
