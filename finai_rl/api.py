@@ -9,11 +9,11 @@ evaluate([f"run_id={trained.run_id}"])
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
@@ -42,12 +42,16 @@ if TYPE_CHECKING:
     from finai_rl.experiment.backtests.holdout_blocks import HoldoutBlocks
     from finai_rl.experiment.deciding.decision import Decision
     from finai_rl.experiment.deciding.paper_account import PaperAccount
+    from finai_rl.leakage.finding import Finding
     from finai_rl.promote import Promotion
     from finai_rl.statistics.leaderboard import Leaderboard
     from finai_rl.tracking import Tracker
 
+Result = TypeVar("Result")
 
 SCHEMAS = {
+    "prepare": command_schemas.Prepare,
+    "verify": command_schemas.Verify,
     "train": schemas.Train,
     "evaluate": command_schemas.Evaluate,
     "compare": command_schemas.Compare,
@@ -100,7 +104,6 @@ def train(overrides: Sequence[str] = ()) -> Trained:
     from finai_rl.train import resumed_run
     from finai_rl.train import train as train_agent
 
-    _refuse_several(overrides)
     seen = _Seen()
     with _job("train", overrides) as (cfg, folder):
         resumed = resumed_run(cfg)
@@ -109,6 +112,37 @@ def train(overrides: Sequence[str] = ()) -> Trained:
     return Trained(
         seen.agent, seen.report.metrics, found, seen.report.results, folder, cfg, seen.run_id
     )
+
+
+def prepare(overrides: Sequence[str]) -> dict[str, Any]:
+    """Make a feature table of raw prices as ``python -m finai_rl.prepare`` does.
+
+    Args:
+        overrides: As on the command line, such as ``["raw.path=prices.csv", "turbulence=null"]``.
+
+    Returns:
+        The manifest of the table: ``output``, ``inputs``, what was found and mended.
+
+    Raises:
+        InputError: As `finai_rl.prepare.prepare`.
+    """
+    from finai_rl.prepare import prepare as command
+
+    return _run("prepare", command, overrides)
+
+
+def verify(overrides: Sequence[str] = ()) -> list[Finding]:
+    """Look for leakage as ``python -m finai_rl.verify`` does.
+
+    Args:
+        overrides: As on the command line, such as ``["data=processed_csv", "data.path=my.csv"]``.
+
+    Raises:
+        InputError: As `finai_rl.verify.verify`; a leak is its ``LeakageFound``.
+    """
+    from finai_rl.verify import verify as command
+
+    return _run("verify", command, overrides)
 
 
 def evaluate(overrides: Sequence[str]) -> Evaluation:
@@ -120,11 +154,9 @@ def evaluate(overrides: Sequence[str]) -> Evaluation:
     Raises:
         InputError: As `finai_rl.evaluate.evaluate`.
     """
-    from finai_rl.evaluate import evaluate as evaluate_run
+    from finai_rl.evaluate import evaluate as command
 
-    _refuse_several(overrides)
-    with _job("evaluate", overrides) as (cfg, folder):
-        return evaluate_run(cfg, folder)
+    return _run("evaluate", command, overrides)
 
 
 def compare(overrides: Sequence[str] = ()) -> Leaderboard:
@@ -136,11 +168,9 @@ def compare(overrides: Sequence[str] = ()) -> Leaderboard:
     Raises:
         InputError: As `finai_rl.compare.compare`.
     """
-    from finai_rl.compare import compare as compare_runs
+    from finai_rl.compare import compare as command
 
-    _refuse_several(overrides)
-    with _job("compare", overrides) as (cfg, folder):
-        return compare_runs(cfg, folder)
+    return _run("compare", command, overrides)
 
 
 def decide(overrides: Sequence[str]) -> Decision:
@@ -152,11 +182,9 @@ def decide(overrides: Sequence[str]) -> Decision:
     Raises:
         InputError: As `finai_rl.decide.decide`.
     """
-    from finai_rl.decide import decide as decide_next
+    from finai_rl.decide import decide as command
 
-    _refuse_several(overrides)
-    with _job("decide", overrides) as (cfg, folder):
-        return decide_next(cfg, folder)
+    return _run("decide", command, overrides)
 
 
 def paper(overrides: Sequence[str]) -> PaperAccount:
@@ -168,11 +196,9 @@ def paper(overrides: Sequence[str]) -> PaperAccount:
     Raises:
         InputError: As `finai_rl.paper.paper`.
     """
-    from finai_rl.paper import paper as keep
+    from finai_rl.paper import paper as command
 
-    _refuse_several(overrides)
-    with _job("paper", overrides) as (cfg, folder):
-        return keep(cfg, folder)
+    return _run("paper", command, overrides)
 
 
 def promote(overrides: Sequence[str]) -> Promotion:
@@ -184,11 +210,16 @@ def promote(overrides: Sequence[str]) -> Promotion:
     Raises:
         InputError: As `finai_rl.promote.promote`; a refusal is its ``PromotionRefused``.
     """
-    from finai_rl.promote import promote as promote_run
+    from finai_rl.promote import promote as command
 
-    _refuse_several(overrides)
-    with _job("promote", overrides) as (cfg, folder):
-        return promote_run(cfg, folder)
+    return _run("promote", command, overrides)
+
+
+def _run(
+    name: str, command: Callable[[DictConfig, Path], Result], overrides: Sequence[str]
+) -> Result:
+    with _job(name, overrides) as (cfg, folder):
+        return command(cfg, folder)
 
 
 class _Seen(TrainingHooks):
@@ -227,11 +258,15 @@ def _job(command: str, overrides: Sequence[str]) -> Iterator[tuple[DictConfig, P
     Raises:
         ConfigError: If the config is refused, or the overrides ask for more than one job.
     """
-    before = Singleton.get_state()
-    GlobalHydra.instance().clear()
-    try:
-        with hydra.initialize_config_dir(str(CONFIG_DIR), job_name=command, version_base="1.3"):
-            whole = _composed(command, overrides)
+    _refuse_several(overrides)
+    with ExitStack() as job:
+        job.callback(Singleton.set_state, Singleton.get_state())
+        GlobalHydra.instance().clear()
+        # Until the end: prepare composes the config of the training that it names.
+        job.enter_context(
+            hydra.initialize_config_dir(str(CONFIG_DIR), job_name=command, version_base="1.3")
+        )
+        whole = _composed(command, overrides)
         goes_on = whole.get("resume") is not None
         folder = Path(whole.hydra.run.dir).absolute()
         folder = folder if goes_on else _unused(folder)
@@ -244,10 +279,8 @@ def _job(command: str, overrides: Sequence[str]) -> Iterator[tuple[DictConfig, P
         folder.mkdir(parents=True, exist_ok=True)
         if not goes_on:
             _record(whole, folder)
-        with _logged(folder / f"{command}.log"):
-            yield cfg, folder
-    finally:
-        Singleton.set_state(before)
+        job.enter_context(_logged(folder / f"{command}.log"))
+        yield cfg, folder
 
 
 def _composed(command: str, overrides: Sequence[str]) -> DictConfig:

@@ -23,7 +23,11 @@ from finai_rl.errors import ConfigError
 if TYPE_CHECKING:
     from finai_rl.experiment.deciding.newest import Newest
     from finai_rl.experiment.deciding.paper_account import PaperAccount, Terms
+    from finai_rl.experiment.deciding.run_of_agent import AgentOnData
     from finai_rl.tracking.history.finished_run import FinishedRun
+
+PAGE_FOLDER = "report"
+"""Of an account's page, below its folder."""
 
 
 @entry_point("paper", schema=Paper)
@@ -72,7 +76,10 @@ def paper(cfg: DictConfig, folder: Path) -> PaperAccount:
     decisions = account.enter(data.market, data.first, line_of(run, found.cfg, data))
     if decisions:
         save_decision(decisions[-1], about(run, data), home)
-    print_account(account, len(decisions), data, run)
+    earlier = backtest_returns(run, data.market.day_names[data.first])
+    print_account(account, len(decisions), data, earlier)
+    if cfg.report:
+        print_page(account, run, found, earlier, home)
     return account
 
 
@@ -99,11 +106,24 @@ def line_of(run: FinishedRun, job: DictConfig, data: Newest) -> dict[str, Any]:
     }
 
 
-def print_account(account: PaperAccount, n_new: int, data: Newest, run: FinishedRun) -> None:
+def print_page(
+    account: PaperAccount, run: FinishedRun, found: AgentOnData, earlier: Any, home: Path
+) -> None:
+    """Write the page of an account and print where it is; from its second day on."""
+    from finai_rl.experiment.deciding.account_page import save_account_page
+
+    if len(account.ledger.lines) < 2:
+        print("Note: the report begins with the second day in the books.")
+        return
+    print(f"Report: {save_account_page(account, run, found, earlier, home / PAGE_FOLDER)}")
+
+
+def print_account(account: PaperAccount, n_new: int, data: Newest, earlier: Any) -> None:
     """Print what was entered, and whether the account still looks like the backtest."""
     from rich.console import Console
 
     from finai_rl.experiment.deciding.orders import show_decision
+    from finai_rl.statistics.exchangeability import EVIDENCE
 
     console = Console(soft_wrap=True, markup=False, highlight=False)
     lines = account.ledger.lines
@@ -118,26 +138,31 @@ def print_account(account: PaperAccount, n_new: int, data: Newest, run: Finished
     show_decision(console, last)
     for note in data.notes:
         console.print(f"Note: {note}")
-    earlier = backtest_returns(run)
     if len(earlier) and len(lines) > 1:
         test = account.against(earlier)
         console.print(
             f"{len(lines) - 1} live returns against the backtest's {len(earlier)}: a bet of 1 that "
-            f"they are lower has been worth {test.highest:.3g} at most (20 would be evidence at "
-            "the level of 5 %, on whatever day it is looked at)."
+            f"they are lower has been worth {test.highest:.3g} at most ({EVIDENCE:g} would be "
+            "evidence at the level of 5 %, on whatever day it is looked at)."
         )
     console.print(str(account.ledger.file))
 
 
-def backtest_returns(run: FinishedRun) -> Any:
-    """Return the agent's daily returns on validation, as its run has recorded them."""
+def backtest_returns(run: FinishedRun, before: str) -> Any:
+    """Return the agent's daily returns on validation, as its run has recorded them.
+
+    Args:
+        run: The run.
+        before: First day of the account, ISO text: only returns until then.
+    """
     import pandas as pd
     from mlflow.exceptions import MlflowException
 
     with TemporaryDirectory() as folder:
         try:
             file = run.client.download_artifacts(run.run_id, "backtest/returns.csv", folder)
-            return pd.read_csv(file)["agent"].to_numpy()
+            table = pd.read_csv(file)
+            return table.loc[table["date"] < before, "agent"].to_numpy()
         except (MlflowException, OSError, KeyError):
             return []
 

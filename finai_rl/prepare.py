@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from finai_rl.config import command_schemas
@@ -23,7 +24,23 @@ if TYPE_CHECKING:
 
 @entry_point("prepare", schema=command_schemas.Prepare)
 def main(cfg: DictConfig, with_seed: WithSeed) -> None:
-    """Read, complete and adjust raw prices, compute features, write, say what to type next."""
+    """Prepare as the config says."""
+    prepare(cfg, Path(HydraConfig.get().runtime.output_dir))
+
+
+def prepare(cfg: DictConfig, folder: Path) -> dict[str, Any]:
+    """Read, complete and adjust raw prices, compute features, write, say what to type next.
+
+    Args:
+        cfg: A composed and checked config, whose ``output`` is the table.
+        folder: Of this call; nothing is written there but its log.
+
+    Returns:
+        The manifest, which is also written beside the table.
+
+    Raises:
+        InputError: If the prices or a setting cannot be used, or the output is there already.
+    """
     from finai_rl.data.preparation.manifest import refuse_output, write_panel
 
     settings = plain(cfg)
@@ -35,6 +52,7 @@ def main(cfg: DictConfig, with_seed: WithSeed) -> None:
     prepared = prepared_from(settings)
     manifest = write_panel(prepared, output, inputs=inputs, settings=settings)
     print_summary(manifest, output)
+    return manifest
 
 
 def input_files(settings: dict[str, Any]) -> dict[str, str]:

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 PLACE = "promotion"
 """Folder of the run's artifacts, and how the tags begin."""
+TEST_BLOCK, PENDING = f"{PLACE}.test_block", "to be opened"
+"""Tag of a version on what its sealed block has shown, and its value before."""
+EVIDENCE = "the evidence (tags and promotion/ of the run)"
+SEALED_BLOCK = "what the sealed block shows"
+"""What a promotion writes, as an outage in the middle of it is told."""
 
 
 class PromotionRefused(InputError):
@@ -42,7 +47,8 @@ class Promotion:
         model: Name of the registered model.
         version: That has the alias now.
         replaced: That had it before; None for none.
-        gates: What they have measured; empty of a rollback.
+        gates: What they have measured; empty of a rollback, and where a promotion was finished
+            whose sealed block was still to be opened.
 
     Example:
         >>> Promotion("my_agent", "3", "2", ()).replaced
@@ -74,9 +80,9 @@ def promote(cfg: DictConfig, folder: Path) -> Promotion:
     """
     check_request(cfg)
 
-    from finai_rl.experiment.promotion.challenge import Challenge
     from finai_rl.tracking.history.finished_run import FinishedRun
     from finai_rl.tracking.models.registry import Registry
+    from finai_rl.tracking.outage import outage_told
     from finai_rl.tracking.store_choice import log_store
 
     log_store(cfg.tracking, cfg.output_root)
@@ -86,7 +92,35 @@ def promote(cfg: DictConfig, folder: Path) -> Promotion:
     run.check()
     check_writable(run)
     registry = Registry(run.client, name_for(run, cfg.name), cfg.alias)
+    steps = [EVIDENCE, f"the alias {registry.uri}", *([SEALED_BLOCK] if cfg.open_test else [])]
+    with outage_told(cfg.tracking.uri, steps):
+        return judge(cfg, folder, run, registry, steps)
+
+
+def judge(
+    cfg: DictConfig, folder: Path, run: FinishedRun, registry: Registry, steps: list[str]
+) -> Promotion:
+    """Measure every gate, and write what follows from them.
+
+    Args:
+        cfg: A composed and checked config.
+        folder: Where the page goes.
+        run: The challenger's.
+        registry: Of the model that it is a challenger of.
+        steps: What is to be written; what is, is taken out.
+
+    Raises:
+        PromotionRefused: If a gate refuses.
+        InputError: If it cannot be held against the champion.
+    """
+    from finai_rl.experiment.promotion.challenge import Challenge
+    from finai_rl.tracking.history.finished_run import FinishedRun
+
     holder = registry.holder()
+    if holder is not None and is_unfinished(holder, run, cfg.open_test):
+        del steps[:-1]
+        open_block(Challenge(run, None, cfg.seed), registry, str(holder.version))
+        return Promotion(registry.name, str(holder.version), None, ())
     check_holder(holder, run, registry)
     if cfg.open_test:
         check_sealed(run)
@@ -94,20 +128,35 @@ def promote(cfg: DictConfig, folder: Path) -> Promotion:
     challenge = Challenge(run, champion, cfg.seed)
     gates = measure(cfg.promotion, challenge, run)
     tags = write_evidence(gates, challenge, run, registry, folder)
+    steps.remove(EVIDENCE)
     if refused := [gate.name for gate in gates if gate.passed is False]:
+        steps[:] = ["its tags of the registered version"]
         if version := registry.version_of(run.run_id):
             registry.tag(version, tags)
         raise PromotionRefused(
             f"run {run.run_id} is not promoted to {registry.uri}: refused by "
             f"{', '.join(refused)}; the table above says what is missing"
         )
-    version = registry.promote(run.run_id)
-    if cfg.open_test:
-        tags[f"{PLACE}.test_block"] = challenge.sealed_block()
-        print(f"Sealed block, opened once: {tags[f'{PLACE}.test_block']}")
-    registry.tag(version, tags)
+    pending = {TEST_BLOCK: PENDING} if cfg.open_test else {}
+    version = registry.promote(run.run_id, tags | pending)
+    del steps[0]
     print(f"{registry.uri} is version {version}")
+    if cfg.open_test:
+        open_block(challenge, registry, version)
     return Promotion(registry.name, version, None if holder is None else str(holder.version), gates)
+
+
+def is_unfinished(holder: ModelVersion, run: FinishedRun, open_test: bool) -> bool:
+    """Return whether a run has the alias, and its sealed block was to be opened and was not."""
+    asked = open_test and holder.run_id == run.run_id
+    return asked and (holder.tags or {}).get(TEST_BLOCK) == PENDING
+
+
+def open_block(challenge: Challenge, registry: Registry, version: str) -> None:
+    """Backtest a champion on its sealed block, and say on its version what came out."""
+    found = challenge.sealed_block()
+    print(f"Sealed block, opened once: {found}")
+    registry.tag(version, {TEST_BLOCK: found})
 
 
 def check_request(cfg: DictConfig) -> None:
@@ -186,15 +235,21 @@ def roll_back(cfg: DictConfig) -> Promotion:
     from finai_rl.tracking.store_choice import address
     from finai_rl.tracking.tracker import TrackingError
 
+    where = address(cfg.tracking.uri)
     try:
         with short_patience(retries=1, timeout=5):
             registry = Registry(client_of(cfg.tracking.uri), cfg.name, cfg.alias)
             left, now = registry.roll_back()
-            registry.tag(left, {f"{PLACE}.rolled_back": _now()})
     except MlflowException as error:
-        where = address(cfg.tracking.uri)
-        raise TrackingError(f"{where} cannot be used: {brief(error)}") from error
+        raise TrackingError(
+            f"{where} cannot be used: {brief(error)}; see which version has the alias before you "
+            "roll back again"
+        ) from error
     print(f"{registry.uri} is version {now} again, no longer version {left}")
+    try:
+        registry.tag(left, {f"{PLACE}.rolled_back": _now()})
+    except MlflowException as error:
+        print(f"Note: version {left} has no tag {PLACE}.rolled_back: {brief(error)}")
     return Promotion(registry.name, now, left, ())
 
 

@@ -6,6 +6,7 @@ python -m finai_rl.verify data=processed_csv data.path=my.csv
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -14,6 +15,9 @@ from finai_rl.config import command_schemas
 from finai_rl.config.command import WithSeed, entry_point
 from finai_rl.errors import InputError
 
+if TYPE_CHECKING:
+    from finai_rl.leakage.finding import Finding
+
 
 class LeakageFound(InputError):
     """What an agent sees of a day knows something of later days; the message names what."""
@@ -21,7 +25,24 @@ class LeakageFound(InputError):
 
 @entry_point("verify", schema=command_schemas.Verify)
 def main(cfg: DictConfig, with_seed: WithSeed) -> None:
-    """Check as the config says, print and write the findings, and refuse where there is a leak."""
+    """Check as the config says."""
+    verify(cfg, Path(HydraConfig.get().runtime.output_dir))
+
+
+def verify(cfg: DictConfig, folder: Path) -> list[Finding]:
+    """Check data, features and environment, print and write what was found, refuse a leak.
+
+    Args:
+        cfg: A composed and checked config.
+        folder: Where the report goes.
+
+    Returns:
+        What was found, none of it a leak.
+
+    Raises:
+        LeakageFound: If one is; the report is written all the same.
+        InputError: If the data or a setting cannot be used.
+    """
     from finai_rl.experiment.before_data import check_before_data
     from finai_rl.experiment.learning.training import seed_everything
     from finai_rl.experiment.market import load_market
@@ -31,7 +52,6 @@ def main(cfg: DictConfig, with_seed: WithSeed) -> None:
 
     if cfg.gates:
         check_before_data(cfg)
-    folder = Path(HydraConfig.get().runtime.output_dir)
     seed_everything(cfg)
     market = load_market(cfg)
     about = {
@@ -46,6 +66,7 @@ def main(cfg: DictConfig, with_seed: WithSeed) -> None:
     if found := leaks(findings):
         listed = "\n".join(f"  - {leak.check}: {leak.subject}: {leak.evidence}" for leak in found)
         raise LeakageFound(f"{about['source']} leaks; no backtest on it means anything:\n{listed}")
+    return findings
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from finai_rl.api import Trained, compare, evaluate, train
-from finai_rl.errors import ConfigError
+from finai_rl.api import Trained, compare, evaluate, prepare, train, verify
+from finai_rl.errors import ConfigError, InputError
 from finai_rl.evaluation.metrics import metrics
 from tests.conftest import ASKS_LITTLE
 from tests.stores import write_empty_store
@@ -82,6 +82,28 @@ def test_what_the_command_line_refuses_is_refused_here(
     with pytest.raises(ConfigError, match=said):
         train([*TINY, "tracking=none", *overrides])
     assert not HydraConfig.initialized()
+
+
+def test_raw_prices_are_prepared_and_verified(here: Path) -> None:
+    days = np.arange("2020-01-01", "2020-07-01", dtype="datetime64[D]")
+    prices = 100 * np.exp(
+        0.01 * np.random.default_rng(0).normal(size=(2, len(days))).cumsum(axis=1)
+    )
+    rows = [
+        f"{day},{ticker},{price},1000"
+        for ticker, own in zip("AB", prices, strict=True)
+        for day, price in zip(days, own, strict=True)
+    ]
+    (here / "raw.csv").write_text("\n".join(["date,tic,close,volume", *rows, ""]))
+    asked = ["raw.path=raw.csv", "output=made.csv", "indicators=[rsi_6]", "turbulence=null"]
+    manifest = prepare(asked)
+    assert manifest["output"]["tickers"] == ["A", "B"]
+    assert (here / "made.csv").is_file()
+    with pytest.raises(InputError, match="is there already"):
+        prepare(asked)
+    findings = verify(["data=processed_csv", "data.path=made.csv", "days=1", "output_root=found"])
+    assert findings
+    assert list((here / "found").rglob("verify.log"))
 
 
 @pytest.mark.slow

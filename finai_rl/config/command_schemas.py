@@ -153,6 +153,7 @@ class Paper:
     data: Any
     account_start: str | None
     rescaled: bool
+    report: bool
     tracking: TrackingStore
     output_root: str
     trusted_packages: list[str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -172,6 +172,42 @@ class BacktestResult:
             costs=self.costs[steps],
             financing=self.financing[steps],
         )
+
+    def followed_by(self, later: BacktestResult) -> BacktestResult:
+        """Return this account and one of later days as one record.
+
+        At its last close this account is turned, free of costs, into what the later one opens
+        with, and the later one is scaled to that worth: its returns stay what they are. Days
+        between the two are left out; over them it earns what that opening does, nothing in cash.
+
+        Args:
+            later: Of the same stocks, on days after the last of these.
+
+        Raises:
+            ValueError: If stocks or days do not allow it, or one is worth nothing where they meet.
+        """
+        if self.tickers != later.tickers or self.dates[-1] >= later.dates[0]:
+            raise ValueError(f"{later.name!r} is not on the same stocks and later days")
+        close = self.close[-1]
+        opening = float(later.cash[0] + later.shares[0] @ close)
+        if self.ruined or opening <= 0:
+            raise ValueError(f"{self.name!r} or what follows it is worth nothing where they meet")
+        scale = float(self.account_value[-1]) / opening
+        between = {
+            "trades": scale * later.shares[0] - self.shares[-1],
+            "fill_price": close,
+            "costs": np.zeros(()),
+            "financing": np.zeros(()),
+        }
+        prices = ("dates", "close", "fill_price")
+        joined: dict[str, Any] = {}
+        for name in ("dates", "close", "account_value", "cash", "shares", *between):
+            after = getattr(later, name)
+            step = [between[name][None]] if name in between else []
+            joined[name] = np.concatenate(
+                [getattr(self, name), *step, after if name in prices else scale * after]
+            )
+        return replace(self, **joined)
 
     def _shape_problem(self) -> str | None:
         n_days, n_stocks = len(self.dates), len(self.tickers)

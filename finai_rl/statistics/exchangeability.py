@@ -12,6 +12,9 @@ from finai_rl.type_aliases import FloatArray
 _EPSILON = (np.arange(1000) + 0.5) / 1000
 """Midpoints of the exponents that the mixture averages over."""
 
+EVIDENCE = 20.0
+"""Wealth that by luck is ever reached with a probability of at most 5 % (Ville's inequality)."""
+
 
 @dataclass(frozen=True)
 class ExchangeabilityTest:
@@ -39,6 +42,11 @@ class ExchangeabilityTest:
         Under the hypothesis it ever reaches c with a probability of at most 1 / c (Ville).
         """
         return max(1.0, float(self.wealth.max(initial=1.0)))
+
+    @property
+    def is_lower(self) -> bool:
+        """Whether there is evidence, at the level of 5 %, that live returns are lower."""
+        return self.highest >= EVIDENCE
 
     @property
     def p_value(self) -> float:

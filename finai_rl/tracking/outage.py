@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from finai_rl.errors import disk_trouble
 from finai_rl.tracking.provenance import without_password
+from finai_rl.tracking.store_choice import address
+from finai_rl.tracking.tracker import TrackingError
 
 REFUSALS = {
     "INVALID_PARAMETER_VALUE",
@@ -28,6 +33,45 @@ def is_outage(error: Exception) -> bool:
     unknown = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
     database = type(error).__module__.startswith(("sqlalchemy", "sqlite3", "psycopg", "urllib3"))
     return database or (isinstance(error, OSError) and not isinstance(error, unknown))
+
+
+@contextmanager
+def outage_told(uri: str, steps: list[str]) -> Iterator[list[str]]:
+    """Make an outage in the middle of several steps one message: which are done, and which not.
+
+    Args:
+        uri: Tracking URI.
+        steps: What is to be written, in its order; a step that is done is taken out.
+
+    Yields:
+        The steps.
+
+    Raises:
+        TrackingError: In the place of an error that is an outage.
+
+    Example:
+        >>> try:
+        ...     with outage_told("http://localhost:5000", ["the tags", "the alias"]) as steps:
+        ...         steps.remove("the tags")
+        ...         raise ConnectionError("refused")
+        ... except TrackingError as error:
+        ...     print(error)
+        tracking.uri=http://localhost:5000 does not answer any more: ConnectionError: refused.
+        Written: the tags. Not written, or not known to be: the alias.
+        The same command again writes what is missing.
+    """
+    planned = list(steps)
+    try:
+        yield steps
+    except Exception as error:
+        if isinstance(error, TrackingError) or disk_trouble(error) or not is_outage(error):
+            raise
+        done = ", ".join(step for step in planned if step not in steps)
+        raise TrackingError(
+            f"{address(uri)} does not answer any more: {brief(error)}.\n"
+            f"Written: {done or 'nothing'}. Not written, or not known to be: {', '.join(steps)}.\n"
+            "The same command again writes what is missing."
+        ) from error
 
 
 def brief(error: Exception) -> str:

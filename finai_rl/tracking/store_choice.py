@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from finai_rl.tracking.environment import SQLITE, absolute
 from finai_rl.tracking.provenance import without_password
+from finai_rl.tracking.tracker import TrackingError
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,23 @@ def address(uri: str) -> str:
 def setting_of(uri: str) -> str:
     """Return what has to be changed for another store: the variable, or the setting."""
     return VARIABLE if uri == os.environ.get(VARIABLE) else SETTING
+
+
+def require_store(uri: str, wanted: str = "") -> None:
+    """Refuse a database that is not there, which MLflow would make, empty, to read from it.
+
+    Args:
+        uri: Tracking URI.
+        wanted: What is looked for in it, such as ``run_id=ab12``.
+
+    Raises:
+        TrackingError: Names the file.
+    """
+    path = absolute(uri).removeprefix(SQLITE).partition("?")[0]
+    if uri.startswith(SQLITE) and path not in ("", ":memory:") and not Path(path).is_file():
+        where = address(uri)
+        said = f"{wanted} is not to be had from {where}" if wanted else f"{where} cannot be used"
+        raise TrackingError(f"{said}: there is no file {path}; name the store that holds the runs")
 
 
 def log_store(tracking: Mapping[str, Any], output_root: str, experiment: str | None = None) -> None:

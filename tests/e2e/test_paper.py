@@ -57,7 +57,7 @@ def test_one_command_a_day(
 
     write_until(newest, 101)
     assert "name one of the two" in keep(expect=1)
-    keep(f"run_id={trained.run_id}")
+    assert "begins with the second day" in keep(f"run_id={trained.run_id}", "report=true")
     write_until(newest, 102)
     keep()
     before = books.read_bytes()
@@ -81,6 +81,22 @@ def test_one_command_a_day(
     for place, line in enumerate(lines):
         assert line["account_value"] == account.account_value[place]
         assert list(line["orders"].values()) == account.trades[place].tolist()
+    # The page: the backtest of training, and these days.
+    write_until(newest, 105)
+    assert "Report: mine/report/report.html" in keep("report=true")
+    page = (tmp_path / "mine" / "report" / "report.html").read_text()
+    assert Ledger(tmp_path / "mine").last_hash in page
+    assert f"Backtest, {len(trained.backtests[0].dates)} days" in page
+    assert "Live, 5 days" in page
+    assert "2 days not decided when they came" in page
+    assert f"{DAYS[102]}, {DAYS[103]}." in page
+    assert "the data changed" not in page
+    # The file that it was trained on has grown since: the days of the backtest are in the newest.
+    write_until(tmp_path / "trained.csv", 103)
+    keep("report=true")
+    page = (tmp_path / "mine" / "report" / "report.html").read_text()
+    assert "days of the backtest are the newest data" in page
+    assert "the data changed" not in page
     # A price that is another now is refused, and so are books that were changed.
     write_until(newest, 106, factor=1.5)
     assert f"{DAYS[101]}: prices, or what was held, are not what" in keep(expect=1)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from finai_rl.api import promote, train
 from finai_rl.errors import InputError
 from finai_rl.promote import PromotionRefused
+from finai_rl.tracking.history.finished_run import FinishedRun
 from tests.conftest import Command
 from tests.stores import write_empty_store
 
@@ -43,6 +45,48 @@ def test_luck_is_refused(here: str) -> None:
     assert tags["promotion.deflated_sharpe"].endswith("looks counted: 4")
     with pytest.raises(InputError, match="registered under no name"):
         promote([f"run_id={best.run_id}"])
+
+
+def test_a_store_that_is_not_there_is_named_and_not_made(tmp_path: Path) -> None:
+    missing = tmp_path / "typed_wrong.db"
+    with pytest.raises(InputError, match=f"there is no file {missing}"):
+        promote(["rollback=true", "name=mine", f"tracking.uri=sqlite:///{missing}"])
+    assert not missing.exists()
+
+
+@pytest.mark.slow
+def test_an_outage_in_the_middle_is_told_and_the_same_command_finishes_it(
+    here: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(*_: object, **__: object) -> None:
+        raise MlflowException("API request to http://localhost failed")
+
+    noise = (*SMALL, "agent=a2c", "data.kind=noise", "data.n_days=300", "total_timesteps=256")
+    run_id = train(noise).run_id
+    asked = [f"run_id={run_id}", "name=mine", "open_test=true"]
+    asked += [f"promotion.{gate}.check=false" for gate in GATES]
+    client = MlflowClient(here)
+    with monkeypatch.context() as outage:
+        outage.setattr(MlflowClient, "log_batch", down)
+        with pytest.raises(InputError, match=r"Written: nothing\. Not written.* the evidence \("):
+            promote(asked)
+    with monkeypatch.context() as outage:
+        outage.setattr(MlflowClient, "set_registered_model_alias", down)
+        with pytest.raises(InputError, match=r"Written: the evidence .*: the alias models:/mine@"):
+            promote(asked)
+    assert not client.get_registered_model("mine").aliases
+    with monkeypatch.context() as outage:
+        outage.setattr(FinishedRun, "open_test", down)
+        with pytest.raises(InputError, match=r"@champion\. Not .*: what the sealed block shows"):
+            promote(asked)
+    assert list(client.get_registered_model("mine").aliases) == ["champion"]
+    assert "test.opened" not in client.get_run(str(run_id)).data.tags
+    assert promote(asked).version == "1"
+    tags = client.get_model_version("mine", "1").tags
+    assert tags["promotion.test_block"].startswith("Sharpe ratio ")
+    assert (tags["promotion.outcome"], tags["test.opened"]) == ("promoted", "1")
+    with pytest.raises(InputError, match="is models:/mine@champion already"):
+        promote(asked)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.finished_run import block_of, config_of
 from finai_rl.experiment.promotion.gates import Duel
 from finai_rl.statistics.returns import sharpe_ratio
-from finai_rl.tracking.history.finished_run import FinishedRun
+from finai_rl.tracking.history.finished_run import TEST_TAG, FinishedRun
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -30,8 +30,13 @@ if TYPE_CHECKING:
     from finai_rl.evaluation.result import BacktestResult
     from finai_rl.statistics.run_verdict import RunVerdict
 
-ALIKE = (*settings_with(COST), "fill", "initial_amount", "delisting_loss", "finrl_compat")
+ALIKE = (
+    *settings_with(COST),
+    *("fill", "initial_amount", "delisting_loss", "finrl_compat", "allow_short"),
+)
 """What the accounts of two agents must have in common to be compared."""
+ALIKE_IF_SHORT = ("borrow_rate", "initial_margin", "maintenance_margin")
+"""The same, where they may sell short."""
 EQUAL_WEIGHT_NAME = "equal weight"
 
 
@@ -154,13 +159,14 @@ class Challenge:
         )
 
     def sealed_block(self) -> str:
-        """Open the challenger's sealed block, count it, and say what the account made of it.
+        """Open the challenger's sealed block, count it once, and say what the account made of it.
 
         Raises:
             InputError: If there is none.
         """
         block = block_of(self.cfg, self._run, "test")
-        self._run.open_test()
+        if TEST_TAG not in self._run.tags:
+            self._run.open_test()
         on_test = Contender(
             self.cfg, self.challenger.agent, self.challenger.normalization, block.data
         )
@@ -227,9 +233,10 @@ def apart(cfg: DictConfig, champion: DictConfig) -> list[str]:
         champion: The champion's.
     """
     mine, its = backtest_terms(cfg), backtest_terms(champion)
+    short = mine.get("allow_short") and its.get("allow_short")
     return [
         f"env.{name} is {mine.get(name)}, the champion's {its.get(name)}"
-        for name in ALIKE
+        for name in (*ALIKE, *(ALIKE_IF_SHORT if short else ()))
         # A setting that is off is as good as none, which another environment has.
         if (mine.get(name) or 0) != (its.get(name) or 0)
     ]

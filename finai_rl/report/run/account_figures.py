@@ -15,6 +15,7 @@ from finai_rl.evaluation.result import BacktestResult
 from finai_rl.report.canvas import (
     AGENT_COLOUR,
     LOW_PANEL,
+    PANEL,
     CurrencyFormatter,
     canvas,
     currency,
@@ -26,6 +27,7 @@ from finai_rl.report.canvas import (
 )
 from finai_rl.report.formats import number
 from finai_rl.report.run.contents import EvaluationReport
+from finai_rl.report.run.live import mark_live
 from finai_rl.statistics.returns import drawdown, sharpe_ratio, simple_returns
 from finai_rl.type_aliases import DateArray, FloatArray, IntArray
 
@@ -51,11 +53,11 @@ def account_value_figure(report: EvaluationReport) -> Figure:
     """
     lines, dates = _accounts(report), report.result.dates
     grey = "" if report.random is None else "; grey: 50 % and 90 % of random agents"
-    figure, axes = date_canvas(
+    figure, axes = dated(
+        report,
         "Account value",
         f"At each close, net of trading costs{period_text(report.result)}{grey}",
-        dates,
-        caveats_of(report),
+        caveats=caveats_of(report),
     )
     if report.random is not None:
         days = drawn_days(len(dates))
@@ -85,11 +87,11 @@ def drawdown_figure(report: EvaluationReport) -> Figure:
     lines = [
         replace(line, values=drawdown(simple_returns(line.values))) for line in _accounts(report)
     ]
-    figure, axes = date_canvas(
+    figure, axes = dated(
+        report,
         "Drawdown",
         f"Below the highest account value so far{period_text(report.result)}",
-        report.result.dates,
-        caveats_of(report),
+        caveats=caveats_of(report),
     )
     fill(axes, lines[0].dates, lines[0].values)
     handles = _draw(axes, lines)
@@ -111,10 +113,10 @@ def rolling_sharpe_figure(report: EvaluationReport) -> Figure | None:
         _Line(name, dates[1 : len(values) + 1], values, *_look(order))
         for order, (name, values) in enumerate(found.rolling_sharpe.items())
     ]
-    figure, axes = date_canvas(
+    figure, axes = dated(
+        report,
         "Rolling Sharpe ratio",
         f"Of the last {found.window} trading days, annualised{period_text(report.result)}",
-        dates,
     )
     handles = _draw(axes, lines)
     axes.axhline(0, color=_ZERO_COLOUR, linewidth=0.8)
@@ -140,6 +142,30 @@ def random_agents_figure(report: EvaluationReport) -> Figure | None:
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     legend(axes, [mark], [f"{shortened(report.result.name)}\n{number(own, 'ratio')}"])
     return figure
+
+
+def dated(
+    report: EvaluationReport,
+    title: str,
+    subtitle: str,
+    dates: DateArray | None = None,
+    panel: float = PANEL,
+    caveats: Sequence[str] = (),
+) -> tuple[Figure, Axes]:
+    """Make a figure over the days of a report, with its live days shaded.
+
+    Args:
+        report: What is shown.
+        title: What is shown of it.
+        subtitle: How to read it.
+        dates: The first and the last of these bound the axis; those of the backtest for None.
+        panel: Height of the axes, in inches.
+        caveats: Sentences for the footnote.
+    """
+    shown = report.result.dates if dates is None else dates
+    figure, axes = date_canvas(title, subtitle, shown, caveats, panel)
+    mark_live(axes, report.live)
+    return figure, axes
 
 
 def fill(axes: Axes, dates: DateArray, values: FloatArray) -> None:

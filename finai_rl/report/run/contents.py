@@ -13,6 +13,7 @@ from finai_rl.evaluation.behaviour import Behaviour
 from finai_rl.evaluation.random_band import RandomBand
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.evaluation.run_statistics import CostScenario, RunStatistics
+from finai_rl.report.run.live import LiveDays
 from finai_rl.statistics.run_verdict import RunVerdict
 from finai_rl.statistics.seeds import interquartile_mean, stratified_bootstrap_interval
 from finai_rl.type_aliases import FloatArray
@@ -143,6 +144,7 @@ class EvaluationReport:
         run: About the run.
         periods_per_year: 252 for daily data.
         risk_free: Simple annual rate behind the ratios.
+        live: The last days, where they came after the backtest.
 
     Raises:
         ValueError: If a baseline, the index or the random agents cover other days, or a
@@ -180,6 +182,7 @@ class EvaluationReport:
     run: RunFacts | None = None
     periods_per_year: float = 252
     risk_free: float = 0.0
+    live: LiveDays | None = None
 
     def __post_init__(self) -> None:
         n_days = len(self.result.dates)

@@ -22,6 +22,7 @@ from finai_rl.report.run.behaviour_figures import (
     traded_so_far_figure,
 )
 from finai_rl.report.run.contents import EvaluationReport
+from finai_rl.report.run.live import bet_figure
 from finai_rl.report.run.page import html_page
 from finai_rl.report.run.trading_figures import (
     costs_figure,
@@ -73,7 +74,7 @@ def _save_pictures(drawn: Mapping[str, Figure], folder: Path) -> list[Path]:
 
 
 PAGE_ONLY = (
-    "turnover", "costs", "random_agents",
+    "turnover", "costs", "random_agents", "bet",
     "traded_so_far", "importance", "stock_importance", "responses",
 )  # fmt: skip
 """Charts that are no pictures on disk."""
@@ -83,8 +84,8 @@ def figures(report: EvaluationReport) -> dict[str, Figure]:
     """Return the charts by name: the pictures in the order of their files, then the others.
 
     Always ``account_value``, ``drawdown`` and ``holdings``; ``monthly_returns``, ``turnover``
-    and ``costs`` with statistics; ``rolling_sharpe``, ``random_agents`` and those of the agent's
-    behaviour where defined.
+    and ``costs`` with statistics; ``rolling_sharpe``, ``random_agents``, ``bet`` and those of the
+    agent's behaviour where defined.
     """
     found = report.statistics
     made = {
@@ -96,6 +97,7 @@ def figures(report: EvaluationReport) -> dict[str, Figure]:
         "turnover": turnover_figure(report, found) if found else None,
         "costs": costs_figure(report, found) if found else None,
         "random_agents": random_agents_figure(report),
+        "bet": bet_figure(report.live) if report.live else None,
         "traded_so_far": traded_so_far_figure(report),
         "importance": importance_figure(report),
         "stock_importance": stock_importance_figure(report),

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from finai_rl.report.document import document
-from finai_rl.report.run import behaviour_tables, tables
+from finai_rl.report.run import behaviour_tables, live, tables
 from finai_rl.report.run.contents import EvaluationReport
 from finai_rl.report.run.terms import METRICS, TERMS, label, terms, unit
 from finai_rl.report.run.trading_figures import ROUNDING
+from finai_rl.statistics.exchangeability import EVIDENCE
 from finai_rl.statistics.search_verdict import cautious
 from finai_rl.statistics.trading_habits import RULE
 
@@ -48,6 +49,9 @@ def html_page(report: EvaluationReport, figures: Mapping[str, Figure]) -> str:
         importances=behaviour_tables.importances(report),
         attributions=behaviour_tables.attributions(report),
         habits_rule=RULE,
+        periods=live.comparison(report.live) if report.live else None,
+        period_meanings=live.meanings(),
+        evidence=EVIDENCE,
         years_needed=tables.years_needed,
         cautious=cautious,
         terms=terms,

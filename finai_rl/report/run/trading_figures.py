@@ -14,14 +14,13 @@ from finai_rl.evaluation.run_statistics import RunStatistics
 from finai_rl.report.canvas import (
     AGENT_COLOUR,
     LOW_PANEL,
-    date_canvas,
     headed_figure,
     legend,
     percent_tick,
     shortened,
 )
 from finai_rl.report.formats import number, share
-from finai_rl.report.run.account_figures import caveats_of, drawn_days, fill, period_text
+from finai_rl.report.run.account_figures import caveats_of, dated, drawn_days, fill, period_text
 from finai_rl.report.run.contents import EvaluationReport
 from finai_rl.report.run.terms import MONTHS
 from finai_rl.type_aliases import FloatArray
@@ -57,12 +56,12 @@ def holdings_figure(report: EvaluationReport) -> Figure:
     above, below, names, colours = _areas(result)
     lowest = float(below[-1].min())
     short = lowest < -ROUNDING
-    figure, axes = date_canvas(
+    figure, axes = dated(
+        report,
         "Holdings",
         f"{shortened(result.name, 60)}: share of the account value"
         f"{', short positions below zero' if short else ''}{period_text(result)}",
-        result.dates,
-        caveats_of(report),
+        caveats=caveats_of(report),
     )
     days = drawn_days(len(result.dates))
     edges = axes.convert_xunits(result.dates[days])  # type: ignore[no-untyped-call]
@@ -89,8 +88,12 @@ def turnover_figure(report: EvaluationReport, found: RunStatistics) -> Figure:
     first = months.astype(np.int64) - months[0].astype(np.int64)
     turnover = np.bincount(first, np.nan_to_num(found.turnover))
     edges = (months[0] + np.arange(len(turnover) + 1)).astype("datetime64[D]")
-    figure, axes = date_canvas(
-        "Turnover by month", f"One way{period_text(report.result)}", edges, panel=LOW_PANEL
+    figure, axes = dated(
+        report,
+        "Turnover by month",
+        f"One way{period_text(report.result)}",
+        edges,
+        LOW_PANEL,
     )
     width = np.diff(edges).astype(np.float64)
     axes.bar(edges[:-1], turnover, width=0.85 * width, align="edge", color=AGENT_COLOUR, alpha=0.85)
@@ -101,10 +104,10 @@ def turnover_figure(report: EvaluationReport, found: RunStatistics) -> Figure:
 
 def costs_figure(report: EvaluationReport, found: RunStatistics) -> Figure:
     """Draw the costs of trading, added up, as a share of the account on each day."""
-    figure, axes = date_canvas(
+    figure, axes = dated(
+        report,
         "Costs of trading so far",
         f"As a share of the account on each day{period_text(report.result)}",
-        report.result.dates,
         panel=LOW_PANEL,
     )
     so_far = np.append(0.0, np.cumsum(found.costs))

@@ -21,11 +21,12 @@ from finai_rl.tracking.environment import absolute, quiet, short_patience, use_s
 from finai_rl.tracking.history.endings import ending
 from finai_rl.tracking.history.siblings import siblings
 from finai_rl.tracking.history.trainings import count_trials
+from finai_rl.tracking.journal.file import Journal
 from finai_rl.tracking.models.hashes import CODE_TAG, MODEL_TAG, check_package, model_file
 from finai_rl.tracking.outage import brief
 from finai_rl.tracking.params import CONFIG_ARTIFACT
 from finai_rl.tracking.store import page_of
-from finai_rl.tracking.store_choice import address
+from finai_rl.tracking.store_choice import address, require_store
 from finai_rl.tracking.tracker import TrackingError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class FinishedRun:
 
     Args:
         uri: Tracking URI.
-        run_id: Identifier of the run; or None, to find it by its model.
+        run_id: Identifier of the run, or its run folder; or None, to find it by its model.
         model: ``models:/name@alias``, ``models:/name/version`` or ``models:/m-...``.
 
     Raises:
@@ -53,13 +54,16 @@ class FinishedRun:
 
     def __init__(self, uri: str, run_id: str | None, model: str | None = None) -> None:
         self.uri = absolute(uri)
+        wanted = f"run_id={run_id}" if model is None else f"model={model}"
+        if run_id is not None and Path(run_id).expanduser().is_dir():
+            run_id = _run_in(Path(run_id).expanduser())
+        require_store(uri, wanted)
         try:
             with short_patience(retries=1, timeout=5), quiet("alembic", "mlflow.store.db.utils"):
                 self.client = client_of(uri)
                 run_id = run_id or _run_of(self.client, str(model))
                 self._run = self.client.get_run(run_id)
         except Exception as error:
-            wanted = f"run_id={run_id}" if model is None else f"model={model}"
             access = access_advice(error)
             raise TrackingError(
                 f"{wanted} is not to be had from {address(uri)}: "
@@ -246,8 +250,23 @@ class FinishedRun:
 
 
 def client_of(uri: str) -> MlflowClient:
-    """Return MLflow's client of a store, which models are loaded from, too."""
+    """Return MLflow's client of a store, which models are loaded from, too.
+
+    Raises:
+        TrackingError: If it is a database that is not there.
+    """
+    require_store(uri)
     return MlflowClient(use_store(uri))
+
+
+def _run_in(folder: Path) -> str:
+    run_id = Journal(folder).run_id
+    if run_id is None:
+        raise TrackingError(
+            f"run_id={folder}: no run of MLflow was made from this folder: name a run folder of "
+            "finai_rl.train that was tracked, or the id of its run"
+        )
+    return run_id
 
 
 def _run_of(client: MlflowClient, model: str) -> str:

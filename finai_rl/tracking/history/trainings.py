@@ -17,7 +17,7 @@ from finai_rl.tracking.environment import absolute, quiet, short_patience, use_s
 from finai_rl.tracking.history.endings import ending
 from finai_rl.tracking.outage import brief
 from finai_rl.tracking.provenance import without_password
-from finai_rl.tracking.store_choice import address
+from finai_rl.tracking.store_choice import address, require_store
 from finai_rl.tracking.tracker import COUNTED_TAG, TrackingError
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def trainings_of(
         TrackingError: If the store cannot be reached, has no such experiment, or does not
             understand the condition.
     """
+    require_store(uri)
     known = use_store(uri)
     try:
         with short_patience(retries=1, timeout=5), quiet("alembic", "mlflow.store.db.utils"):

@@ -62,15 +62,24 @@ class Registry:
         own = (str(one.version) for one in found if one.name == self.name)
         return max(own, key=int, default=None)
 
-    def promote(self, run_id: str) -> str:
-        """Give the alias to the version of a run, registered where it is not, and return it."""
+    def promote(self, run_id: str, tags: Mapping[str, str] | None = None) -> str:
+        """Give the alias to the version of a run, registered where it is not, and return it.
+
+        The alias moves last, so that whatever breaks this off, it is done whole by a second call.
+
+        Args:
+            run_id: The run.
+            tags: What is to be said of the version.
+        """
         before = self.holder()
         version = self.version_of(run_id)
         if version is None:
             version = register_policy(self._client, run_id, self.name, uuid.uuid4().hex)
-        self.tag(version, {REPLACED_TAG: "none" if before is None else str(before.version)})
-        if before is not None:
-            self._remember([*self._before(), str(before.version)])
+        replaced = "none" if before is None else str(before.version)
+        self.tag(version, {**(tags or {}), REPLACED_TAG: replaced})
+        known = self._before()
+        if before is not None and known[-1:] != [replaced]:
+            self._remember([*known, replaced])
         self._client.set_registered_model_alias(self.name, self.alias, version)
         return version
 

@@ -106,6 +106,7 @@ COMMANDS: dict[str, dict[str, Effect]] = {
     },
     "paper": {
         "account": shown_in(PAPER),
+        "report": shown_in(PAPER),
         "run_id": shown_in(PAPER),
         "model": shown_in(f"{DECIDED}::test_each_day_is_decided_as_in_the_backtest"),
         "data.path": shown_in(PAPER),

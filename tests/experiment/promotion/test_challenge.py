@@ -56,3 +56,26 @@ def test_accounts_on_other_terms_are_told_apart() -> None:
     (loss,) = apart(composed("env.delisting_loss=1"), usual)
     assert loss.startswith("env.delisting_loss is 1")
     assert apart(composed("env=portfolio"), usual) == []
+
+
+SHORT = ("env.allow_short=true", "env.borrow_rate=0.03")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (["env.allow_short=false"], "env.allow_short is False, the champion's True"),
+        (["env.borrow_rate=0.05"], "env.borrow_rate is 0.05, the champion's 0.03"),
+        (["env.initial_margin=0.9"], "env.initial_margin is 0.9"),
+        (["env.maintenance_margin=0.4"], "env.maintenance_margin is 0.4"),
+    ],
+)
+def test_accounts_that_sell_short_on_other_terms_are_told_apart(
+    changed: list[str], said: str
+) -> None:
+    (found,) = apart(composed(*SHORT, *changed), composed(*SHORT))
+    assert found.startswith(said)
+
+
+def test_terms_of_short_positions_are_nothing_to_accounts_without_any() -> None:
+    assert apart(composed("env.borrow_rate=0.5", "env.initial_margin=0.9"), composed()) == []

@@ -42,3 +42,19 @@ def test_a_version_that_was_deleted_is_passed_over(client: MlflowClient) -> None
         champion.promote(f"run-{number}")
     client.delete_model_version(NAME, "2")
     assert champion.roll_back() == ("3", "1")
+
+
+def test_what_was_broken_off_is_done_once(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion = Registry(client, NAME, "champion")
+    champion.promote("run-1")
+    with monkeypatch.context() as outage:
+        outage.delattr(MlflowClient, "set_registered_model_alias")
+        with pytest.raises(AttributeError):
+            champion.promote("run-2", {"said": "first"})
+    champion.promote("run-2", {"said": "again"})
+    assert client.get_model_version(NAME, "2").tags["said"] == "again"
+    assert champion.roll_back() == ("2", "1")
+    with pytest.raises(ConfigError, match="the first that was promoted"):
+        champion.roll_back()
