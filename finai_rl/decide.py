@@ -43,6 +43,7 @@ def decide(cfg: DictConfig, folder: Path) -> Decision:
     from finai_rl.experiment.deciding.decision import decide as decide_last_day
     from finai_rl.experiment.deciding.orders import read_positions, save_decision
     from finai_rl.experiment.deciding.run_of_agent import about, on_newest
+    from finai_rl.experiment.recipe import Newer
     from finai_rl.tracking.history.finished_run import FinishedRun
     from finai_rl.tracking.store_choice import log_store
 
@@ -54,6 +55,9 @@ def decide(cfg: DictConfig, folder: Path) -> Decision:
         day=cfg.day,
         account_start=cfg.account_start,
         rescaled=cfg.rescaled,
+        newer=Newer.of(plain(cfg.prepare)),
+        folder=folder,
+        trusted=cfg.trusted_packages,
     )
     data, position = found.data, None
     if cfg.positions is not None:

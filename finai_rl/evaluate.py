@@ -15,12 +15,16 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from finai_rl.config.build import plain
 from finai_rl.config.command import WithSeed, entry_point
 from finai_rl.config.command_schemas import Evaluate
 from finai_rl.errors import ConfigError
 from finai_rl.sweep.context import VARIABLE
 
 if TYPE_CHECKING:
+    from stable_baselines3.common.base_class import BaseAlgorithm
+
+    from finai_rl.experiment.finished_run import Block
     from finai_rl.report.run.contents import EvaluationReport
     from finai_rl.tracking.history.finished_run import FinishedRun
 
@@ -66,7 +70,7 @@ def evaluate(cfg: DictConfig, folder: Path) -> Evaluation:
     from finai_rl.evaluation.metrics import objective
     from finai_rl.evaluation.result import save_tables
     from finai_rl.experiment.backtests.evaluation import Assessment, Request
-    from finai_rl.experiment.finished_run import block_of, config_of, facts_of
+    from finai_rl.experiment.finished_run import config_of, facts_of
     from finai_rl.report.run.contents import seed_scores
     from finai_rl.report.run.files import save_page
     from finai_rl.tracking.history.finished_run import FinishedRun
@@ -89,7 +93,7 @@ def evaluate(cfg: DictConfig, folder: Path) -> Evaluation:
         cfg.response_days,
         cfg.attribution_days,
     )
-    block = block_of(job, run, cfg.block)
+    block = block_to_judge(cfg, job, run, agent)
     assessment = Assessment(job, block, request)
     n_counted = looks(run, block.name)
     report = assessment.report(agent, normalization, run.name, n_counted, facts_of(run, job))
@@ -101,15 +105,41 @@ def evaluate(cfg: DictConfig, folder: Path) -> Evaluation:
     return Evaluation(report, objective(report.metrics[run.name], job.objective), files[0])
 
 
+def block_to_judge(
+    cfg: DictConfig, job: DictConfig, run: FinishedRun, agent: BaseAlgorithm
+) -> Block:
+    """Load the block that the config names; of newer days it says that they are, and the look."""
+    from finai_rl.experiment.finished_run import block_of
+    from finai_rl.experiment.newer_block import NEWER, last_day_of, newer_block
+    from finai_rl.experiment.recipe import Newer
+    from finai_rl.tracking.history.finished_run import NEWER_TAG
+
+    if cfg.block != NEWER:
+        return block_of(job, run, cfg.block)
+    newer = Newer.of(plain(cfg.prepare))
+    block = newer_block(job, run, agent, plain(cfg.data), newer, cfg.trusted_packages)
+    said = (
+        f"These {block.data.n_days} days are newer than all that the run's data had (until "
+        f"{last_day_of(run.tags)}): look {int(run.tags.get(NEWER_TAG, 0)) + 1} at such days for "
+        f"this agent, {run.looks(NEWER_TAG) + 1} in its experiment."
+    )
+    source = block.data.source
+    told = replace(source, caveats=(said, *source.caveats))
+    return replace(block, data=block.data.with_source(told))
+
+
 def looks(run: FinishedRun, block: str) -> int:
     """Return how many looks at these days the agent may have been chosen by, this one included.
 
-    Opening the sealed block is counted before anything of it is shown.
+    Opening the sealed block, or looking at newer days, is counted before anything is shown.
     """
-    if block == "test":
-        run.open_test()
-        return run.tests_opened()
-    return max(run.trials_counted(), 1)
+    from finai_rl.tracking.history.finished_run import NEWER_TAG, TEST_TAG
+
+    if block == "validation":
+        return max(run.trials_counted(), 1)
+    tag = TEST_TAG if block == "test" else NEWER_TAG
+    run.count_look(tag)
+    return run.looks(tag)
 
 
 def record(run: FinishedRun, report: EvaluationReport, folder: Path) -> None:
@@ -171,7 +201,7 @@ def print_verdict(report: EvaluationReport, page: Path, run: FinishedRun) -> Non
 
 
 def check_request(cfg: DictConfig) -> None:
-    """Refuse what would let a choice among agents look at the sealed block.
+    """Refuse what would let a choice among agents look at the sealed block, or at newer days.
 
     Raises:
         ConfigError: If it would, or if it is not clear which run is meant.
@@ -179,11 +209,13 @@ def check_request(cfg: DictConfig) -> None:
     if (cfg.run_id is None) == (cfg.model is None):
         raise ConfigError(["run_id, model: name one of the two"])
     several = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-    if cfg.block == "test" and (several or VARIABLE in os.environ):
+    if cfg.block != "validation" and (several or VARIABLE in os.environ):
+        which = "the sealed block is" if cfg.block == "test" else "newer days are"
+        it = "it" if cfg.block == "test" else "them"
         raise ConfigError(
             [
-                "block=test: the sealed block is for one agent, chosen before; a multirun over "
-                "several would choose by it"
+                f"block={cfg.block}: {which} for one agent, chosen before; a multirun over "
+                f"several would choose by {it}"
             ]
         )
 

@@ -50,6 +50,7 @@ def paper(cfg: DictConfig, folder: Path) -> PaperAccount:
     from finai_rl.experiment.deciding.orders import save_decision
     from finai_rl.experiment.deciding.paper_account import PaperAccount, Terms
     from finai_rl.experiment.deciding.run_of_agent import about, on_newest
+    from finai_rl.experiment.recipe import Newer
     from finai_rl.tracking.history.finished_run import FinishedRun
     from finai_rl.tracking.store_choice import log_store
 
@@ -68,6 +69,9 @@ def paper(cfg: DictConfig, folder: Path) -> PaperAccount:
         account_start=known.account_start if known else cfg.account_start,
         rescaled=cfg.rescaled,
         from_today=known is None and cfg.account_start is None,
+        newer=Newer.of(plain(cfg.prepare)),
+        folder=folder,
+        trusted=cfg.trusted_packages,
     )
     data = found.data
     account = PaperAccount(home, found.environments, found.agent, found.normalization)

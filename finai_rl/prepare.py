@@ -6,7 +6,6 @@ python -m finai_rl.prepare raw.path=prices.csv
 from __future__ import annotations
 
 import shlex
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,10 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from finai_rl.config import command_schemas
-from finai_rl.config.build import build, plain
+from finai_rl.config.build import plain
 from finai_rl.config.command import WithSeed, entry_point
 
 if TYPE_CHECKING:
-    from finai_rl.data.preparation.panel import Prepared
     from finai_rl.experiment.learning.first_training import FirstTraining
 
 
@@ -42,6 +40,7 @@ def prepare(cfg: DictConfig, folder: Path) -> dict[str, Any]:
         InputError: If the prices or a setting cannot be used, or the output is there already.
     """
     from finai_rl.data.preparation.manifest import refuse_output, write_panel
+    from finai_rl.experiment.preparing import input_files, prepared_from
 
     settings = plain(cfg)
     settings["market_series"] = settings["market_series"] or {}
@@ -53,43 +52,6 @@ def prepare(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     manifest = write_panel(prepared, output, inputs=inputs, settings=settings)
     print_summary(manifest, output)
     return manifest
-
-
-def input_files(settings: dict[str, Any]) -> dict[str, str]:
-    """Return every file that the config reads, by what it is read as."""
-    series = {
-        f"market_series.{name}": path_of(told) for name, told in settings["market_series"].items()
-    }
-    scores = settings["sentiment"]
-    sentiment = {"sentiment.scores": scores["path"]} if scores else {}
-    return {"raw": settings["raw"]["path"], **series, **sentiment}
-
-
-def path_of(told: Any) -> str:
-    """Return the file of a market series, which may be told with how it is written."""
-    return str(told["path"]) if isinstance(told, dict) and "path" in told else str(told)
-
-
-def prepared_from(settings: dict[str, Any]) -> Prepared:
-    """Load what the config names and compute the panel."""
-    from finai_rl.data.preparation.market_series import load_market_series
-    from finai_rl.data.preparation.panel import prepare_panel
-    from finai_rl.data.preparation.raw_prices import load_raw_prices
-    from finai_rl.data.tables.layout import Layout
-
-    node, raw = settings["features"], dict(settings["raw"])
-    series = settings["market_series"].items()
-    told = ("path", "adjust", "on_missing", "on_bad", "calendar", "splits", "universe")
-    how = {name: raw.pop(name) for name in told}
-    return prepare_panel(
-        load_raw_prices(**how, layout=Layout(**raw)),
-        indicators=settings["indicators"],
-        turbulence=settings["turbulence"],
-        market_series=[(load_market_series(told, name), path_of(told)) for name, told in series],
-        features=partial(build, node, "features") if node else None,
-        sentiment=settings["sentiment"],
-        warm_up=settings["warm_up"],
-    )
 
 
 def print_summary(manifest: dict[str, Any], output: Path) -> None:

@@ -87,6 +87,7 @@ def train(
     from finai_rl.experiment.learning.callbacks import own_callbacks
     from finai_rl.experiment.learning.curriculum import curriculum_callbacks
     from finai_rl.experiment.learning.model_inputs import ModelInputs
+    from finai_rl.experiment.learning.trained_days import write_trained_days
     from finai_rl.experiment.learning.training import (
         learn,
         model_dir_of,
@@ -126,7 +127,8 @@ def train(
         learn(agent, timesteps, cfg, folder, tracker, callbacks, checkpoints)
         stopped = log_stop(tracker, own.stopped_by, agent.num_timesteps, timesteps)
         inputs = ModelInputs.of(cfg, agent, split.train_blocks[-1]).after(start.inputs)
-        save(agent, env, inputs, folder, model_dir, tracker)
+        beside = write_trained_days(split, folder)
+        save(agent, env, inputs, folder, model_dir, tracker, beside)
         report = holdout.backtest(agent, env, option_of("agent", cfg), folder / "backtest")
         log_backtest(tracker, cfg, report, agent.num_timesteps, folder / "backtest")
         log_card(tracker, cfg, split, report, folder / "backtest")

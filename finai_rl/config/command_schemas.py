@@ -108,13 +108,30 @@ class TrackingStore:
     uri: str
 
 
+BESIDE_RAW = acts(beside(".raw"))
+
+
+@dataclass
+class NewerFiles:
+    """``prepare`` of ``conf/decide.yaml``, ``conf/paper.yaml`` and ``conf/evaluate.yaml``."""
+
+    raw: str | None
+    scores: str | None = field(metadata=BESIDE_RAW)
+    market_series: dict[str, str] | None = field(metadata=BESIDE_RAW)
+
+
+OF_NEWER = acts(beside("block", "newer"))
+
+
 @dataclass
 class Evaluate:
     """Top level of ``conf/evaluate.yaml``."""
 
     run_id: str | None
     model: str | None
-    block: str = field(metadata=one_of("validation", "test"))
+    block: str = field(metadata=one_of("validation", "test", "newer"))
+    data: Any = field(metadata=OF_NEWER)
+    prepare: NewerFiles = field(metadata=OF_NEWER)
     baselines: list[str]
     random_agents: int = field(metadata=at_least(0))
     cost_multipliers: list[float] = field(metadata=at_least(0))
@@ -124,6 +141,7 @@ class Evaluate:
     seed: int = field(metadata=random_seed())
     tracking: TrackingStore
     output_root: str
+    trusted_packages: list[str]
 
 
 @dataclass
@@ -133,6 +151,7 @@ class Decide:
     run_id: str | None
     model: str | None
     data: Any
+    prepare: NewerFiles
     day: str | None
     account_start: str | None
     positions: str | None
@@ -151,6 +170,7 @@ class Paper:
     run_id: str | None
     model: str | None
     data: Any
+    prepare: NewerFiles
     account_start: str | None
     rescaled: bool
     report: bool

@@ -58,6 +58,7 @@ class DataSource:
         simulated: Names of columns that were simulated rather than observed.
         version: What DVC and git call the file, where there is one.
         repaired: How many rows, cells or tickers were filled or dropped, by what was done.
+        recipe: JSON of what `finai_rl.prepare` made the file by; empty where it did not.
 
     Example:
         >>> from finai_rl.data import synthetic_market
@@ -73,6 +74,7 @@ class DataSource:
     simulated: tuple[str, ...] = ()
     version: FileVersion | None = None
     repaired: Mapping[str, int] = field(default_factory=dict)
+    recipe: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

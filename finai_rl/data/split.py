@@ -37,6 +37,7 @@ class Split:
         further_train: Further stretches to learn on, where days in between are held out.
         further_validation: Further blocks to validate on, each with a new account.
         trade: Days after validation, for whoever was best on it; None for most splits.
+        last_day: Of the whole market, test block included, ISO text; empty where it is not known.
 
     Example:
         >>> from finai_rl.data import synthetic_market
@@ -53,6 +54,7 @@ class Split:
     further_train: tuple[MarketData, ...] = ()
     further_validation: tuple[MarketData, ...] = ()
     trade: MarketData | None = None
+    last_day: str = ""
 
     @property
     def train_blocks(self) -> tuple[MarketData, ...]:

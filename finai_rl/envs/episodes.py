@@ -75,6 +75,8 @@ class Ledger:
         n_envs: Number of environments.
         length: Days in an episode.
         fill_price: (n_days - 1, n_stocks) prices at which a day's orders are executed.
+        delisting_loss: Fraction that is lost of what is held of a stock when it is delisted; None
+            where none ever is.
 
     Example:
         >>> ledger = Ledger(n_envs=1, length=3, fill_price=np.ones((9, 2)))
@@ -84,15 +86,19 @@ class Ledger:
         (array([4]), array([100.]))
     """
 
-    def __init__(self, n_envs: int, length: int, fill_price: FloatArray) -> None:
+    def __init__(
+        self, n_envs: int, length: int, fill_price: FloatArray, delisting_loss: float | None = None
+    ) -> None:
         n_stocks = fill_price.shape[1]
-        self._fill_price = fill_price
+        self._fill_price, self._delisting_loss = fill_price, delisting_loss
         self._account_value = np.zeros((n_envs, length))
         self._cash = np.zeros((n_envs, length))
         self._shares = np.zeros((n_envs, length, n_stocks))
         self._trades = np.zeros((n_envs, length, n_stocks))
         self._costs = np.zeros((n_envs, length))
         self._financing = np.zeros((n_envs, length))
+        if delisting_loss is not None:
+            self._settled = np.zeros((n_envs, length, n_stocks))
 
     def open(self, env: int, account_value: float, cash: float, shares: FloatArray) -> None:
         """Start an episode's books with what the account holds on its first day."""
@@ -106,6 +112,7 @@ class Ledger:
         after: NDArray[np.void],
         shares: FloatArray,
         executed: FloatArray,
+        settled: FloatArray | None = None,
     ) -> None:
         """Enter a step: what was traded the day before, and what is held on the day after.
 
@@ -115,6 +122,7 @@ class Ledger:
                 not moved are left out.
             shares: (n_envs, n_stocks) holdings after.
             executed: (n_envs, n_stocks) shares traded.
+            settled: (n_envs, n_stocks) shares of delisted stocks among them; None for none.
         """
         envs = np.flatnonzero(after["day"] > before["day"])
         position = (after["day"] - after["first_day"])[envs]
@@ -124,6 +132,8 @@ class Ledger:
         self._trades[envs, position - 1] = executed[envs]
         self._costs[envs, position - 1] = (after["cost"] - before["cost"])[envs]
         self._financing[envs, position - 1] = (after["financing"] - before["financing"])[envs]
+        if settled is not None:
+            self._settled[envs, position - 1] = settled[envs]
 
     def get_state(self) -> dict[str, FloatArray]:
         """Return copies of the books of all running episodes, by name."""
@@ -135,7 +145,8 @@ class Ledger:
             array[:] = state[name]
 
     def _books(self) -> dict[str, FloatArray]:
-        return {name: array for name, array in vars(self).items() if name != "_fill_price"}
+        apart = ("_fill_price", "_delisting_loss")
+        return {name: array for name, array in vars(self).items() if name not in apart}
 
     def close(self, env: int, first_day: int, last_day: int) -> dict[str, Any]:
         """Return copies of an episode's books, with the days they are about.
@@ -144,10 +155,11 @@ class Ledger:
             ``days`` (n,), ``account_value`` (n,), ``cash`` (n,), ``shares`` (n, n_stocks),
             ``trades`` (n-1, n_stocks), the prices they were executed at as ``fill_price``
             (n-1, n_stocks), what they cost as ``costs`` (n-1,), and borrow fees as ``financing``
-            (n-1,).
+            (n-1,). Where stocks may be delisted also ``settled`` (n-1, n_stocks), the shares whose
+            sale among the trades no order asked for, and ``losses`` (n-1,) on them.
         """
         n = last_day - first_day + 1
-        return {
+        books = {
             "days": np.arange(first_day, last_day + 1),
             "account_value": self._account_value[env, :n].copy(),
             "cash": self._cash[env, :n].copy(),
@@ -157,3 +169,8 @@ class Ledger:
             "costs": self._costs[env, : n - 1].copy(),
             "financing": self._financing[env, : n - 1].copy(),
         }
+        if self._delisting_loss is not None:
+            settled = self._settled[env, : n - 1].copy()
+            worth = np.maximum(settled * books["fill_price"], 0.0)
+            books |= {"settled": settled, "losses": self._delisting_loss * worth.sum(axis=1)}
+        return books

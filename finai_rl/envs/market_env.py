@@ -76,7 +76,7 @@ class MarketVecEnv(VecEnv):
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by VecEnv
     render_mode: str | None = None
-    not_state = ("data", "terms", "_market_rows", "_unit", "observation_names")
+    not_state = ("data", "terms", "_market_rows", "_unit", "_settled", "observation_names")
     """Attributes that no step changes: a checkpoint does not hold them."""
 
     def __init__(
@@ -114,10 +114,12 @@ class MarketVecEnv(VecEnv):
         terms.rules["layout"] = observed.layout
         self._windows = EpisodeWindows(data.n_days, n_envs, episode_days, random_start)
         self._windows.seed(seed)
-        self._ledger = Ledger(n_envs, self._windows.length, terms.fill_price) if record else None
+        books = (n_envs, self._windows.length, terms.fill_price)
+        self._ledger = Ledger(*books, terms.loss_where_delisted) if record else None
         self.accounts = np.zeros(n_envs, dtype=ACCOUNT)
         self.shares = np.zeros((n_envs, data.n_stocks))
         self._executed = np.zeros((n_envs, data.n_stocks))
+        self._settled = None if terms.listed is None else np.zeros_like(self._executed)
         self._traded_weights = np.zeros((n_envs, data.n_stocks))
         self._n_observations = self._market_rows.shape[1]
         self._actions_shape = (int(n_envs), n_actions)
@@ -230,7 +232,7 @@ class MarketVecEnv(VecEnv):
             paid = self._reward(Step.between(before, self.accounts, dones))
             self.accounts["reward"] = rewards[:] = paid
         if self._ledger is not None:
-            self._ledger.enter(before, self.accounts, self.shares, self._executed)
+            self._ledger.enter(before, self.accounts, self.shares, self._executed, self._settled)
         return observations, rewards, dones, ended
 
     def _step(
@@ -267,7 +269,7 @@ class MarketVecEnv(VecEnv):
                 first, last, actions, self._unit[actions.dtype], self.accounts, self.shares,
                 self._executed, self.data.close, terms.fill_price, terms.risk, terms.rates,
                 terms.impact, terms.borrow, terms.initial_margin, terms.maintenance_margin,
-                terms.listed, terms.delisting_loss, terms.rules,
+                terms.listed, terms.delisting_loss, self._settled, terms.rules,
                 self._market_rows, observations, rewards, dones,
             )
         )  # fmt: skip

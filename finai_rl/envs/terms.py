@@ -73,6 +73,11 @@ class Terms:
     risk: FloatArray | None
     rules: NDArray[np.void]
 
+    @property
+    def loss_where_delisted(self) -> float | None:
+        """``delisting_loss``; None where every stock always is listed."""
+        return None if self.listed is None else self.delisting_loss
+
 
 def terms_of_trade(
     data: MarketData,

@@ -44,8 +44,9 @@ def backtest(policy: Policy, env: VecEnv, data: MarketData, name: str) -> Backte
         policy: Decides on each day; its recurrent state and the episode's start are passed on.
         env: Exactly one environment on ``data``, built with ``record=True``. Its ledger holds
             ``days`` (n_days,) indices into ``data`` and ``account_value``, ``cash``, ``shares``,
-            ``trades``, ``costs``, ``fill_price`` and ``financing`` as in `BacktestResult`; without
-            the last two, trades fill at the close they are decided at and nothing is financed.
+            ``trades``, ``costs``, ``fill_price``, ``financing``, ``settled`` and ``losses`` as in
+            `BacktestResult`; without the last four, trades fill at the close they are decided at,
+            nothing is financed and no stock is delisted.
         data: The market that ``env`` trades.
         name: What the result is called.
 
@@ -119,4 +120,5 @@ def _result(ledger: Mapping[str, Any], data: MarketData, name: str) -> BacktestR
         fill_price=amounts("fill_price") if "fill_price" in ledger else close[:-1].copy(),
         costs=amounts("costs"),
         financing=amounts("financing") if "financing" in ledger else np.zeros(len(close[:-1])),
+        **{name: amounts(name) for name in ("settled", "losses") if name in ledger},
     )

@@ -82,8 +82,9 @@ def metrics(
         1); measures of the trading are the functions below; ``n_trades`` counts the orders
         filled, ``total_costs`` and ``final_account_value`` are in the currency of the data.
         `benchmark_metrics` are added where a benchmark is given, ``net_exposure`` where the
-        account was ever short, and ``financing_drag`` and ``total_financing`` where it paid
-        borrow fees. An undefined value is NaN, none is infinite.
+        account was ever short, ``financing_drag`` and ``total_financing`` where it paid borrow
+        fees, and ``delisting_drag`` and ``total_delisting_loss`` where it lost on a delisted
+        stock. An undefined value is NaN, none is infinite.
 
         Of a ruined account they measure the days up to its ruin, that day included: its
         ``cagr`` is -1, ``total_return`` and ``max_drawdown`` are -1 or less, and the ratios are
@@ -106,6 +107,9 @@ def metrics(
     if result.financing.any():
         values["financing_drag"] = financing_drag(result, periods_per_year)
         values["total_financing"] = float(result.financing.sum())
+    if result.losses.any():
+        values["delisting_drag"] = delisting_drag(result, periods_per_year)
+        values["total_delisting_loss"] = float(result.losses.sum())
     if benchmark_returns is not None:
         values |= benchmark_metrics(returns, benchmark_returns, periods_per_year, risk_free)
     return values
@@ -169,8 +173,8 @@ def turnover(result: BacktestResult) -> FloatArray:
 def cost_drag(result: BacktestResult, periods_per_year: float = 252) -> float:
     """Costs of trading in basis points of the account a year, ``mean(cost / value) * ppy * 1e4``.
 
-    Over the account value at the close of the decision. Borrow fees are not in it: see
-    `financing_drag`.
+    Over the account value at the close of the decision. Borrow fees are not in it, nor is what is
+    lost when a stock is delisted: see `financing_drag` and `delisting_drag`.
     """
     return float((result.costs / result.account_value[:-1]).mean() * periods_per_year * 1e4)
 
@@ -178,6 +182,11 @@ def cost_drag(result: BacktestResult, periods_per_year: float = 252) -> float:
 def financing_drag(result: BacktestResult, periods_per_year: float = 252) -> float:
     """Borrow fees in basis points of the account a year, ``mean(fee / value) * ppy * 1e4``."""
     return float((result.financing / result.account_value[:-1]).mean() * periods_per_year * 1e4)
+
+
+def delisting_drag(result: BacktestResult, periods_per_year: float = 252) -> float:
+    """Losses on delisted stocks in basis points a year, ``mean(loss / value) * ppy * 1e4``."""
+    return float((result.losses / result.account_value[:-1]).mean() * periods_per_year * 1e4)
 
 
 def average_exposure(result: BacktestResult) -> float:
@@ -217,8 +226,9 @@ def break_even_cost(result: BacktestResult, baseline: BacktestResult) -> float:
 
     with G the final account value before costs of trading and T the value traded at the fill
     prices, short sales included, both of the same opening account; the trades are held fixed and
-    costs are not reinvested (first order). Borrow fees are a price of holding, not of trading,
-    and stay paid. Negative where the baseline wins even without costs, NaN where the backtest
+    costs are not reinvested (first order). Borrow fees and what is lost when a stock is delisted
+    are prices of holding, not of trading, and stay paid; the sale of a delisted stock is none of
+    the trades. Negative where the baseline wins even without costs, NaN where the backtest
     trades no more than its baseline.
 
     A baseline that goes on after the backtest was ruined is taken up to that day.
@@ -238,7 +248,7 @@ def break_even_cost(result: BacktestResult, baseline: BacktestResult) -> float:
 
 def _gross_and_traded(result: BacktestResult) -> tuple[float, float]:
     gross = result.account_value[-1] + result.costs.sum()
-    return float(gross), float(np.abs(result.trades * result.fill_price).sum())
+    return float(gross), float(np.abs(result.orders * result.fill_price).sum())
 
 
 def concentration(result: BacktestResult) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,11 @@ class BacktestResult:
         fill_price: (n_days - 1, n_stocks) price at which the trades of row t are executed.
         costs: (n_days - 1,) commission, slippage and market impact of the trades of row t.
         financing: (n_days - 1,) borrow fees paid between day t and day t + 1, so that
-            ``cash[t + 1] = cash[t] - trades[t] @ fill_price[t] - costs[t] - financing[t]``.
+            ``cash[t + 1] = cash[t] - trades[t] @ fill_price[t] - costs[t] - financing[t]``, less
+            ``losses[t]``.
+        settled: (n_days - 1, n_stocks) shares held of a stock when it is delisted, negative where
+            short. Row t of the trades takes them out of the account; no order has asked for it.
+        losses: (n_days - 1,) what was lost on them, less than the last prices say.
 
     Raises:
         ValueError: If shapes disagree, a value is not finite, the account does not reconcile with
@@ -77,8 +81,15 @@ class BacktestResult:
     fill_price: FloatArray
     costs: FloatArray
     financing: FloatArray
+    settled: FloatArray = field(default_factory=lambda: np.zeros(0))
+    losses: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
+        # Of most accounts nothing is delisted: zeros that take no memory.
+        for name, like in (("settled", self.trades), ("losses", self.costs)):
+            value = getattr(self, name)
+            if value.shape != like.shape and not value.any():
+                object.__setattr__(self, name, np.broadcast_to(0.0, like.shape))
         problem = self._shape_problem() or self._account_problem()
         if problem:
             raise ValueError(f"backtest {self.name!r}: {problem}")
@@ -95,6 +106,11 @@ class BacktestResult:
         Only the last may be -1 or less: that of a ruined account.
         """
         return simple_returns(self.account_value)
+
+    @property
+    def orders(self) -> FloatArray:
+        """(n_days - 1, n_stocks) trades that orders asked for: all but those of delisted stocks."""
+        return self.trades + self.settled
 
     @property
     def weights(self) -> FloatArray:
@@ -128,10 +144,10 @@ class BacktestResult:
 
         Returns:
             ``account_value`` (n_days rows: account_value, cash, daily_return, costs, and
-            financing where any was paid; the first return and the last cost and financing are
-            missing), ``holdings`` (n_days rows, shares of each ticker before trading), ``trades``
-            (n_days - 1 rows, shares of each ticker, by the day of the decision), and
-            ``fill_price`` (as trades) where it is not the close of that day.
+            financing and losses where there are any; the first return and the last cost,
+            financing and loss are missing), ``holdings`` (n_days rows, shares of each ticker before
+            trading), ``trades`` (n_days - 1 rows, shares of each ticker, by the day of the
+            decision), and ``fill_price`` (as trades) where it is not the close of that day.
         """
         import pandas as pd
 
@@ -142,8 +158,9 @@ class BacktestResult:
             "daily_return": np.append(np.nan, self.returns),
             "costs": np.append(self.costs, np.nan),
         }
-        if self.financing.any():
-            account["financing"] = np.append(self.financing, np.nan)
+        for name in ("financing", "losses"):
+            if (paid := getattr(self, name)).any():
+                account[name] = np.append(paid, np.nan)
         by_ticker = {"holdings": self.shares, "trades": self.trades}
         if (self.fill_price != self.close[:-1]).any():
             by_ticker["fill_price"] = self.fill_price
@@ -171,6 +188,8 @@ class BacktestResult:
             fill_price=self.fill_price[steps],
             costs=self.costs[steps],
             financing=self.financing[steps],
+            settled=self.settled[steps],
+            losses=self.losses[steps],
         )
 
     def followed_by(self, later: BacktestResult) -> BacktestResult:
@@ -222,6 +241,8 @@ class BacktestResult:
             "fill_price": (n_days - 1, n_stocks),
             "costs": (n_days - 1,),
             "financing": (n_days - 1,),
+            "settled": (n_days - 1, n_stocks),
+            "losses": (n_days - 1,),
         }
         for name, shape in expected.items():
             array = getattr(self, name)
@@ -242,6 +263,7 @@ class BacktestResult:
         values = self.shares * self.close
         held = self.cash + values.sum(axis=1)
         spent = (self.trades * self.fill_price).sum(axis=1) + self.costs + self.financing
+        spent += self.losses
         # Near ruin the account is a small difference of large amounts, and these are rounded.
         allowed = _RECONCILIATION_TOLERANCE * (np.abs(self.cash) + np.abs(values).sum(axis=1))
         moved = np.abs(np.diff(self.shares, axis=0) - self.trades)
@@ -249,7 +271,7 @@ class BacktestResult:
         gaps = {
             "account_value is not cash + shares @ close": np.abs(self.account_value - held)
             > allowed,
-            "cash does not follow from trades, fill prices, costs and financing": np.abs(
+            "cash does not follow from trades, fill prices, costs, financing and losses": np.abs(
                 np.diff(self.cash) + spent
             )
             > np.maximum(allowed[:-1], allowed[1:]),

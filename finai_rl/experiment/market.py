@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +29,24 @@ def load_market(cfg: DictConfig, **changes: Any) -> MarketData:
 
     Args:
         cfg: A checked config with ``data``.
-        changes: Settings of the source, over those of the config.
+        changes: Settings of the source, over those of the config; of a setting that has settings
+            below it, those that are named.
     """
-    market: MarketData = build(source_settings(cfg), "data", **changes)
+    settings = source_settings(cfg)
+    below = {
+        name: _merged(settings.get(name), value)
+        for name, value in changes.items()
+        if isinstance(value, Mapping)
+    }
+    market: MarketData = build(settings, "data", **changes | below)
     return market
+
+
+def _merged(settings: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(settings) if isinstance(settings, Mapping) else {}
+    for name, value in changes.items():
+        merged[name] = _merged(merged.get(name), value) if isinstance(value, Mapping) else value
+    return merged
 
 
 def load_split(cfg: DictConfig, *, cached: bool = True) -> Split:
@@ -45,8 +61,9 @@ def load_split(cfg: DictConfig, *, cached: bool = True) -> Split:
     """
 
     def load() -> Split:
-        split: Split = build(cfg.split, "split", load_market(cfg))
-        return split
+        market = load_market(cfg)
+        split: Split = build(cfg.split, "split", market)
+        return replace(split, last_day=market.day_names[-1])
 
     if not (cached and cfg.data.get(CACHE) and cfg.data.get("path")):
         return load()

@@ -14,6 +14,7 @@ from finai_rl.data.market import MarketData
 from finai_rl.data.split import Split
 from finai_rl.experiment.backtests.holdout import HoldoutReport
 from finai_rl.experiment.machine import device_of
+from finai_rl.experiment.newer_block import LAST_DAY_TAG
 from finai_rl.tracking import COUNTED_TAG, Tracker, data_tags, note_tag, provenance_tags
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def log_run(tracker: Tracker, cfg: DictConfig, split: Split, agent: BaseAlgorith
             "seed": str(cfg.seed),
             **data_tags(source),
             **block_tags(split),
+            **last_day_tag(split),
             **file_tags(cfg),
             **provenance_tags(),
             **note_tag(_note(cfg, split)),
@@ -204,6 +206,11 @@ def block_tags(split: Split) -> dict[str, str]:
     if split.test is not None:
         tags["split.test"] = f"{split.test.first_day} to {split.test.last_day} (sealed)"
     return tags
+
+
+def last_day_tag(split: Split) -> dict[str, str]:
+    """Return the tag that names the last day of the run's data; none where it is not known."""
+    return {LAST_DAY_TAG: split.last_day} if split.last_day else {}
 
 
 def _note(cfg: DictConfig, split: Split) -> str:

@@ -244,9 +244,10 @@ class MLflowTracker(Tracker):
         observations: NDArray[np.float32],
         vec_normalize_file: Path | str | None = None,
         extra_packages: Sequence[str] = (),
+        beside: Sequence[Path] = (),
     ) -> LoggedPolicy | None:
         """Package the policy as an MLflow model, and register it where a name was configured."""
-        files = PolicyFiles(model_file, vec_normalize_file)
+        files = PolicyFiles(model_file, vec_normalize_file, tuple(beside))
         if not self._log_model:
             return None
         record = self._opened()

@@ -201,6 +201,7 @@ class Tracker(ABC):
         observations: NDArray[np.float32],
         vec_normalize_file: Path | str | None = None,
         extra_packages: Sequence[str] = (),
+        beside: Sequence[Path] = (),
     ) -> LoggedPolicy | None:
         """Package the policy as an MLflow model, and register it where a name was configured.
 
@@ -211,6 +212,7 @@ class Tracker(ABC):
                 before normalization; a few rows, kept as the model's input example.
             vec_normalize_file: What ``VecNormalize.save`` wrote, where training normalized.
             extra_packages: Names of further packages that loading the policy imports.
+            beside: Further files that go along in the package, under their own names.
 
         Returns:
             Where it went; None where it was not asked for or the store could not take it.
@@ -319,6 +321,7 @@ class NoTracker(Tracker):
         observations: NDArray[np.float32],
         vec_normalize_file: Path | str | None = None,
         extra_packages: Sequence[str] = (),
+        beside: Sequence[Path] = (),
     ) -> None:
         """Do nothing."""
         return None

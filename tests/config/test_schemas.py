@@ -196,7 +196,7 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "permutations": NOT_NEGATIVE,
         "response_days": NOT_NEGATIVE,
         "attribution_days": NOT_NEGATIVE,
-        "block": ("test", "train", "must be validation or test, got 'train'"),
+        "block": ("test", "train", "must be validation or test or newer, got 'train'"),
         "random_agents": NOT_NEGATIVE,
         "cost_multipliers": ([0.0, 2.0], [-1.0], "[0]: must be at least 0, got -1.0"),
         "seed": SEED,

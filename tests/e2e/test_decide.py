@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from finai_rl.api import decide, train
 from finai_rl.errors import InputError
 from tests.conftest import Command
+from tests.data.raw_panels import raw_panel
 from tests.markets import generated_market
 from tests.stores import write_empty_store
 
@@ -84,3 +85,67 @@ def test_a_newer_file_and_what_is_held(
     told = forked("finai_rl.decide", run, "data.path=split.csv", expect=1)
     assert "S02: its close of" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+@pytest.mark.slow
+def test_raw_prices_cut_at_a_day_give_the_orders_of_the_backtest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forked: Command
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_empty_store(tmp_path / "outputs" / "mlflow.db")
+    raw, rng = raw_panel(220, 3), np.random.default_rng(0)
+    days = raw["date"].unique()
+    news = pd.DataFrame(
+        {
+            "tic": rng.choice(raw["tic"].unique(), 200),
+            "date": np.sort(rng.choice(days, 200)),
+            "sentiment": rng.normal(size=200).round(3),
+        }
+    )
+    vix = raw.groupby("date", as_index=False)["close"].mean()
+    tables = {"prices": raw, "news": news, "vix": vix}
+    for name, table in tables.items():
+        table.to_csv(f"{name}.csv", index=False)
+    (tmp_path / "my_features.py").write_text(
+        "def momentum(frame, days):\n"
+        "    return frame['close'].pct_change(days).rename(f'momentum_{days}')\n"
+    )
+    trusted = "trusted_packages=[my_features]"
+    forked(
+        "finai_rl.prepare", "raw.path=prices.csv", "sentiment.scores.path=news.csv",
+        "turbulence=60", "market_series={vix: vix.csv}", "output=panel.csv",
+        "features={_target_: my_features.momentum, days: 20}", trusted,
+    )  # fmt: skip
+    trained = train(
+        ["agent=a2c", "total_timesteps=200", "env.n_envs=2", "data=processed_csv",
+         "data.path=panel.csv", "data.risk=turbulence", "env.sentiment=true",
+         "env.turbulence_threshold=50", "tracking.run_name=one",
+         "tracking.registered_model_name=mine"]
+    )  # fmt: skip
+    # The recipe is enough: nothing that the run was prepared from or trained on is there any more.
+    for name in ("prices.csv", "news.csv", "vix.csv", "panel.csv", "panel.csv.manifest.json"):
+        (tmp_path / name).unlink()
+    (account,) = trained.backtests
+    assert account.trades.any()
+    series = "prepare.market_series={vix: vix.csv}"
+    named = ("prepare.raw=prices.csv", "prepare.scores=news.csv", series, trusted)
+    model = "model=models:/mine/1"
+    for place in (0, 9, 17):
+        day = str(account.dates[place])[:10]
+        for name, table in tables.items():
+            table[table["date"] <= day].to_csv(f"{name}.csv", index=False)
+        told = forked("finai_rl.decide", model, *named, f"hydra.run.dir={day}")
+        found = json.loads((tmp_path / day / "decision.json").read_text())
+        assert found["day"] == day
+        assert list(found["orders"].values()) == account.trades[place].tolist()
+        assert found["cash_held"] == account.cash[place]
+        assert "days of the agent's training are in the data, equal to the last bit" in told.stdout
+    changed = raw.assign(close=raw["close"].where(raw["date"] != days[130], raw["close"] * 1.03))
+    changed[changed["date"] <= day].to_csv("prices.csv", index=False)
+    other = forked("finai_rl.decide", model, *named, expect=1)
+    assert f"close is not what it was in training on 1 of {111 + 18} days" in other.stderr
+    assert f"first on {days[130]} (T" in other.stderr
+    missing = forked("finai_rl.decide", model, named[0], expect=1)
+    assert "prepare.scores: must name the newer file of news.csv" in missing.stderr
+    both = forked("finai_rl.decide", model, *named, "data.path=a.csv", expect=1)
+    assert "prepare.raw, data.path: name one of the two" in both.stderr

@@ -125,7 +125,7 @@ def test_the_sealed_block_is_closed_to_choices(trained: Path) -> None:
         (("run_id=0123", "model=models:/a/1"), "name one of the two"),
         (("run_id=0123",), "run_id=0123 is not to be had from"),
         (("model=models:/nobody@champion",), "model=models:/nobody@champion is not to be had"),
-        (("run_id=0123", "block=everything"), "block: must be validation or test"),
+        (("run_id=0123", "block=everything"), "block: must be validation or test or newer"),
         (("run_id=0123", "random_agents=-1"), "random_agents: must be at least 0"),
         (("run_id=0123", "tracking.uri=http://127.0.0.1:9"), "is not to be had from"),
     ],

@@ -26,7 +26,7 @@ What the environments promise, in this module's own words:
   close: of the position after trading where orders fill at that close, else of the one before.
 * What is not listed today is not ordered, and has no part in the weights; what is not listed
   tomorrow cannot be traded tomorrow. Whatever is then held of it, after the day's trades, is sold
-  at its last close, less the loss of what is long, which counts as a cost.
+  at its last close, less the loss of what is long, which is no cost.
 * The account is valued at the next close; worth nothing, it has ended for good.
 
 A decision about whole shares, margins or ruin that hangs on the last digits of a sum can go either
@@ -86,6 +86,8 @@ class Books:
     shares: list[list[float]] = field(default_factory=list)
     trades: list[list[float]] = field(default_factory=list)
     costs: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    settled: list[list[float]] = field(default_factory=list)
     financing: list[float] = field(default_factory=list)
 
 
@@ -205,9 +207,11 @@ class Account:
         self.financing += fee
         self.turnover += max(bought, sold) / self.value if self.value else 0.0
         self.trades += sum(quantity != 0 for quantity in trades)
+        orders = trades
         trades, lost = self._settle(trades, close)
-        cost += lost
-        self.cost += lost
+        self.books.losses.append(lost)
+        settled = [order - trade for order, trade in zip(orders, trades, strict=True)]
+        self.books.settled.append(settled)
         self.day += 1
         self._revalue()
         self._enter(trades, cost, fee)

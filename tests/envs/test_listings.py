@@ -18,6 +18,7 @@ from finai_rl.envs.portfolio import PortfolioVecEnv
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.envs.terms import FILLS
 from finai_rl.evaluation.backtest import backtest
+from finai_rl.evaluation.metrics import break_even_cost, metrics
 from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
 from tests.envs.cases import MARKETS, Case, cases_with_listings, listed_between
 from tests.envs.test_market_oracle import compare
@@ -57,6 +58,7 @@ def test_the_account_adds_up_and_holds_nothing_that_is_not_listed(case: Case) ->
         gross = np.abs(book["cash"]).max() + np.abs(shares * data.close[days]).sum(axis=1).max()
         money = 1e-9 * (gross + np.abs(trades * book["fill_price"]).sum() + 1.0)
         paid = (trades * book["fill_price"]).sum(axis=1) + book["costs"] + book["financing"]
+        paid += book["losses"]
         np.testing.assert_allclose(np.diff(book["cash"]), -paid, rtol=0, atol=money)
         np.testing.assert_allclose(shares[1:], shares[:-1] + trades, rtol=1e-9, atol=1e-9)
         worth = book["cash"] + (shares * data.close[days]).sum(axis=1)
@@ -201,3 +203,70 @@ def test_an_account_that_opens_with_a_delisted_stock_is_paid_for_it(loss: float)
     env.reset()
     assert env.shares[0].tolist() == [1.0, 0.0, 0.0]
     assert env.accounts["cash"][0] == pytest.approx(100 + 4 * data.close[0, 2] * (1 - loss))
+
+
+@pytest.mark.parametrize("market", MARKETS)
+@pytest.mark.parametrize("fill", FILLS)
+def test_what_is_lost_on_a_delisted_stock_is_no_cost_of_trading(
+    market: type[MarketVecEnv], fill: str
+) -> None:
+    data = delisted()
+    bought = ConstantAction([0.6, 0.6, 0.6, -0.6][: 3 + (market is PortfolioVecEnv)])
+    costly, lossless = (
+        backtest(
+            bought,
+            market(data, fill=fill, delisting_loss=loss, record=True, buy_cost_pct=0.002),  # type: ignore[call-arg]
+            data,
+            "bought",
+        )
+        for loss in (0.5, 0.0)
+    )
+    day = 19
+    held = costly.settled[day]
+    assert held.tolist() == [0.0, 0.0, held[2]]
+    assert held[2] > 0
+    assert costly.losses[day] == pytest.approx(0.5 * held[2] * data.close[day, 2])
+    assert costly.losses.sum() == costly.losses[day]
+    # Up to that day the two are one account; its costs are those of its orders, and no loss.
+    np.testing.assert_array_equal(costly.costs[: day + 1], lossless.costs[: day + 1])
+    np.testing.assert_array_equal(costly.orders[: day + 1], lossless.orders[: day + 1])
+    value = np.abs(costly.orders) * costly.fill_price
+    rate = np.where(costly.orders > 0, 0.002, 0.001)
+    np.testing.assert_allclose(costly.costs, (rate * value).sum(axis=1), atol=1e-6)
+    # Without an order in it, the stock leaves the account and no value was traded.
+    kept = costly.orders[day, 2] == 0.0
+    assert kept == (fill != "same_close") or costly.trades[day, 2] == -costly.shares[day, 2]
+
+
+def test_break_even_cost_is_where_the_account_ends_with_its_baseline_whatever_was_lost() -> None:
+    data = delisted()
+    actions = ConstantAction([0.5, 0.0, 1.0])
+    terms = {"delisting_loss": 0.7, "hmax": 20, "record": True}
+
+    def at(rate: float) -> Any:
+        rates = {"buy_cost_pct": rate, "sell_cost_pct": rate}
+        env = StockTradingVecEnv(data, num_stock_shares=[40, 0, 30], **terms, **rates)
+        return backtest(actions, env, data, "agent")
+
+    account = at(0.001)
+    idle = StockTradingVecEnv(data, num_stock_shares=[40, 0, 30], **terms)
+    baseline = backtest(ConstantAction([0.0, 0.0, 0.0]), idle, data, "idle")
+    assert account.losses.sum() > 0
+    assert baseline.losses.sum() > 0
+    rate = break_even_cost(account, baseline) / 1e4
+    # Costs are of orders only, in proportion: at this rate the same orders end where idle does.
+    traded = (np.abs(account.orders) * account.fill_price).sum()
+    assert account.costs.sum() == pytest.approx(0.001 * traded)
+    ends = account.account_value[-1] + account.costs.sum() - rate * traded
+    assert ends == pytest.approx(baseline.account_value[-1])
+    if rate > 0:
+        assert at(rate).account_value[-1] == pytest.approx(baseline.account_value[-1])
+    values = metrics(account)
+    assert values["total_costs"] == pytest.approx(0.001 * traded)
+    assert values["cost_drag"] == pytest.approx(
+        (account.costs / account.account_value[:-1]).mean() * 252 * 1e4
+    )
+    assert values["total_delisting_loss"] == account.losses.sum()
+    assert values["delisting_drag"] > 0
+    without = metrics(at(0.001).head(15))
+    assert not {"delisting_drag", "total_delisting_loss"} & without.keys()

@@ -108,7 +108,7 @@ def _save(folder: Path, split: Split) -> None:
         for name, block in zip(names[use], blocks, strict=True):
             save_panel(folder / name, block)
     sealed = dataclasses.asdict(split.test) if split.test is not None else None
-    facts = json.dumps({"blocks": names, "sealed": sealed})
+    facts = json.dumps({"blocks": names, "sealed": sealed, "last_day": split.last_day})
     (folder / _BLOCKS).write_text(facts, encoding="utf-8")
 
 
@@ -118,7 +118,7 @@ def _open(folder: Path) -> Split:
     blocks = {
         use: [open_panel(folder / name) for name in names] for use, names in facts["blocks"].items()
     }
-    return _split(blocks, sealed)
+    return _split(blocks, sealed, facts["last_day"])
 
 
 def _log_caveats(split: Split, data: Mapping[str, Any]) -> None:
@@ -141,7 +141,7 @@ def _at_version(split: Split, version: FileVersion) -> Split:
         return panel.with_source(dataclasses.replace(panel.source, version=version))
 
     renewed_blocks = {use: list(map(renewed, blocks)) for use, blocks in _blocks(split).items()}
-    return _split(renewed_blocks, split.test)
+    return _split(renewed_blocks, split.test, split.last_day)
 
 
 def _blocks(split: Split) -> dict[str, Sequence[MarketData]]:
@@ -149,10 +149,12 @@ def _blocks(split: Split) -> dict[str, Sequence[MarketData]]:
     return {"train": split.train_blocks, "validation": split.validation_blocks, "trade": traded}
 
 
-def _split(blocks: Mapping[str, Sequence[MarketData]], sealed: SealedBlock | None) -> Split:
+def _split(
+    blocks: Mapping[str, Sequence[MarketData]], sealed: SealedBlock | None, last_day: str
+) -> Split:
     (train, *further_train), (validation, *further) = blocks["train"], blocks["validation"]
     traded = next(iter(blocks["trade"]), None)
-    return Split(train, validation, sealed, tuple(further_train), tuple(further), traded)
+    return Split(train, validation, sealed, tuple(further_train), tuple(further), traded, last_day)
 
 
 def _key(settings: Mapping[str, Any]) -> tuple[dict[str, Any], FileVersion] | None:

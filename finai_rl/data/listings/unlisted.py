@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from finai_rl.data.market import MarketData
 from finai_rl.data.tables.repairs import UNTRADED
-from finai_rl.type_aliases import BoolArray
+from finai_rl.type_aliases import BoolArray, FloatArray
 
 BEFORE_LISTING = 1.0
 """A close that nobody sees: `MarketData` holds positive prices only."""
@@ -59,3 +61,47 @@ def with_unlisted(
     if volume:
         found[volume] = found[volume].fillna(UNTRADED)
     return found.fillna(dict(neutral or {})).fillna(0.0).reset_index(), listed
+
+
+def with_absent(
+    market: MarketData, tickers: Sequence[str], neutral: Mapping[str, float] | None = None
+) -> MarketData:
+    """Return a panel of these tickers, in their order: those that it lacks are never listed in it.
+
+    Args:
+        market: A panel of some of the tickers and no others.
+        tickers: Names, unique.
+        neutral: What sentiment columns are without news; 0 where it is not said.
+
+    Example:
+        >>> from finai_rl.data import synthetic_market
+        >>> market = with_absent(synthetic_market(n_days=5, n_stocks=2), ["S00", "GONE", "S01"])
+        >>> market.tickers, market.listed[0].tolist()
+        (('S00', 'GONE', 'S01'), [True, False, True])
+    """
+    there = [list(tickers).index(ticker) for ticker in market.tickers]
+
+    def wider(values: FloatArray, empty: float) -> FloatArray:
+        whole = np.full((*values.shape[:-1], len(tickers)), empty, dtype=values.dtype)
+        whole[..., there] = values
+        return whole
+
+    def sentiment(scores: FloatArray) -> FloatArray:
+        empty = [(neutral or {}).get(name, 0.0) for name in market.sentiment_names]
+        columns = zip(scores.swapaxes(0, 1), empty, strict=True)
+        return np.stack([wider(column, value) for column, value in columns], axis=1)
+
+    listed = np.ones(market.close.shape, np.bool_) if market.listed is None else market.listed
+    whole: BoolArray = np.zeros((market.n_days, len(tickers)), dtype=np.bool_)
+    whole[:, there] = listed
+    return replace(
+        market,
+        tickers=tuple(tickers),
+        close=wider(market.close, BEFORE_LISTING),
+        features=wider(market.features, 0.0),
+        sentiment=None if market.sentiment is None else sentiment(market.sentiment),
+        open=None if market.open is None else wider(market.open, BEFORE_LISTING),
+        volume=None if market.volume is None else wider(market.volume, UNTRADED),
+        listed=whole,
+        past=None if market.past is None else with_absent(market.past, tickers, neutral),
+    )

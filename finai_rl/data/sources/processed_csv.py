@@ -40,7 +40,7 @@ from finai_rl.data.tables.price_scale import price_scale_notes, price_scale_prob
 from finai_rl.data.tables.repairs import RULES, Change, Completed, complete
 from finai_rl.data.tables.table import NEEDED, PROCESSED, Table, open_table
 from finai_rl.data.tables.validation import DECIMAL_COMMA, numbers, panel_problems
-from finai_rl.data.versions.prepared_file import manifest_caveats
+from finai_rl.data.versions.prepared_file import manifest_caveats, manifest_recipe
 from finai_rl.data.versions.revisions import CACHE, versioned_file
 from finai_rl.errors import DataError, InputError
 from finai_rl.type_aliases import FloatArray
@@ -123,8 +123,7 @@ def load_processed_csv(
             leaves without news, is logged and becomes a caveat of the data.
         risk: Column of the risk index, the same for all tickers of a date, e.g. ``vix``.
         benchmark: Column of an index level, the same for all tickers of a date.
-        open: Column of the opening price, on the scale of ``close``: refused where the file's
-            ``high`` and ``low`` say otherwise.
+        open: Column of the opening price; refused where it is not on the scale of ``close``.
         volume: Column of the shares traded per period.
         on_missing: What becomes of missing rows and cells: ``error`` refuses them,
             ``drop_ticker`` drops their tickers, ``forward_fill`` fills them from the same
@@ -185,12 +184,13 @@ def load_processed_csv(
     for caveat in (*told, *empty):
         log.info("%s: %s", file, caveat)
     log.info("%s: indicators %s", file, ", ".join(chosen.indicators) or "none")
-    prepared = manifest_caveats(Path(path).expanduser(), version, at_revision=rev is not None)
+    beside = (Path(path).expanduser(), version, rev is not None)
+    prepared, recipe = manifest_caveats(*beside), manifest_recipe(*beside)
     caveats = (*prepared, *told, *empty, *notes)
-    identity = combined_sha256(version.sha256, scores)
     counts = {"bad_cells": sum(change.count for change in emptied)} if emptied else {}
     repaired = {**counts, **completed.counts}
-    source = DataSource(file.stem, identity, path, caveats, version=version, repaired=repaired)
+    identity = combined_sha256(version.sha256, scores)
+    source = DataSource(file.stem, identity, path, caveats, (), version, repaired, recipe)
     data = _panel(rows, chosen, source)
     odd = (*split_notes(_prices(frame, rows), layout), *panel_notes(data, outlier_return, calendar))
     for caveat in (*prepared, *notes, *odd):

@@ -11,6 +11,8 @@ from finai_rl.data.versions.git_repository import GitRepository
 from finai_rl.data.versions.versioning import unlinked
 
 SUFFIX = ".manifest.json"
+RECIPE = ("settings", "inputs", "output", "versions")
+"""What of a manifest says how to make a file like it."""
 LONGEST = 500
 """Characters of a caveat that are told; the manifest has the rest (a list of many tickers)."""
 
@@ -20,7 +22,7 @@ def manifest_path(file: Path) -> Path:
     return file.with_name(file.name + SUFFIX)
 
 
-def manifest_content(file: Path, version: FileVersion, *, at_revision: bool) -> bytes | None:
+def manifest_content(file: Path, version: FileVersion, at_revision: bool) -> bytes | None:
     """Return the manifest that lies beside a file; None where there is none.
 
     Args:
@@ -43,7 +45,7 @@ def manifest_content(file: Path, version: FileVersion, *, at_revision: bool) -> 
     return content if not at_revision or _sha256(content) == version.sha256 else None
 
 
-def manifest_caveats(file: Path, version: FileVersion, *, at_revision: bool) -> tuple[str, ...]:
+def manifest_caveats(file: Path, version: FileVersion, at_revision: bool) -> tuple[str, ...]:
     """Return what `finai_rl.prepare` found while it made a file, one sentence each.
 
     A manifest of other bytes says nothing of these: one sentence says that it was left aside.
@@ -53,7 +55,7 @@ def manifest_caveats(file: Path, version: FileVersion, *, at_revision: bool) -> 
         version: Its version.
         at_revision: As for :func:`manifest_content`.
     """
-    content = manifest_content(file, version, at_revision=at_revision)
+    content = manifest_content(file, version, at_revision)
     if content is None:
         return ()
     name, manifest = manifest_path(file).name, _parsed(content)
@@ -68,6 +70,25 @@ def manifest_caveats(file: Path, version: FileVersion, *, at_revision: bool) -> 
             "prepared is not known.",
         )
     return tuple(_sentence(str(caveat), _raw(manifest), name) for caveat in told)
+
+
+def manifest_recipe(file: Path, version: FileVersion, at_revision: bool) -> str:
+    """Return as JSON what `finai_rl.prepare` made a file by; empty where that is not known.
+
+    Its settings, the hashes of its inputs and the versions of what computed: all that it takes to
+    make the same columns of newer prices.
+
+    Args:
+        file: The file, where the config says it is.
+        version: Its version.
+        at_revision: As for :func:`manifest_content`.
+    """
+    content = manifest_content(file, version, at_revision)
+    if content is None or _sha256(content) != version.sha256:
+        return ""
+    manifest = _parsed(content)
+    recipe = {name: manifest[name] for name in RECIPE if name in manifest}
+    return json.dumps(recipe, ensure_ascii=False) if "settings" in recipe else ""
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

@@ -48,9 +48,9 @@ def settle(
     aside: FloatArray,
     shares: FloatArray,
     executed: FloatArray,
+    settled: FloatArray | None,
     cash: float,
-    cost: float,
-) -> tuple[float, float]:
+) -> float:
     """Turn holdings of stocks that are delisted by tomorrow into cash, after the day's trades.
 
     Args:
@@ -63,23 +63,24 @@ def settle(
         aside: (n_stocks,) what :func:`set_aside` took out of it.
         shares: (n_envs, n_stocks) in place.
         executed: (n_envs, n_stocks) shares traded, in place: a settled holding is sold.
+        settled: (n_envs, n_stocks) receives the shares that are settled; None where every stock
+            always is listed.
         cash: After the day's trades.
-        cost: Of the day's trades.
 
     Returns:
-        Cash with what comes in, and cost with what is lost.
+        Cash with what comes in.
     """
-    if listed is not None:
+    if listed is not None and settled is not None:
         for i in range(held.shape[0]):
             left = held[i] + aside[i]
+            settled[env, i] = 0.0
             if listed[tomorrow, i]:
                 held[i] = left
             elif left != 0.0:
                 worth = left * price[i]
-                lost = loss * max(worth, 0.0)
-                cash += worth - lost
-                cost += lost
+                cash += worth - loss * max(worth, 0.0)
+                settled[env, i] = left
                 executed[env, i] -= left
                 held[i] = 0.0
             shares[env, i] = held[i]
-    return cash, cost
+    return cash

@@ -90,6 +90,7 @@ def step_accounts(
     maintenance_margin: float,
     listed: BoolArray | None,
     delisting_loss: float,
+    settled: FloatArray | None,
     rules: NDArray[np.void],
     market_rows: NDArray[np.float32],
     observations: NDArray[np.float32],
@@ -120,7 +121,8 @@ def step_accounts(
         listed: (n_days, n_stocks) what can be traded on which day, or None for all. A stock that is
             not listed is given no order, and what is held of one that is delisted by the next
             day is sold at its last price, which is its fill price then.
-        delisting_loss: Fraction of such a holding that is lost.
+        delisting_loss: Fraction of such a holding that is lost; it is no cost of trading.
+        settled: (n_envs, n_stocks) receives the shares of such holdings; None beside no listings.
         rules: (1,) of ``RULES``.
         market_rows: (n_days, n_observations) float32 with gaps for what belongs to the account.
         observations: (n_envs, n_observations) receives the states, unless their layout is
@@ -177,9 +179,10 @@ def step_accounts(
         account.trades += _book(env, buys, sells, held, shares, executed)
         if borrow is not None and not later:
             fee = borrow_fee(price, held, borrow[today])
-        cash, cost = settle(
-            env, listed, today + 1, price, delisting_loss, held, aside, shares, executed, cash, cost
-        )
+        cash = settle(
+            env, listed, today + 1, price, delisting_loss, held, aside, shares, executed, settled,
+            cash,
+        )  # fmt: skip
         account.cost += cost
         account.financing += fee
         account.turnover += _turnover(bought, sold, account.value)

@@ -142,6 +142,8 @@ def joined(parts: Sequence[BacktestResult]) -> BacktestResult:
             "fill_price": whole.close[-1:] if not skip else whole.close[:0],
             "costs": np.zeros(1 - skip),
             "financing": np.zeros(1 - skip),
+            "settled": np.zeros((1 - skip, len(whole.tickers))),
+            "losses": np.zeros(1 - skip),
         }
         days = ("dates", "close", "account_value", "cash", "shares")
         arrays: dict[str, Any] = {

@@ -7,19 +7,24 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from omegaconf import DictConfig
 
+from finai_rl.data.listings.splits import find_jumps
 from finai_rl.errors import ConfigError, DataError
+from finai_rl.experiment.deciding.absent import gone_problems, with_gone
+from finai_rl.experiment.deciding.overlap import ALLOWED, Overlap, overlap
+from finai_rl.experiment.learning.model_inputs import ModelInputs
 from finai_rl.experiment.market import load_market
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
 
     from finai_rl.data.market import MarketData
-    from finai_rl.experiment.learning.model_inputs import ModelInputs
+    from finai_rl.experiment.learning.trained_days import TrainedDays
 
-RESCALED = 0.02
-"""Most that the price of the last day of training may differ: data vendors adjust by dividends."""
+JUST, BEFORE = 5, 30
+"""Last days on which a jump of a price is refused, and the days that it is seen against."""
 
 NAMED = 10
 """Stocks that are named where several are not listed."""
@@ -54,6 +59,7 @@ def newest(
     day: str | None,
     account_start: str | None,
     rescaled: bool,
+    known: TrainedDays | None = None,
 ) -> Newest:
     """Load the newest data, and refuse what is not what the agent was trained on.
 
@@ -66,14 +72,14 @@ def newest(
         account_start: First day of the account; None for the first one the agent has not learned
             from.
         rescaled: Whether prices may be on another scale.
+        known: What the days of training were; None for a run that has not recorded it.
 
     Raises:
         DataError: If stocks, features or the scale of prices are others.
         ConfigError: If a day is not there.
     """
-    from finai_rl.experiment.learning.model_inputs import ModelInputs
-
-    whole = load_market(cfg, **changes)
+    whole = load_market(cfg, **unpinned(cfg, changes))
+    whole, gone = with_gone(cfg, inputs, whole)
     market = whole if day is None else whole.slice_days(0, _place("day", day, whole) + 1)
     if inputs is None:
         notes = [
@@ -81,19 +87,66 @@ def newest(
         ]
         first = 0 if account_start is None else _place("account_start", account_start, market)
         return Newest(market, first, (*notes, *_unlisted(market), *market.source.caveats))
-    now = replace(ModelInputs.of(cfg, agent, market), algorithm=inputs.algorithm)
-    where = market.source.path or market.source.name
-    problems = list(now.differences(inputs))
-    if not problems and not rescaled:
-        problems += _scale_problems(inputs, market)
-    if problems:
-        raise DataError(where, problems)
+    found = held_against_training(cfg, inputs, agent, market, known, gone, rescaled=rescaled)
     first = _first(account_start, inputs, market)
+    start = market.day_names[first]
+    missing = list(gone_problems(gone, known, start, named=account_start is not None))
+    if missing:
+        raise DataError(market.source.path or market.source.name, missing)
     return Newest(
         market,
         first,
-        (*_gap(inputs, market, first), *_unlisted(market), *market.source.caveats),
+        (*_gap(inputs, market, first), *found, *_unlisted(market), *market.source.caveats),
     )
+
+
+def unpinned(cfg: DictConfig, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return changes of a source's settings; another file has another version than the run's."""
+    pins = {name: None for name in ("rev", "sha256") if cfg.data.get(name) is not None}
+    return {**(pins if "path" in changes else {}), **changes}
+
+
+def held_against_training(
+    cfg: DictConfig,
+    inputs: ModelInputs,
+    agent: BaseAlgorithm,
+    market: MarketData,
+    known: TrainedDays | None,
+    gone: tuple[str, ...] = (),
+    *,
+    rescaled: bool,
+) -> tuple[str, ...]:
+    """Refuse newer data that means other things than an agent was trained on, or tell how it is.
+
+    Args:
+        cfg: The checked config of the agent's run.
+        inputs: What the agent's observations mean.
+        agent: The agent.
+        market: The newer data.
+        known: What the days of training were; None for a run that has not recorded it.
+        gone: Stocks that it has no row of.
+        rescaled: Whether prices may be on another scale.
+
+    Returns:
+        What a reader has to know, one sentence each.
+
+    Raises:
+        DataError: If stocks, features, prices or features of the days of training are others, or a
+            price has just jumped as after a split.
+    """
+    now = replace(ModelInputs.of(cfg, agent, market), algorithm=inputs.algorithm)
+    problems, notes = list(now.differences(inputs)), list[str]()
+    if not problems:
+        compared = Overlap() if known is None else overlap(known, market, gone)
+        notes += compared.notes
+        problems = [*_scale_problems(inputs, market), *_jumps(inputs, market)]
+        problems = [*problems, *(() if problems else compared.problems)]
+        if rescaled:
+            notes += [f"Allowed by rescaled=true: {problem}." for problem in problems]
+            problems = []
+    if problems:
+        raise DataError(market.source.path or market.source.name, problems)
+    return tuple(notes)
 
 
 def _place(key: str, day: str, market: MarketData) -> int:
@@ -123,15 +176,42 @@ def _scale_problems(inputs: ModelInputs, market: MarketData) -> Iterator[str]:
     """Compare the closes of the last day that the agent has learned from."""
     if not inputs.last_close or inputs.trained_until not in market.day_names:
         return
-    now = market.close[market.day_names.index(inputs.trained_until)]
+    day = market.day_names.index(inputs.trained_until)
+    now, there = market.close[day], True if market.listed is None else market.listed[day]
     ratio = now / np.array(inputs.last_close)
-    for place in np.flatnonzero(np.abs(ratio - 1) > RESCALED):
+    for place in np.flatnonzero((np.abs(ratio - 1) > ALLOWED) & there):
         yield (
             f"{market.tickers[place]}: its close of {inputs.trained_until} is {now[place]:g} here "
             f"and was {inputs.last_close[place]:g} in training, {ratio[place]:.4g} times as much "
             "(a split, or another unit): bring the file to the scale of training, or set "
             "rescaled=true"
         )
+
+
+def _jumps(inputs: ModelInputs, market: MarketData) -> Iterator[str]:
+    """Yield closes of the last days that lie on another scale than those before."""
+    recent = market.slice_days(max(market.n_days - BEFORE, 0), market.n_days)
+    stocks = recent.n_stocks
+    columns = {"close": recent.close, "volume": recent.volume}
+    rows = pd.DataFrame(
+        {
+            "date": np.repeat(recent.dates, stocks),
+            "tic": np.tile(recent.tickers, recent.n_days),
+            **{name: values.ravel() for name, values in columns.items() if values is not None},
+        }
+    )
+    rows = rows if recent.listed is None else rows[recent.listed.ravel()]
+    days = dict(zip(recent.dates.tolist(), recent.day_names, strict=True))
+    last = pd.Timestamp(recent.dates[-JUST:][0])
+    for jump in find_jumps(rows):
+        day = days[np.datetime64(jump.date).astype(recent.dates.dtype).tolist()]
+        if jump.date >= last and day > inputs.trained_until:
+            yield (
+                f"{jump.tic}: its close of {day} is {jump.multiple:.3g} times the one before, as "
+                f"after a split of {jump.factor.numerator} for {jump.factor.denominator}: bring "
+                "all prices to one scale (docs/prepare.md), or set rescaled=true where the price "
+                "did move so"
+            )
 
 
 def _unlisted(market: MarketData) -> Iterator[str]:

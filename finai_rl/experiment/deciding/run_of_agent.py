@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from finai_rl.errors import ConfigError
 from finai_rl.experiment.deciding.newest import Newest, newest
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.finished_run import config_of
 from finai_rl.experiment.learning.model_inputs import INPUTS_FILE, ModelInputs
+from finai_rl.experiment.learning.trained_days import DAYS_FILE, RECIPE_FILE, TrainedDays
+from finai_rl.experiment.recipe import Newer, Recipe
 from finai_rl.tracking.history.finished_run import TEST_TAG, FinishedRun
 
 if TYPE_CHECKING:
@@ -63,6 +66,9 @@ def on_newest(
     account_start: str | None,
     rescaled: bool,
     from_today: bool = False,
+    newer: Newer | None = None,
+    folder: Path | None = None,
+    trusted: Sequence[str] = (),
 ) -> AgentOnData:
     """Load a run's agent and the newest data of its source, and count a look at the sealed block.
 
@@ -74,6 +80,10 @@ def on_newest(
             from.
         rescaled: Whether prices may be on another scale.
         from_today: Whether the account's first day is the last one instead.
+        newer: Raw prices to prepare by the run's recipe; None where ``changes`` names a file that
+            is prepared, or the run's own is read.
+        folder: Where they are prepared to.
+        trusted: Packages of the user that the recipe may name.
 
     Raises:
         InputError: If the run has no agent to load, or the data is not what it was trained on.
@@ -81,15 +91,18 @@ def on_newest(
     run.check()
     cfg = config_of(run)
     agent, normalization = run.policy()
+    settings, said = source_of(run, changes, newer, folder, trusted)
     data = newest(
         cfg,
         inputs_of(run),
         agent,
-        changes={name: value for name, value in changes.items() if value is not None},
+        changes=settings,
         day=day,
         account_start=account_start,
         rescaled=rescaled,
+        known=trained_days_of(run),
     )
+    data = replace(data, notes=(*said, *data.notes))
     if from_today:
         data = replace(data, first=data.market.n_days - 1)
     return AgentOnData(cfg, agent, normalization, count_look(run, data))
@@ -100,6 +113,48 @@ def inputs_of(run: FinishedRun) -> ModelInputs | None:
     with TemporaryDirectory() as folder:
         file = run.download(INPUTS_FILE, Path(folder))
         return None if file is None else ModelInputs.load(file)
+
+
+def trained_days_of(run: FinishedRun) -> TrainedDays | None:
+    """Return what the days of a run's training were; None where it has not recorded it."""
+    with TemporaryDirectory() as folder:
+        file = run.download(DAYS_FILE, Path(folder))
+        return None if file is None else TrainedDays.load(file)
+
+
+def source_of(
+    run: FinishedRun,
+    changes: Mapping[str, Any],
+    newer: Newer | None,
+    folder: Path | None,
+    trusted: Sequence[str],
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the settings of the source that are other than the run's, and what is to be said.
+
+    Where there are newer raw prices, they are prepared by the run's recipe first.
+
+    Raises:
+        ConfigError: If the run has no recipe, or two files are named.
+    """
+    settings = {name: value for name, value in changes.items() if value is not None}
+    if newer is None or folder is None:
+        return settings, ()
+    if "path" in settings:
+        raise ConfigError(["prepare.raw, data.path: name one of the two"])
+    with TemporaryDirectory() as place:
+        file = run.download(RECIPE_FILE, Path(place))
+        recipe = None if file is None else Recipe.load(file)
+    if recipe is None:
+        raise ConfigError(
+            [
+                f"prepare.raw: run {run.run_id} has no recipe on record: its data is not a file of "
+                "finai_rl.prepare, or was trained on by an earlier version. Name a file with the "
+                "features of training by data.path"
+            ]
+        )
+    prepared = recipe.prepare(newer, folder, trusted)
+    said = f"{newer.raw} was prepared by the recipe of the run's file ({prepared.name})."
+    return {**settings, "path": str(prepared)}, (said, *recipe.version_notes())
 
 
 def about(run: FinishedRun, data: Newest) -> dict[str, Any]:

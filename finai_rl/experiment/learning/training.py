@@ -203,8 +203,19 @@ def save(
     folder: Path,
     model_dir: Path | None,
     tracker: Tracker,
+    beside: Sequence[Path] = (),
 ) -> None:
-    """Save model, normalization statistics and what the inputs mean; log an MLflow model."""
+    """Save model, normalization statistics and what the inputs mean; log an MLflow model.
+
+    Args:
+        agent: The trained agent.
+        env: Its training environment.
+        inputs: What its observations mean.
+        folder: The run folder.
+        model_dir: A second place for the model; None for none.
+        tracker: Of the run, open.
+        beside: Further files in the run folder that go along with the model.
+    """
     from stable_baselines3.common.vec_env import VecNormalize
 
     from finai_rl.agents.callbacks import model_suffix
@@ -221,7 +232,8 @@ def save(
         observations = np.asarray(env.reset())
     hashes = {file.name: sha256_of(file) for file in (model, statistics) if file.is_file()}
     replace(inputs, run_id=tracker.run_id, sha256=hashes).save(folder / INPUTS_FILE)
-    tracker.log_artifact(folder / INPUTS_FILE)
+    for file in (folder / INPUTS_FILE, *beside):
+        tracker.log_artifact(file)
     files = [file for file in (model, statistics, folder / INPUTS_FILE) if file.is_file()]
     if model_dir is not None:
         # Statistics of an earlier model beside this one would be taken for its own, and a model
@@ -231,7 +243,11 @@ def save(
         for file in files:
             shutil.copy2(file, model_dir)
     logged = tracker.log_policy(
-        agent, model, observations[:2], statistics if statistics in files else None
+        agent,
+        model,
+        observations[:2],
+        statistics if statistics in files else None,
+        beside=[folder / INPUTS_FILE, *beside],
     )
     if logged is not None and logged.registered_name:
         log.info("Registered %s version %s", logged.registered_name, logged.version)

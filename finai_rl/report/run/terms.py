@@ -82,6 +82,11 @@ METRICS: dict[str, tuple[str, Unit, str]] = {
         "Costs of trading over the account, in basis points (1 bps = 0.01 %).",
     ),
     "financing_drag": ("Borrow fees a year", "bps", "Fees of short positions over the account."),
+    "delisting_drag": (
+        "Delisting losses a year",
+        "bps",
+        "What was lost on stocks when they were delisted, over the account.",
+    ),
     "average_exposure": (
         "Money in stocks",
         "percent",

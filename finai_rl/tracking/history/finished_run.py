@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 TEST_TAG = "test.opened"
 """How often the sealed test block was opened for a run or a registered version."""
+NEWER_TAG = "newer.opened"
+"""How often days newer than a run's data were looked at for it or for a registered version."""
 
 
 class FinishedRun:
@@ -217,23 +219,39 @@ class FinishedRun:
 
     def tests_opened(self) -> int:
         """Return how often the sealed block was opened for any run of the experiment."""
+        return self.looks(TEST_TAG)
+
+    def looks(self, tag: str) -> int:
+        """Return how often days were looked at for any run of the experiment.
+
+        Args:
+            tag: Which days: `TEST_TAG` or `NEWER_TAG`.
+        """
         runs = self.client.search_runs(
             [str(self._run.info.experiment_id)],
-            f"tags.`{TEST_TAG}` != ''",
+            f"tags.`{tag}` != ''",
             run_view_type=ViewType.ALL,
             max_results=1000,
         )
-        return sum(int(run.data.tags[TEST_TAG]) for run in runs)
+        return sum(int(run.data.tags[tag]) for run in runs)
 
     def open_test(self) -> int:
         """Count that the sealed test block is opened for this run, and return for which time.
 
         The count is a tag of the run and of every version that is registered of its model.
         """
-        times = int(self.tags.get(TEST_TAG, 0)) + 1
-        self.client.set_tag(self.run_id, TEST_TAG, str(times))
+        return self.count_look(TEST_TAG)
+
+    def count_look(self, tag: str) -> int:
+        """Count a look at days for this run, as `open_test` does, and return which one it is.
+
+        Args:
+            tag: Which days: `TEST_TAG` or `NEWER_TAG`.
+        """
+        times = int(self.tags.get(tag, 0)) + 1
+        self.client.set_tag(self.run_id, tag, str(times))
         for version in self.client.search_model_versions(f"run_id='{self.run_id}'"):
-            self.client.set_model_version_tag(version.name, version.version, TEST_TAG, str(times))
+            self.client.set_model_version_tag(version.name, version.version, tag, str(times))
         return times
 
     def record(

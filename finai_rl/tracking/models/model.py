@@ -39,6 +39,7 @@ class PolicyFiles:
     Attributes:
         model: What ``agent.save`` wrote.
         vec_normalize: What ``VecNormalize.save`` wrote, where training normalized.
+        beside: Further files that say what the policy is; loading it does not read them.
 
     Raises:
         FileNotFoundError: If one of them is not there.
@@ -53,9 +54,10 @@ class PolicyFiles:
 
     model: Path | str
     vec_normalize: Path | str | None = None
+    beside: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
-        for file in (self.model, self.vec_normalize):
+        for file in (self.model, self.vec_normalize, *self.beside):
             if file is not None and not Path(file).is_file():
                 raise FileNotFoundError(f"{file} is not there: save it before logging the policy")
 
@@ -66,6 +68,7 @@ class PolicyFiles:
         if self.vec_normalize is not None:
             copies["vec_normalize"] = folder / "vec_normalize.pkl"
             shutil.copyfile(self.vec_normalize, copies["vec_normalize"])
+        copies |= {file.stem: Path(shutil.copy(file, folder)) for file in self.beside}
         return {name: str(copy) for name, copy in copies.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,21 @@ REPORT = f"{FILE}::test_what_evaluate_is_asked_for_changes_its_report"
 GRADIENTS = "tests/experiment/backtests/test_behaviour.py::test_what_its_actions_are_made_of"
 BOARD = f"{FILE}::test_numbers_of_a_leaderboard_follow_their_settings"
 DECIDED, NEWEST = "tests/e2e/test_decide.py", "tests/experiment/deciding/test_newest.py"
+RAW_PRICES = f"{DECIDED}::test_raw_prices_cut_at_a_day_give_the_orders_of_the_backtest"
+VIX = {"vix": "vix.csv"}
+SERVED: dict[str, Effect] = {
+    "prepare.raw": shown_in(RAW_PRICES),
+    **{
+        f"prepare.{name}": Effect(
+            value=value,
+            beside={"prepare.raw": "new.csv"},
+            off={"prepare.raw": None},
+            elsewhere=RAW_PRICES,
+        )
+        for name, value in (("scores", "news.csv"), ("market_series", VIX))
+    },
+}
+NEWER = "tests/e2e/test_newer_days.py::test_newer_days_are_a_block_of_their_own_and_a_look"
 PAPER = "tests/e2e/test_paper.py::test_one_command_a_day"
 PROMOTED = "tests/e2e/test_promote.py"
 GATES = "tests/experiment/promotion/test_gates.py"
@@ -55,8 +71,21 @@ TRUSTED = "tests/config/test_check.py::test_a_package_of_the_user_can_be_trusted
 JOINED = "tests/config/effects/test_data.py::test_a_setting_changes_the_market_or_is_refused"
 GATES_OFF = {"gates": False}
 
+
+def of_newer(value: Any, test: str, beside: Mapping[str, Any] | None = None) -> Effect:
+    newer, off = {"block": "newer", **(beside or {})}, {"block": "validation"}
+    return Effect(value=value, beside=newer, off=off, elsewhere=test)
+
+
 COMMANDS: dict[str, dict[str, Effect]] = {
     "evaluate": {
+        "data.path": of_newer("newer.csv", NEWER),
+        "prepare.raw": of_newer("newer.csv", RAW_PRICES),
+        "prepare.scores": of_newer("news.csv", RAW_PRICES, {"prepare.raw": "newer.csv"}),
+        "prepare.market_series": of_newer(
+            {"vix": "vix.csv"}, RAW_PRICES, {"prepare.raw": "newer.csv"}
+        ),
+        "trusted_packages": shown_in(TRUSTED),
         "run_id": shown_in(f"{EVALUATED}::test_wrong_requests_get_one_message"),
         "model": shown_in(f"{EVALUATED}::test_wrong_requests_get_one_message"),
         "block": shown_in(
@@ -90,6 +119,7 @@ COMMANDS: dict[str, dict[str, Effect]] = {
         "run_id": shown_in(f"{DECIDED}::test_each_day_is_decided_as_in_the_backtest"),
         "model": shown_in(f"{DECIDED}::test_each_day_is_decided_as_in_the_backtest"),
         "data.path": shown_in(f"{DECIDED}::test_a_newer_file_and_what_is_held"),
+        **SERVED,
         "day": shown_in(f"{NEWEST}::test_a_day_and_a_start_can_be_named"),
         "account_start": shown_in(f"{NEWEST}::test_a_day_and_a_start_can_be_named"),
         "positions": shown_in(f"{DECIDED}::test_a_newer_file_and_what_is_held"),
@@ -110,6 +140,7 @@ COMMANDS: dict[str, dict[str, Effect]] = {
         "run_id": shown_in(PAPER),
         "model": shown_in(f"{DECIDED}::test_each_day_is_decided_as_in_the_backtest"),
         "data.path": shown_in(PAPER),
+        **SERVED,
         "account_start": shown_in(f"{NEWEST}::test_a_day_and_a_start_can_be_named"),
         "rescaled": shown_in(f"{NEWEST}::test_another_scale_can_be_allowed_and_dividends_are"),
         "tracking.uri": shown_in(f"{DECIDED}::test_each_day_is_decided_as_in_the_backtest"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from finai_rl.data.market import MarketData
 from finai_rl.errors import ConfigError, DataError
-from finai_rl.experiment.deciding.newest import Newest, newest
+from finai_rl.experiment.deciding.newest import Newest, newest, unpinned
 from finai_rl.experiment.deciding.orders import read_positions
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.learning.agent import new_agent
 from finai_rl.experiment.learning.model_inputs import ModelInputs
+from finai_rl.experiment.learning.trained_days import TrainedDays
 from finai_rl.experiment.market import load_market
 from tests.agents.test_registry import tiny
 
@@ -28,6 +31,10 @@ INPUTS = ModelInputs.of(CFG, AGENT, MARKET.slice_days(0, 40))
 def found(inputs: ModelInputs | None = INPUTS, **settings: Any) -> Newest:
     wanted = {"changes": {}, "day": None, "account_start": None, "rescaled": False} | settings
     return newest(CFG, inputs, AGENT, **wanted)
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, market: MarketData) -> None:
+    monkeypatch.setattr("finai_rl.experiment.deciding.newest.load_market", lambda *_, **__: market)
 
 
 def test_the_account_starts_after_the_days_of_training() -> None:
@@ -92,6 +99,45 @@ def test_a_day_that_is_not_there_is_refused(settings: dict[str, Any], said: str)
         found(**settings)
 
 
+def test_days_of_training_that_are_others_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = TrainedDays.of([MARKET.slice_days(0, 40)])
+    assert "equal to the last bit" in " ".join(found(known=known).notes)
+    close = MARKET.close.copy()
+    close[10, 1] *= 1.3
+    shown(monkeypatch, replace(MARKET, close=close))
+    with pytest.raises(DataError, match=rf"first on {MARKET.day_names[10]} \(S01: "):
+        found(known=known)
+    assert "Allowed by rescaled=true: close" in " ".join(found(known=known, rescaled=True).notes)
+
+
+@pytest.mark.parametrize(("day", "refused"), [(59, True), (57, True), (50, False), (30, False)])
+def test_a_price_that_has_just_jumped_as_after_a_split_is_refused(
+    day: int, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = MARKET.close.copy()
+    close[day:, 2] /= 4
+    volume = np.ones(close.shape) * 1000.0
+    volume[day:, 2] *= 4
+    shown(monkeypatch, replace(MARKET, close=close, open=close, volume=volume))
+    settings = {"day": None, "account_start": MARKET.day_names[59]}
+    if day < 40:
+        settings["rescaled"] = True
+    if not refused:
+        assert found(**settings).market.n_days == 60
+        return
+    told = f"S02: its close of {MARKET.day_names[day]} is .* as after a split of 4 for 1"
+    with pytest.raises(DataError, match=told):
+        found(**settings)
+    assert re.search(told, " ".join(found(**settings, rescaled=True).notes))
+
+
+def test_another_file_is_not_held_to_the_version_of_the_runs() -> None:
+    cfg = tiny("agent=a2c", "data=processed_csv", "data.sha256=0123456789ab")
+    assert unpinned(cfg, {"path": "new.csv"}) == {"path": "new.csv", "sha256": None}
+    assert unpinned(cfg, {"path": "new.csv", "sha256": "ab"})["sha256"] == "ab"
+    assert unpinned(cfg, {}) == {}
+
+
 def test_a_run_that_has_recorded_nothing_is_told_of() -> None:
     assert "has not recorded" in found(None).notes[0]
 
@@ -118,6 +164,6 @@ def test_what_has_no_row_on_the_day_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     listed = np.ones((60, 3), dtype=np.bool_)
     listed[55:, 1] = False
     market = replace(MARKET, listed=listed)
-    monkeypatch.setattr("finai_rl.experiment.deciding.newest.load_market", lambda *_, **__: market)
+    shown(monkeypatch, market)
     assert f"No row of {MARKET.day_names[59]}: {MARKET.tickers[1]}." in " ".join(found().notes)
     assert "No row of" not in " ".join(found(day=MARKET.day_names[54]).notes)

@@ -1,0 +1,23 @@
+"""Which days are newer than those of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from finai_rl.errors import InputError
+from finai_rl.experiment.newer_block import LAST_DAY_TAG, last_day_of
+
+BLOCKS = {
+    "split.train": "2020-01-02 to 2020-03-31; 2020-06-01 to 2020-08-31",
+    "split.validation": "2020-04-01 to 2020-05-29",
+    "split.test": "2020-09-01 to 2020-12-31 (sealed)",
+}
+
+
+def test_the_last_day_is_that_of_the_data_or_of_all_blocks() -> None:
+    assert last_day_of(BLOCKS) == "2020-12-31"
+    assert last_day_of({**BLOCKS, LAST_DAY_TAG: "2021-02-26"}) == "2021-02-26"
+    untested = {name: span for name, span in BLOCKS.items() if name != "split.test"}
+    assert last_day_of(untested) == "2020-08-31"
+    with pytest.raises(InputError, match="recorded no days"):
+        last_day_of({"seed": "0"})
