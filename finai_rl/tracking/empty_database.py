@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
+from finai_rl.data.cache.user_folder import user_cache
 from finai_rl.tracking.environment import SQLITE, quiet
 
 log = logging.getLogger(__name__)
@@ -26,15 +27,6 @@ log = logging.getLogger(__name__)
 MIGRATIONS = ("alembic", "mlflow.store.db.utils")
 
 _DECIDES = ("mlflow", "alembic", "sqlalchemy")
-
-
-def kept_in() -> Path:
-    """Return the folder of the user that the empty databases are kept in, there or not."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    try:
-        return Path(base or Path.home() / ".cache") / "finai_rl"
-    except RuntimeError:  # There is no home.
-        return Path(tempfile.gettempdir()) / f"finai_rl-{os.getuid()}"
 
 
 def lay_tables(database: Path) -> None:
@@ -63,7 +55,7 @@ def _template() -> Path:
     """Return an empty database of the installed versions, made where there is no whole one."""
     told = " ".join(f"{name}={version(name)}" for name in _DECIDES) + sqlite3.sqlite_version
     digest = hashlib.sha256(told.encode()).hexdigest()[:16]
-    file = kept_in() / f"mlflow-{version('mlflow')}-{digest}.db"
+    file = user_cache() / f"mlflow-{version('mlflow')}-{digest}.db"
     if not _is_whole(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         with _made(file.parent) as part:

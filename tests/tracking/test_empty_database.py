@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from finai_rl.tracking import empty_database
-from finai_rl.tracking.empty_database import kept_in, lay_tables
+from finai_rl.tracking.empty_database import lay_tables
 from finai_rl.tracking.store import MLflowStore
 
 
@@ -133,9 +133,3 @@ def test_mlflow_makes_them_where_none_can_be_kept(
     assert list(database.parent.iterdir()) == []
     MLflowStore(f"sqlite:///{database}", "stocks").connect()
     assert content(database)[1]["alembic_version"]
-
-
-def test_the_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert kept_in() == tmp_path / ".cache" / "finai_rl"
