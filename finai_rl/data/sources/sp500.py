@@ -80,7 +80,7 @@ def load_sp500(
     close = prices.to_numpy(dtype=np.float64)
     scores = simulated_sentiment(close, noise=settings.noise, seed=settings.seed)
     scores = lagged(scores, settings.lag, [0.0])
-    kept = _days_offered(prices.index, start, end)
+    kept = _days_offered(pd.DatetimeIndex(prices.index), start, end)
     simulated = ("sentiment_simulated",) if settings.source else ()
     if simulated:
         log.info(NO_NEWS)
