@@ -146,7 +146,6 @@ def _walk_the_lane() -> None:
     """Go the way of a run once, after which all that it imports, compiles and opens is here."""
     import hydra
     from hydra.core.global_hydra import GlobalHydra
-    from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
 
     from finai_rl.config.check import check
     from finai_rl.config.command import CONFIG_DIR
@@ -154,8 +153,6 @@ def _walk_the_lane() -> None:
     from finai_rl.experiment.environments import Environments
     from finai_rl.experiment.learning.agent import new_agent
 
-    # Reads what every installed package consists of, a second, before the first model is logged.
-    warn_dependency_requirement_mismatches(["mlflow"])
     market = generated_market(n_days=12)
     small = ("agent=a2c", "env.n_envs=2", "tracking=none")
     for env in ("env=stock_trading", "env=portfolio", "env.finrl_compat=true"):

@@ -28,6 +28,7 @@ from finai_rl.config import schemas
 from finai_rl.config.build import plain
 from finai_rl.config.check import check
 from finai_rl.config.command_line import refuse_unwritable_keys
+from finai_rl.config.compose_once import compose_once
 from finai_rl.config.idle import refuse_idle
 from finai_rl.config.runs.folders import folder_of_its_config, folder_to_go_on_in
 from finai_rl.config.safety.hydra_files import errors_without_secrets, leave_secrets_out
@@ -43,6 +44,7 @@ CONFIG_DIR = (
 
 # When this is imported, which the processes of a launcher do before they compose a job's config.
 look_before_composing()
+compose_once()
 leave_secrets_out()
 
 OmegaConf.register_new_resolver("mul", lambda x, y: _number(x) * _number(y), replace=True)

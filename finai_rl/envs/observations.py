@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from finai_rl.data.market import LOOK_BACK, MarketData
 from finai_rl.envs.kernels.observing import RELATIVE, SHARES, WEIGHTS
@@ -233,6 +232,8 @@ def _over(values: FloatArray, unit: FloatArray) -> FloatArray:
 def _ranks(values: FloatArray, listed: BoolArray | None = None) -> FloatArray:
     if listed is not None and not listed.all():
         return _ranks_of_listed(values, listed)
+    from scipy.stats import rankdata
+
     n = values.shape[1]
     # Equal values must not be ranked by what rounding left of them.
     ranks = rankdata(np.round(values, 9), axis=1)
@@ -241,6 +242,8 @@ def _ranks(values: FloatArray, listed: BoolArray | None = None) -> FloatArray:
 
 
 def _ranks_of_listed(values: FloatArray, listed: BoolArray) -> FloatArray:
+    from scipy.stats import rankdata
+
     rounded = np.where(listed, np.round(values, 9), np.nan)
     ranks = rankdata(rounded, axis=1, nan_policy="omit")
     others = listed.sum(axis=1, keepdims=True) - 1

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from finai_rl.data.split import Split
 
 
+SAMPLE = "finai_rl.data.load_sp500"
+"""The source of the offline sample, as a config names it."""
+
 GENERATED = "finai_rl.data.synthetic_market"
 """The source of generated markets, as a config names it."""
 
@@ -53,7 +56,8 @@ def load_split(cfg: DictConfig, *, cached: bool = True) -> Split:
     """Load the market and cut it; the whole market, test block included, is let go at once.
 
     With ``data.cache`` and a source that is a file, the blocks are parsed once and opened from
-    ``output_root/cache/data`` from then on (`finai_rl.data.cache.split_cache.SplitCache`).
+    ``output_root/cache/data`` from then on (`finai_rl.data.cache.split_cache.SplitCache`). So are
+    those of the offline sample, from the user's cache (`finai_rl.data.sources.sample_cache`).
 
     Args:
         cfg: A checked config with ``data``, ``split`` and ``output_root``.
@@ -65,12 +69,17 @@ def load_split(cfg: DictConfig, *, cached: bool = True) -> Split:
         split: Split = build(cfg.split, "split", market)
         return replace(split, last_day=market.day_names[-1])
 
+    settings = {"data": source_settings(cfg), "split": plain(cfg.split)}
+    if cached and cfg.data.get("_target_") == SAMPLE:
+        from finai_rl.data.sources.sample_cache import sample_split
+
+        return sample_split(settings, load)
     if not (cached and cfg.data.get(CACHE) and cfg.data.get("path")):
         return load()
     from finai_rl.data.cache.split_cache import CACHE_FOLDER, SplitCache
 
     folder = Path(cfg.output_root).absolute() / CACHE_FOLDER
-    return SplitCache(folder).get({"data": source_settings(cfg), "split": plain(cfg.split)}, load)
+    return SplitCache(folder).get(settings, load)
 
 
 def source_settings(cfg: DictConfig) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import Formatter, MaxNLocator
 
+from finai_rl.report.formats import UNITS, currency
 from finai_rl.type_aliases import DateArray, FloatArray
 
 # Inches, except where a name says points.
@@ -23,7 +24,6 @@ _WIDTH, _LEFT, _RIGHT, _TOP, _BOTTOM = 10.0, 0.75, 2.35, 0.75, 0.6
 PANEL, LOW_PANEL = 4.1, 1.6
 _FOOTNOTE_LINE, _FOOTNOTE_POINTS, _FOOTNOTE_COLUMNS = 0.15, 7.5, 165
 _LABEL_POINTS = 8.5
-_UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 _INK, _QUIET = "#222222", "#666666"
 # Okabe and Ito (2008): told apart with any colour vision. The agent is the blue one.
 AGENT_COLOUR = "#0072B2"
@@ -202,12 +202,6 @@ def percent_tick(fraction: float, _: float = 0.0) -> str:
     return f"{100 * fraction + 0.0:.4g}%"
 
 
-def currency(amount: float) -> str:
-    """Write an amount with three or four digits and a unit: ``"1.04M"``, ``"950.2k"``."""
-    size, unit = next(((s, u) for s, u in _UNITS if abs(amount) >= s), (1.0, ""))
-    return f"{amount / size:.{1 if unit == 'k' else 2}f}{unit}"
-
-
 class CurrencyFormatter(Formatter):
     """Writes all ticks of an axis in one unit (k, M, B) with just enough decimals.
 
@@ -224,7 +218,7 @@ class CurrencyFormatter(Formatter):
         """Return the labels of all ticks."""
         ticks = np.asarray(values, dtype=np.float64)
         largest = float(np.abs(ticks).max(initial=0.0))
-        size, unit = next(((s, u) for s, u in _UNITS if largest >= s), (1.0, ""))
+        size, unit = next(((s, u) for s, u in UNITS if largest >= s), (1.0, ""))
         step = float(np.diff(ticks).min()) / size if len(ticks) > 1 else 1.0
         fewest = 1 if size >= 1e6 else 0
         # The fewest decimals that write the step exactly, so that no two ticks read the same.

@@ -7,12 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from finai_rl.report.canvas import currency
 from finai_rl.statistics.bootstrap import Interval
 
 Unit = Literal["percent", "ratio", "money", "bps", "days", "count"]
 
 UNDEFINED = "undefined"
+UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
+"""Sizes of amounts of money, and what stands for each."""
 
 
 def number(value: float, unit: Unit) -> str:
@@ -35,6 +36,12 @@ def number(value: float, unit: Unit) -> str:
     text = f"{round(value, 1) + 0.0:,.1f}" if abs(value) < 10 else f"{value:,.0f}"
     text = f"{value:,.0f}" if float(value).is_integer() else text
     return {"bps": f"{text} bps", "days": f"{text} days", "count": text}[unit]
+
+
+def currency(amount: float) -> str:
+    """Write an amount with three or four digits and a unit: ``"1.04M"``, ``"950.2k"``."""
+    size, unit = next(((s, u) for s, u in UNITS if abs(amount) >= s), (1.0, ""))
+    return f"{amount / size:.{1 if unit == 'k' else 2}f}{unit}"
 
 
 def share(fraction: float) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.stats import rankdata
 
 from finai_rl.statistics.bootstrap import Interval, bootstrap_interval, optimal_block_length
 from finai_rl.statistics.returns import excess_returns
@@ -157,6 +156,8 @@ def rank_correlation_interval(
 
 def _centred_ranks(panel: FloatArray) -> FloatArray:
     """Return the ranks of each column over its rows, less their mean; ties share one."""
+    from scipy.stats import rankdata
+
     ranks: FloatArray = rankdata(panel, axis=0)
     centred: FloatArray = ranks - ranks.mean(axis=0)
     return centred

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import trim_mean
 
 from finai_rl.statistics.benchmark import ATTAINABLE, EQUAL_WEIGHT, shortfall_of
 from finai_rl.statistics.bootstrap import Interval
@@ -325,6 +324,8 @@ class _Board:
 
 
 def _resampled_means(scores: FloatArray, rng: np.random.Generator) -> FloatArray:
+    from scipy.stats import trim_mean
+
     n_seeds, n_folds = scores.shape
     drawn = rng.integers(n_seeds, size=(RESAMPLES, n_seeds, n_folds))
     resamples = scores[drawn, np.arange(n_folds)].reshape(RESAMPLES, -1)

@@ -7,10 +7,9 @@ All functions raise ValueError on scores that are empty or not finite.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from scipy.stats import trim_mean
 
 from finai_rl.type_aliases import FloatArray
 
@@ -24,7 +23,7 @@ def interquartile_mean(scores: FloatArray) -> float:
 
     ``floor(k / 4)`` of k scores are cut from each end, so fewer than four give their mean.
     """
-    return float(trim_mean(_checked(scores).ravel(), 0.25))
+    return float(_trimmed(_checked(scores).ravel(), axis=0))
 
 
 def aggregate(values: FloatArray, how: Aggregate = "mean") -> float:
@@ -104,9 +103,16 @@ def _resample(folds: FloatArray, n_resamples: int, rng: np.random.Generator) -> 
     return folds[drawn, np.arange(n_folds)].reshape(n_resamples, -1)
 
 
+def _trimmed(samples: FloatArray, axis: int) -> Any:
+    # Imported when it is asked for: importing it takes as long as a short training.
+    from scipy.stats import trim_mean
+
+    return trim_mean(samples, 0.25, axis=axis)
+
+
 def _along_rows(samples: FloatArray, how: Aggregate) -> FloatArray:
     if how == "iqm":
-        return np.asarray(trim_mean(samples, 0.25, axis=1))
+        return np.asarray(_trimmed(samples, axis=1))
     if how == "mean":
         return np.asarray(samples.mean(axis=1))
     raise ValueError(f"the aggregate of seeds is 'mean' or 'iqm', got {how!r}")

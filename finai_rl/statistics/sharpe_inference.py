@@ -15,7 +15,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from finai_rl.statistics.returns import kurtosis, sharpe_ratio, skewness
 from finai_rl.type_aliases import FloatArray
@@ -90,6 +89,8 @@ def probabilistic_sharpe_ratio(estimate: SharpeEstimate, benchmark: float = 0.0)
     Returns:
         In [0, 1]; NaN where the estimate or its error is not defined.
     """
+    from scipy.special import ndtr
+
     return float(ndtr((estimate.sharpe - benchmark) / estimate.standard_error))
 
 
@@ -109,6 +110,8 @@ def expected_maximum_normal(n: float) -> float:
         raise ValueError(f"the maximum of {n} trials is not defined: there must be at least 1")
     if n == 1:
         return 0.0
+    from scipy.special import ndtri
+
     gamma = float(np.euler_gamma)
     maximum = (1 - gamma) * ndtri(1 - 1 / n) + gamma * ndtri(1 - 1 / (n * math.e))
     return max(float(maximum), 0.0)
@@ -167,6 +170,8 @@ def min_track_record_length(
     """
     if not 0.5 < confidence < 1:
         raise ValueError(f"confidence must be between 0.5 and 1, got {confidence}")
+    from scipy.special import ndtri
+
     variance, edge = _error_variance(estimate), estimate.sharpe - benchmark
     if not (variance > 0 and edge > 0):
         return float("nan")

@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from finai_rl.tracking.access import access_advice
+from finai_rl.tracking.empty_database import MIGRATIONS, lay_tables
 from finai_rl.tracking.environment import SQLITE, absolute, quiet, short_patience
 from finai_rl.tracking.history.trainings import PARENT_TAG
 from finai_rl.tracking.outage import brief, is_outage
@@ -26,8 +27,6 @@ from finai_rl.tracking.tracker import StoreUnreachable, TrackingError
 
 _LOCK_SECONDS = 180
 _DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
-# A new database is announced in fifty lines.
-_MIGRATIONS = ("alembic", "mlflow.store.db.utils")
 
 
 class MLflowStore:
@@ -74,7 +73,9 @@ class MLflowStore:
         try:
             # The worst case is a server that never answers: two attempts of five seconds.
             patience = short_patience(retries=1, timeout=5)
-            with patience, self._alone(), signals_wait(), quiet(*_MIGRATIONS):
+            with patience, self._alone(), signals_wait(), quiet(*MIGRATIONS):
+                if self.database is not None:
+                    lay_tables(self.database)
                 self._knock()
                 self._client = MlflowClient(self.uri)
                 self.experiment_id = self._find_or_create_experiment()

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finai_rl.report.canvas import CurrencyFormatter, _spread, currency
+from finai_rl.report.canvas import CurrencyFormatter, _spread
+from finai_rl.report.formats import currency
 
 
 @pytest.mark.parametrize(

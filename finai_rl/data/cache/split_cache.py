@@ -100,6 +100,15 @@ class SplitCache:
             log.info("%s: parsed; kept in %s for later runs", file, entry)
         return split
 
+    def under(self, key: Mapping[str, Any], load: Callable[[], Split]) -> Split:
+        """Return the split that is kept under a key, or the one that `load` returns.
+
+        Args:
+            key: All that the split depends on, as JSON can say it.
+            load: Makes it; whatever it raises is raised.
+        """
+        return self._cache.get(key, load)
+
 
 def _save(folder: Path, split: Split) -> None:
     names = {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,8 @@ WARM_UP_DAYS = 253
 LONGEST_LAG = WARM_UP_DAYS - 60
 """Of the sentiment in days, so that its 60 returns are there on the first day offered."""
 
+_SHIPPED = ("sp500_dataset", "sp500_index")
+
 NO_SENTIMENT = SimulatedSentiment(source=None)
 
 
@@ -69,16 +73,14 @@ def load_sp500(
         DataError: If a ticker is not in the sample or no day is left.
         ValueError: If an indicator needs more than closing prices, or an option is unknown.
     """
-    from skfolio.datasets import load_sp500_dataset, load_sp500_index
-
-    prices, index = load_sp500_dataset(), load_sp500_index()
+    prices, index = shipped_prices()
     settings = settings_of(SimulatedSentiment, sentiment) or NO_SENTIMENT
     _check(prices, tickers, indicators, risk, settings)
     prices = prices[list(tickers)] if tickers else prices
     close = prices.to_numpy(dtype=np.float64)
     scores = simulated_sentiment(close, noise=settings.noise, seed=settings.seed)
     scores = lagged(scores, settings.lag, [0.0])
-    kept = _days_offered(prices.index, start, end)
+    kept = _days_offered(pd.DatetimeIndex(prices.index), start, end)
     simulated = ("sentiment_simulated",) if settings.source else ()
     if simulated:
         log.info(NO_NEWS)
@@ -101,6 +103,31 @@ def load_sp500(
             simulated=simulated,
         ),
     )
+
+
+def shipped_files() -> list[Path]:
+    """Return skfolio's files of the stocks and the index, found without importing it.
+
+    Importing it takes longer than all else that is done with them. Empty where they are elsewhere.
+    """
+    found = find_spec("skfolio")
+    for folder in (found and found.submodule_search_locations) or ():
+        files = [Path(folder, "datasets", "data", f"{name}.csv.gz") for name in _SHIPPED]
+        if all(file.is_file() for file in files):
+            return files
+    return []
+
+
+def shipped_prices() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return (n_days, 20) closes of the stocks and the (n_days, 1) index, as skfolio loads them."""
+    if files := shipped_files():
+        stocks, index = (pd.read_csv(file, index_col=0) for file in files)
+        for table in (stocks, index):
+            table.index = pd.to_datetime(table.index, format="%Y-%m-%d")
+        return stocks, index
+    from skfolio.datasets import load_sp500_dataset, load_sp500_index
+
+    return load_sp500_dataset(), load_sp500_index()
 
 
 def _check(

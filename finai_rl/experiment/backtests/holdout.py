@@ -29,7 +29,6 @@ from finai_rl.experiment.backtests.baselines import (
 from finai_rl.experiment.environments import Environments, Opening
 from finai_rl.experiment.market import planted_settings
 from finai_rl.report.run.contents import DataFacts, EvaluationReport
-from finai_rl.report.run.files import save_report
 from finai_rl.statistics.benchmark import (
     ATTAINABLE,
     EQUAL_WEIGHT,
@@ -204,6 +203,9 @@ class Holdout:
         Raises:
             ConfigError: If the episode ends early for any other reason.
         """
+        # It draws: matplotlib is imported after the training.
+        from finai_rl.report.run.files import save_report
+
         data = self._data
         result = self.run(agent, trained, name)
         n_days = len(result.dates)

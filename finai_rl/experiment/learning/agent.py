@@ -41,6 +41,9 @@ def new_agent(cfg: DictConfig, env: VecEnv) -> BaseAlgorithm:
     Raises:
         ConfigError: If a setting is unknown or refused, or agent and network do not go together.
     """
+    from finai_rl.agents.torch_compiler import compiler_on_use
+
+    compiler_on_use()
     network = plain(cfg.network) if cfg.get("network") is not None else None
     settings = {name: value for name, value in plain(cfg.agent).items() if name != SETTING}
     node = with_network(settings, network, env, int(cfg.env.get("window", 1)))

@@ -18,14 +18,13 @@ from finai_rl.report.canvas import (
     PANEL,
     CurrencyFormatter,
     canvas,
-    currency,
     date_canvas,
     label_line_ends,
     legend,
     percent_tick,
     shortened,
 )
-from finai_rl.report.formats import number
+from finai_rl.report.formats import currency, number
 from finai_rl.report.run.contents import EvaluationReport
 from finai_rl.report.run.live import mark_live
 from finai_rl.statistics.returns import drawdown, sharpe_ratio, simple_returns

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from finai_rl.tracking.environment import quiet
 from finai_rl.tracking.models.card import card_of, describe
 from finai_rl.tracking.models.hashes import model_hashes
-from finai_rl.tracking.models.packages import policy_code, policy_requirements
+from finai_rl.tracking.models.packages import policy_code, policy_requirements, versions_known
 from finai_rl.tracking.tracker import LoggedPolicy, TrainedAgent
 
 MODEL_NAME = "policy"
@@ -87,7 +87,7 @@ def save_policy(
     """
     example = np.ascontiguousarray(observations, dtype=np.float32)
     algorithm = f"{type(agent).__module__}.{type(agent).__qualname__}"
-    with TemporaryDirectory() as folder, quiet("mlflow.pyfunc"):
+    with TemporaryDirectory() as folder, quiet("mlflow.pyfunc"), versions_known():
         description = Path(folder, "description.json")
         description.write_text(json.dumps({"algorithm": algorithm}))
         artifacts: Mapping[str, str] = files.copy_into(Path(folder))

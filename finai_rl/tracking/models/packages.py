@@ -6,6 +6,8 @@ import inspect
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,25 @@ def policy_requirements(agent: object, extra_packages: Sequence[str] = ()) -> li
     names = dict.fromkeys([*_ALWAYS_NEEDED, *installed, *extra_packages])
     # A local version such as 2.8.0+cpu is not on the package index.
     return [f"{name}=={version(name).partition('+')[0]}" for name in names]
+
+
+@contextmanager
+def versions_known() -> Iterator[None]:
+    """Keep MLflow from comparing requirements with what is installed, which they were read from.
+
+    It reads what every package of the environment consists of for that: a second.
+    """
+    check = "warn_dependency_requirement_mismatches"
+    asked: Any = import_module("mlflow.utils.environment")
+    compare = getattr(asked, check, None)
+    if compare is None:
+        yield
+        return
+    setattr(asked, check, lambda requirements: None)
+    try:
+        yield
+    finally:
+        setattr(asked, check, compare)
 
 
 def policy_code(agent: object) -> list[str]:

@@ -14,7 +14,7 @@ from stable_baselines3 import A2C, PPO, SAC
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from finai_rl.agents.callbacks import model_suffix
-from finai_rl.tracking.models.packages import policy_code, policy_requirements
+from finai_rl.tracking.models.packages import policy_code, policy_requirements, versions_known
 from tests.markets import generated_market
 
 LOAD = """
@@ -353,3 +353,30 @@ def test_an_agent_of_ours_needs_neither_us_nor_elegantrl_installed() -> None:
     names = [requirement.partition("==")[0] for requirement in policy_requirements(agent)]
     assert names == ["stable-baselines3", "torch", "gymnasium", "numpy", "cloudpickle"]
     assert [Path(path).name for path in policy_code(agent)] == ["finai_rl"]
+
+
+def test_versions_that_were_read_here_are_not_compared_with_what_is_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = importlib.import_module("mlflow.utils.environment")
+    compared: list[object] = []
+    monkeypatch.setattr(asked, "warn_dependency_requirement_mismatches", compared.append)
+    environment = {"dependencies": [{"pip": ["numpy==0.1"]}]}
+    with versions_known():
+        asked._process_conda_env(environment)
+    assert not compared
+    asked._process_conda_env(environment)
+    assert [requirement for (*_, requirement) in compared] == ["numpy==0.1"]
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_packaging_does_not_look_through_every_installed_package(
+    open_tracker, tmp_path, observations, monkeypatch
+) -> None:
+    looked = importlib.import_module("mlflow.utils.requirements_utils")
+    looks: list[str] = []
+    monkeypatch.setattr(looked, "_check_requirement_satisfied", looks.append)
+    agent, _ = trained(A2C, tmp_path, normalize=False)
+    with open_tracker() as tracker:
+        assert tracker.log_policy(agent, tmp_path / "model.zip", observations[:2]) is not None
+    assert looks == []
