@@ -22,7 +22,8 @@ LEAST = 1e-6
 
 ADVICE = (
     "what the agent learned from was other data: bring that file back, prepare by the run's recipe "
-    "(prepare.raw), or bring prices to the scale of training; rescaled=true takes it as it is"
+    "(prepare.raw) from the same first day on, or bring prices to the scale of training; "
+    "rescaled=true takes it as it is"
 )
 
 NOTHING = (
@@ -105,7 +106,9 @@ class _Column:
             f"{self.name} is not what it was in training on {int(self.differs.sum())} of "
             f"{len(days)} days, first on {days[first]}{shown}"
         )
-        return text if far.any() else f"{text}, {by}; {ALLOWED:.0%} are allowed."
+        if not far.any():
+            return f"{text}, {by}; {ALLOWED:.0%} are allowed."
+        return f"{text}; by more than {ALLOWED:.0%} of its size on {int(far.sum())} of them"
 
 
 def _columns(
@@ -127,8 +130,13 @@ def _columns(
             yield _close(known, then, here["close"][now], gone, differs)
             continue
         size = np.maximum(known.size[then, was], np.finfo(np.float32).tiny)
-        apart = np.abs(here["mean"][now, place] - known.mean[then, was].astype(np.float64)) / size
-        yield _Column(name, differs & whole, apart)
+        apart = [
+            np.abs(
+                here[measure][now, place].astype(np.float64) - getattr(known, measure)[then, was]
+            )
+            for measure in ("mean", "size")
+        ]
+        yield _Column(name, differs & whole, np.maximum(*apart) / size)
 
 
 def _close(

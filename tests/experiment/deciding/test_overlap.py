@@ -58,6 +58,16 @@ def test_a_dividend_and_rounding_are_told(factor: float, said: str) -> None:
     assert "on 40 of 40 days" in note
 
 
+def test_what_turns_its_sign_is_refused_though_its_mean_stays() -> None:
+    features = MARKET.features.copy()
+    features[:, 0] = [1.0, -1.0, 0.0]
+    known = TrainedDays.of([replace(MARKET, features=features).slice_days(0, 40)])
+    other = features.copy()
+    other[30:, 0] = [3.0, -3.0, 0.0]
+    (said,) = overlap(known, replace(MARKET, features=other)).problems
+    assert f"on 10 of 40 days, first on {DAYS[30]}; by more than 2% of its size on 10" in said
+
+
 def test_no_day_in_common_is_told() -> None:
     assert overlap(KNOWN, MARKET.slice_days(40, 60)).notes == (NOTHING,)
 
