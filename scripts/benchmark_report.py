@@ -7,7 +7,7 @@ import datetime
 import os
 import platform
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -218,3 +218,34 @@ def _legend(axes: Axes) -> None:
         handles=handles, loc="lower left", bbox_to_anchor=(-0.1, 1.005), ncol=5, frameon=False,
         fontsize=9.5, labelcolor=INK, columnspacing=1.4, handlelength=2.2,
     )  # fmt: skip
+
+
+def draw_trainings(
+    file: Path, speeds: Mapping[str, Mapping[str, float]], footnote: Sequence[str]
+) -> None:
+    """Draw environment steps per second of trainings as bars, on a logarithmic axis.
+
+    Args:
+        file: Where to.
+        speeds: By variant, then by agent.
+        footnote: Lines below.
+    """
+    figure = Figure(figsize=(10, 5.6), dpi=150, facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.085, 0.17, 0.89, 0.6))
+    figure.text(0.02, 0.94, "Trainings side by side", size=14, weight="bold", color=INK)
+    subtitle = "Environment steps per second, updates included; the axis is logarithmic"
+    figure.text(0.02, 0.895, subtitle, size=10, color=QUIET)
+    figure.text(0.02, 0.02, textwrap.fill(" ".join(footnote), 150), size=8, color=QUIET)
+    agents = list(dict.fromkeys(agent for found in speeds.values() for agent in found))
+    width = 0.8 / max(len(speeds), 1)
+    for place, (colour, (name, found)) in enumerate(zip(COLOURS, speeds.items(), strict=False)):
+        at = [agents.index(agent) - 0.4 + (place + 0.5) * width for agent in found]
+        bars = axes.bar(at, list(found.values()), 0.92 * width, color=colour, label=name)
+        axes.bar_label(bars, fmt="{:,.0f}", size=7, color=QUIET, padding=2)
+    axes.set_yscale("log")
+    axes.set_xticks(range(len(agents)), agents)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(colors=QUIET)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False, fontsize=8)
+    figure.savefig(file)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from finai_rl.agents.evaluation_mode import predicting
 from finai_rl.data.market import MarketData
 from finai_rl.evaluation.result import BacktestResult, save_tables
 from finai_rl.type_aliases import FloatArray
@@ -62,7 +63,9 @@ def backtest(policy: Policy, env: VecEnv, data: MarketData, name: str) -> Backte
             f"backtest {name!r} needs a VecEnv with exactly one environment, "
             f"got num_envs={env.num_envs}"
         )
-    return _result(_ledger(_last_info(policy, env, data.n_days, name), name), data, name)
+    with predicting(policy):
+        last = _last_info(policy, env, data.n_days, name)
+    return _result(_ledger(last, name), data, name)
 
 
 def _last_info(policy: Policy, env: VecEnv, n_days: int, name: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from finai_rl.agents.evaluation_mode import predicting
 from finai_rl.evaluation.backtest import Policy
 from finai_rl.evaluation.observation_layout import ObservationLayout
 from finai_rl.statistics.bootstrap import Interval
@@ -116,7 +117,8 @@ def permutation_importance(
     columns |= {("stock", name): layout.stock(place) for name, place in (stocks or {}).items()}
     yearly = (periods_per_year, risk_free)
     began = time.monotonic()
-    usual, recorded = _episode(policy, env, seed, yearly)
+    with predicting(policy):
+        usual, recorded = _episode(policy, env, seed, yearly)
     drops: dict[tuple[str, str], list[float]] = {part: [] for part in columns}
     asked = [(part, number) for number in range(n_permutations) for part in columns]
     for first in range(0, len(asked), env.num_envs):
@@ -125,7 +127,8 @@ def permutation_importance(
             break
         batch = asked[first : first + env.num_envs]
         exchange = _exchange(batch, columns, recorded, env.num_envs, seed)
-        found, _ = _episode(policy, env, seed, yearly, exchange)
+        with predicting(policy):
+            found, _ = _episode(policy, env, seed, yearly, exchange)
         for row, (part, _number) in enumerate(batch):
             drops[part].append(float(usual[row] - found[row]))
     complete = min(len(values) for values in drops.values())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from finai_rl.agents.evaluation_mode import predicting
 from finai_rl.evaluation.backtest import Policy
 from finai_rl.evaluation.observation_layout import ObservationLayout
 from finai_rl.evaluation.random_band import BatchedMarket
@@ -96,12 +97,30 @@ def response_curves(
     n_rows = len(stocks) * len(LEVELS)
     if env.num_envs != n_rows:
         raise ValueError(f"{env.num_envs} accounts for {len(stocks)} stocks, which need {n_rows}")
+    with predicting(policy):
+        changes = _changes(policy, env, market, close, layout, names, stocks, n_days, seed)
+    by_level = changes.reshape(*changes.shape[:2], len(stocks), len(LEVELS)).mean(axis=2)
+    return [_curve(name, by_level[:, number], seed) for number, name in enumerate(names)]
+
+
+def _changes(
+    policy: Policy,
+    env: VecEnv,
+    market: BatchedMarket,
+    close: FloatArray,
+    layout: ObservationLayout,
+    names: Sequence[str],
+    stocks: Sequence[int],
+    n_days: int,
+    seed: int,
+) -> FloatArray:
+    """Return the (n_days, n_names, n_rows) changes of weights that the answers come to."""
     seen = np.array([observation[0].copy() for observation, *_ in backtest_days(policy, env, seed)])
     # Not the last: what is traded on it is never earned, and nothing is in FinRL's arithmetic.
     asked = np.unique(np.linspace(0, len(seen) - 1, n_days + 1).astype(np.int64)[:-1])
     wanted = set(asked.tolist())
     owner = np.repeat(np.asarray(stocks, dtype=np.int64), len(LEVELS))
-    changes = np.empty((len(asked), len(names), n_rows))
+    changes = np.empty((len(asked), len(names), env.num_envs))
     questions = [_question(seen, layout.today(name)[owner]) for name in names]
     path = enumerate(backtest_days(policy, env, seed))
     for row, day in enumerate(day for step, day in path if step in wanted):
@@ -109,13 +128,12 @@ def response_curves(
         usual = _weights_after(market, actions, close, owner)
         for number, (columns, values) in enumerate(questions):
             shown = observation.copy()
-            shown[np.arange(n_rows), columns] = values
+            shown[np.arange(env.num_envs), columns] = values
             answer, _ = policy.predict(
                 shown, state=state, episode_start=episode_start, deterministic=True
             )
             changes[row, number] = _weights_after(market, answer, close, owner) - usual
-    by_level = changes.reshape(*changes.shape[:2], len(stocks), len(LEVELS)).mean(axis=2)
-    return [_curve(name, by_level[:, number], seed) for number, name in enumerate(names)]
+    return changes
 
 
 def backtest_days(policy: Policy, env: VecEnv, seed: int) -> Iterator[_Day]:
