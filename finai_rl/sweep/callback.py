@@ -185,6 +185,7 @@ def _close(error: BaseException | None) -> None:
 
 def _session(config: DictConfig) -> Session:
     from finai_rl.sweep import study
+    from finai_rl.sweep.launching.concurrency import jobs_at_once
     from finai_rl.sweep.plan import Plan, first_job, first_values
     from finai_rl.sweep.previous_fold import check_order
     from finai_rl.sweep.session import Prospect, Session
@@ -196,8 +197,7 @@ def _session(config: DictConfig) -> Session:
         # Without this stamp Optuna 2.10 refuses its own database under SQLAlchemy 2.
         study.stamp(study.absolute(str(sweeper["storage"])))
     folder = Path(str(config.hydra.sweep.dir)).absolute()
-    n_jobs = int(config.hydra.launcher.get("n_jobs") or 1)
-    n_jobs = n_jobs if n_jobs > 0 else os.cpu_count() or 1
+    n_jobs = jobs_at_once(config.hydra.launcher)
     check_order(job.cfg, n_jobs, grid=sweeper["_target_"] == GRID_SWEEPER)
     direction = sweeper.get("direction", "maximize")
     return Session(
