@@ -21,6 +21,7 @@ EXEMPT = {
     "Session": "needs a composed multirun and its data",
     "Trial": "needs a job of a running multirun",
     "StudyTrial": "needs a trial that another process has put into a database",
+    "RayJobs": "needs a Ray cluster and a composed multirun",
     "FinishedRun": "needs a tracking store with a finished run",
     "Sender": "needs a tracking store with a run, and the run's journal",
     "SystemMetrics": "needs psutil, and a tracker with an open run",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,8 +15,11 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from finai_rl.errors import InputError
+from finai_rl.sweep.context import SweepContext
 
 if TYPE_CHECKING:
+    from hydra.core.utils import JobReturn
+
     from finai_rl.sweep.session import Session
 
 GRID_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
@@ -31,7 +34,27 @@ class MultirunRecord(Callback):
 
     ``hydra/sweeper=study`` keeps its own; this one is for every other sweeper. Hydra does not say
     when a multirun fails, so `multirun` ends it.
+
+    To every job in another process it brings what is announced when it is pickled for it. Every
+    launcher has to hand Hydra's callbacks to its jobs; an environment does not reach the workers
+    of a cluster that runs already, and a config is written into the folder of every run.
     """
+
+    def __init__(self) -> None:
+        self._brought: SweepContext | None = None
+        self._job = ExitStack()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_brought": SweepContext.last_announced(), "_job": ExitStack()}
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Tell a job in another process of its multirun."""
+        if self._brought is not None:
+            self._job.enter_context(self._brought.announced())
+
+    def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:
+        """Forget it before the next job of this process."""
+        self._job.close()
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse several seeds where a single run is to be."""
@@ -162,6 +185,7 @@ def _close(error: BaseException | None) -> None:
 
 def _session(config: DictConfig) -> Session:
     from finai_rl.sweep import study
+    from finai_rl.sweep.launching.concurrency import jobs_at_once
     from finai_rl.sweep.plan import Plan, first_job, first_values
     from finai_rl.sweep.previous_fold import check_order
     from finai_rl.sweep.session import Prospect, Session
@@ -173,8 +197,7 @@ def _session(config: DictConfig) -> Session:
         # Without this stamp Optuna 2.10 refuses its own database under SQLAlchemy 2.
         study.stamp(study.absolute(str(sweeper["storage"])))
     folder = Path(str(config.hydra.sweep.dir)).absolute()
-    n_jobs = int(config.hydra.launcher.get("n_jobs") or 1)
-    n_jobs = n_jobs if n_jobs > 0 else os.cpu_count() or 1
+    n_jobs = jobs_at_once(config.hydra.launcher)
     check_order(job.cfg, n_jobs, grid=sweeper["_target_"] == GRID_SWEEPER)
     direction = sweeper.get("direction", "maximize")
     return Session(

@@ -1,12 +1,11 @@
-"""What the jobs of one multirun have in common; it reaches other processes by the environment."""
+"""What the jobs of one multirun have in common; Hydra's callbacks take it to other processes."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,10 @@ if TYPE_CHECKING:
     from finai_rl.data.split import Split
 
 VARIABLE = "FINAI_RL_SWEEP"
+"""Set in processes that run a multirun or one of its jobs, for whatever these start."""
+
+_announced: list[SweepContext] = []
+"""Those of the multiruns that this process runs jobs of, the innermost last."""
 
 
 @dataclass(frozen=True)
@@ -122,12 +125,12 @@ class SweepContext:
 
     Example:
         >>> seal = Seal("ab12", ("2020-01-02", "2020-12-31"), "2021-01-04", compare_data=True)
-        >>> context = SweepContext(pid=os.getpid(), n_jobs=2, seal=seal)
+        >>> context = SweepContext(pid=1, n_jobs=2, seal=seal)
         >>> with context.announced():
-        ...     json.loads(os.environ[VARIABLE])["n_jobs"]
+        ...     SweepContext.last_announced().n_jobs
         2
-        >>> VARIABLE in os.environ
-        False
+        >>> SweepContext.last_announced() is None
+        True
     """
 
     pid: int
@@ -140,28 +143,39 @@ class SweepContext:
 
     @classmethod
     def current(cls) -> SweepContext | None:
-        """Return the context of the multirun that this process runs a job of, None for a run."""
-        text = os.environ.get(VARIABLE)
-        in_job = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-        if text is None or not in_job:
+        """Return the context of the multirun that this process runs a job of, None for a run.
+
+        Raises:
+            InputError: In a job that was told nothing of its multirun: it would train as a run of
+                its own, on whatever days its config says.
+        """
+        if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
             return None
-        known: dict[str, Any] = json.loads(text)
-        study = known.pop("study")
-        seal = known.pop("seal")
-        return cls(
-            study=StudyAddress(**study) if study else None,
-            seal=Seal(**{**seal, "validation": tuple(seal["validation"])}),
-            **known,
-        )
+        context = cls.last_announced()
+        if context is None:
+            raise InputError(
+                f"hydra.launcher: this job of a multirun is not told of its sweep, so the seal on "
+                f"the test block could not be checked, and it does not train. "
+                f"{HydraConfig.get().launcher._target_} has to hand Hydra's callbacks to its jobs, "
+                "as hydra/launcher=joblib does, and hydra.callbacks.multirun_record has to be there"
+            )
+        return context
+
+    @staticmethod
+    def last_announced() -> SweepContext | None:
+        """Return what jobs that are launched now are told; None outside of a multirun."""
+        return _announced[-1] if _announced else None
 
     @contextmanager
     def announced(self) -> Iterator[None]:
         """Hand this context to every job that is launched meanwhile, in whatever process."""
+        _announced.append(self)
         before = os.environ.get(VARIABLE)
-        os.environ[VARIABLE] = json.dumps(asdict(self))
+        os.environ[VARIABLE] = "1"
         try:
             yield
         finally:
+            _announced.pop()
             os.environ.pop(VARIABLE, None)
             if before is not None:
                 os.environ[VARIABLE] = before

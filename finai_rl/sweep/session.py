@@ -21,7 +21,9 @@ from finai_rl.experiment.before_data import check_before_data
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.market import load_split
 from finai_rl.statistics.returns import simple_returns
+from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import Seal, SweepContext
+from finai_rl.sweep.launching.batch import WorkerLost
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.plan import FirstJob, Plan
 from finai_rl.sweep.results import Results, of_folder, of_study
@@ -143,6 +145,8 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if isinstance(error, WorkerLost):
+            self._close_lost()
         try:
             self._conclude(interrupted=isinstance(error, KeyboardInterrupt | SystemExit))
         finally:
@@ -166,6 +170,15 @@ class Session:
                 "killed": "process is gone",
             }
             self.tracker.close_dead_run(outcome.run_id, outcome.run_name, tags, outcome.folder)
+
+    def _close_lost(self) -> None:
+        """Mark the jobs of a grid whose workers died; all others have ended."""
+        for file in self._plan.folder.glob(f"**/{states.FILE}"):
+            outcome = Outcome.load(file.parent)
+            if outcome is not None and outcome.state == states.RUNNING:
+                killed = outcome.ended(states.KILLED, reason="its process died")
+                killed.save()
+                self.close_killed(killed)
 
     def _describe(self) -> None:
         cfg, plan, seal = self._job.cfg, self._plan, self._prospect.seal

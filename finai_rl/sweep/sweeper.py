@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +21,7 @@ from finai_rl.sweep import outcome as states
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import StudyAddress, folder_of
 from finai_rl.sweep.fingerprint import DEFAULT_EXPERIMENT, differences, settings_of, short_hash
+from finai_rl.sweep.launching.concurrency import jobs_at_once
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.plan import Plan, first_job
 from finai_rl.sweep.queue import PROCESS, Job, TrialQueue
@@ -99,7 +99,7 @@ class StudySweeperImpl(OptunaSweeperImpl):
         settings = settings_of(job.cfg, space, direction, prospect.seal.sha256)
         address = self._address(job.cfg, settings)
         folder = self._folder(job.cfg, address)
-        n_jobs = self._jobs_at_once(node["n_jobs"])
+        n_jobs = jobs_at_once(self.config.hydra.launcher, node["n_jobs"])
         with ExitStack() as stack:
             with studies.locked(address):
                 studies.create(address, direction)
@@ -118,13 +118,48 @@ class StudySweeperImpl(OptunaSweeperImpl):
                 session.close_killed,
             )
             self.launcher = self._make_launcher(folder)
-            n_taken = 0
-            while jobs := queue.take(n_jobs):
-                n_taken += len(jobs)
+            each = hasattr(self.launcher, "next_ended")
+            run_trials = self._run_one_by_one if each else self._run_in_batches
+            self._leave(queue, session, run_trials(queue, session, n_jobs))
+
+    def _run_in_batches(self, queue: TrialQueue, session: Session, n_jobs: int) -> int:
+        n_taken = 0
+        while jobs := queue.take(n_jobs):
+            n_taken += len(jobs)
+            session.keep_open()
+            self._run(queue, jobs)
+            self._stop_if_too_many_failed(queue)
+        return n_taken
+
+    def _run_one_by_one(self, queue: TrialQueue, session: Session, n_jobs: int) -> int:
+        """Take a trial whenever one has ended, where the launcher says when that is."""
+        running: dict[int, Job] = {}
+        n_taken = 0
+        try:
+            while True:
+                while len(running) < n_jobs and (jobs := queue.take(1)):
+                    n_taken += 1
+                    self._submit(running, jobs[0])
+                if not running:
+                    return n_taken
                 session.keep_open()
-                self._run(queue, jobs)
+                number, result = self.launcher.next_ended()
+                outcome = _outcome(running[number], result)
+                if outcome is None and (again := self._again(queue, running[number])):
+                    self._submit(running, again)
+                    continue
+                if outcome is not None:
+                    queue.tell(outcome)
+                del running[number]
                 self._stop_if_too_many_failed(queue)
-            self._leave(queue, session, n_taken)
+        except BaseException:
+            self.launcher.cancel()
+            queue.give_back(list(running.values()))
+            raise
+
+    def _submit(self, running: dict[int, Job], job: Job) -> None:
+        running[job.number] = job
+        self.launcher.submit(job.number, job.arguments)
 
     def _direction(self) -> str:
         directions = [name.lower() for name in self._get_directions()]
@@ -148,13 +183,6 @@ class StudySweeperImpl(OptunaSweeperImpl):
         if "hydra.sweep.dir" in keys_of(self.config.hydra.overrides.hydra):
             return Path(str(self.config.hydra.sweep.dir)).absolute()
         return folder_of(address, cfg.output_root)
-
-    def _jobs_at_once(self, wanted: int | None) -> int:
-        launcher = self.config.hydra.launcher.get("n_jobs")
-        n_jobs = int(wanted if wanted is not None else launcher or 1)
-        if n_jobs == 0 or n_jobs < -1:
-            raise InputError(f"hydra.sweeper.n_jobs: at least 1, or -1 for all cores, got {n_jobs}")
-        return n_jobs if n_jobs > 0 else os.cpu_count() or 1
 
     def _make_launcher(self, folder: Path) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
@@ -194,12 +222,17 @@ class StudySweeperImpl(OptunaSweeperImpl):
 
     def _retry(self, queue: TrialQueue, job: Job) -> None:
         """Start a trial whose process died once more, alone: it may have taken others along."""
+        if again := self._again(queue, job):
+            self._run(queue, [again])
+
+    def _again(self, queue: TrialQueue, job: Job) -> Job | None:
+        """Return the next attempt at a trial whose process died; None if it was the last."""
         outcome = queue.died(job)
         if job.attempt > self._retries:
             queue.give_up(outcome)
-            return
+            return None
         log.warning("Trial %d: its process died; it is started again", job.number)
-        self._run(queue, [queue.retake(job)])
+        return queue.retake(job)
 
     def _stop_if_too_many_failed(self, queue: TrialQueue) -> None:
         failed = queue.in_state(TrialState.FAIL)

@@ -333,10 +333,11 @@ class _SeedHooks(TrainingHooks):
 
 
 def _within_cores(cfg: DictConfig, context: SweepContext) -> DictConfig:
-    """Divide threads by the number of jobs that run at once."""
+    """Divide threads by the number of jobs that run at once, or leave a job those of its cores."""
     cfg = copy.deepcopy(cfg)
-    if context.n_jobs > 1:
-        share = max(1, (os.cpu_count() or 1) // context.n_jobs)
+    cpus = HydraConfig.get().launcher.get("cpus")
+    if context.n_jobs > 1 or cpus is not None:
+        share = max(1, int(cpus or (os.cpu_count() or 1) // context.n_jobs))
         cfg.torch_threads = min(cfg.torch_threads, share)
         if "threads" in cfg.env:
             cfg.env.threads = min(cfg.env.threads, share)

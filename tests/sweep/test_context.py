@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,7 +13,8 @@ from hydra.core.hydra_config import HydraConfig
 
 from finai_rl.data.split import split_by_fraction
 from finai_rl.errors import InputError
-from finai_rl.sweep.context import VARIABLE, Seal, StudyAddress, SweepContext, folder_of
+from finai_rl.sweep.callback import MultirunRecord
+from finai_rl.sweep.context import Seal, StudyAddress, SweepContext, folder_of
 from tests.config.composition import composed
 from tests.markets import generated_market
 
@@ -31,8 +33,7 @@ GRID = SweepContext(pid=12, n_jobs=1, seal=Seal.of(SPLIT, compare_data=False))
 
 
 @pytest.fixture
-def job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+def job() -> None:
     composed("hydra.mode=MULTIRUN")
 
 
@@ -41,7 +42,12 @@ def job(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_job_is_told_all_of_it(context: SweepContext) -> None:
     with context.announced():
         assert SweepContext.current() == context
-    assert SweepContext.current() is None
+
+
+@pytest.mark.usefixtures("job")
+def test_a_job_that_is_not_told_is_refused() -> None:
+    with pytest.raises(InputError, match="seal on the test block could not be checked"):
+        SweepContext.current()
 
 
 @pytest.mark.usefixtures("job")
@@ -53,10 +59,26 @@ def test_a_multirun_within_a_multirun_gives_the_outer_one_back() -> None:
 
 
 def test_another_process_hears_of_it() -> None:
-    code = "import os, json; print(json.loads(os.environ['FINAI_RL_SWEEP'])['parent_run_id'])"
     with SEARCH.announced():
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "parent"
+        handed = pickle.dumps(MultirunRecord())
+    code = """
+import os, pickle, sys
+from omegaconf import OmegaConf
+from finai_rl.sweep.context import SweepContext
+record = pickle.load(sys.stdin.buffer)
+assert SweepContext.last_announced() is None
+record.on_job_start(OmegaConf.create())
+assert "FINAI_RL_SWEEP" in os.environ
+sys.stdout.buffer.write(pickle.dumps(SweepContext.last_announced()))
+record.on_job_end(OmegaConf.create(), None)
+assert SweepContext.last_announced() is None
+assert "FINAI_RL_SWEEP" not in os.environ
+"""
+    code = f"import sys; sys.path[:] = {sys.path!r}\n{code}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=handed, stdout=subprocess.PIPE, env={}
+    )
+    assert pickle.loads(done.stdout) == SEARCH
 
 
 @pytest.mark.usefixtures("job")

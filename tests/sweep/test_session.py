@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep import session as sessions
 from finai_rl.sweep.context import StudyAddress
+from finai_rl.sweep.launching.batch import WorkerLost
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.plan import FirstJob, Plan
 from finai_rl.sweep.queue import Job
@@ -57,7 +58,27 @@ def test_a_process_that_leaves_early_does_not_write_over_the_end_of_the_search(
     ]
 
 
-def session(address: StudyAddress, folder: Path) -> Session:
+def test_jobs_of_a_grid_whose_workers_died_are_killed_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, state in enumerate((states.COMPLETE, states.RUNNING)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        Outcome(number, 1, state, run_id=f"run-{number}", folder=str(folder)).save()
+    closed: list[Outcome] = []
+    monkeypatch.setattr(Session, "close_killed", lambda self, outcome: closed.append(outcome))
+    monkeypatch.setattr(sessions, "summarize", lambda *given, brief: None)
+    lost = WorkerLost("job 1: its worker died")
+    session(None, tmp_path).__exit__(WorkerLost, lost, None)
+    assert [(one.run_id, one.state) for one in closed] == [("run-1", states.KILLED)]
+    found = Outcome.load(tmp_path / "1")
+    assert found is not None
+    assert (found.state, found.reason) == (states.KILLED, "its process died")
+    session(None, tmp_path).__exit__(ValueError, ValueError(), None)
+    assert len(closed) == 1
+
+
+def session(address: StudyAddress | None, folder: Path) -> Session:
     cfg = OmegaConf.create({"tracking": {"_target_": "finai_rl.tracking.NoTracker"}})
     plan = Plan("search", folder, study=address)
     source = SimpleNamespace(caveats=())

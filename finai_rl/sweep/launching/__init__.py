@@ -1,0 +1,1 @@
+"""Launchers: how many jobs at once, and jobs on a Ray cluster."""

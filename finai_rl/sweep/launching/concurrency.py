@@ -1,0 +1,38 @@
+"""How many jobs of a multirun run at once, by its launcher."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from finai_rl.errors import InputError
+from finai_rl.sweep.launching.ray_cluster import TARGET, slots
+
+
+def jobs_at_once(launcher: Mapping[str, Any], wanted: int | None = None) -> int:
+    """Return how many jobs run at once.
+
+    Args:
+        launcher: Settings of the launcher.
+        wanted: What the sweeper asks for, which counts where it is set; -1 for all cores.
+
+    Raises:
+        InputError: If it is no such number, or a cluster is asked and has no room.
+
+    Example:
+        >>> jobs_at_once({"n_jobs": 3}), jobs_at_once({}, 2), jobs_at_once({})
+        (3, 2, 1)
+    """
+    on_cluster = launcher.get("_target_") == TARGET
+    key = "hydra.launcher.n_jobs" if wanted is None else "hydra.sweeper.n_jobs"
+    n_jobs = launcher.get("n_jobs") if wanted is None else wanted
+    if n_jobs is None:
+        return slots(launcher) if on_cluster else 1
+    least = -1 if on_cluster or wanted is not None else -math.inf
+    if type(n_jobs) is not int or n_jobs < least or (n_jobs == 0 and least == -1):
+        raise InputError(f"{key}: at least 1, or -1 for all cores, got {n_jobs}")
+    if n_jobs < 0:
+        return slots(launcher) if on_cluster else os.cpu_count() or 1
+    return max(n_jobs, 1)

@@ -1,0 +1,171 @@
+"""Hydra's jobs as tasks of Ray, and what a worker does with one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.singleton import Singleton
+from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+from finai_rl.errors import InputError
+from finai_rl.sweep.launching.ray_cluster import connect, request
+
+log = logging.getLogger(__name__)
+
+POLL = 0.2
+"""Seconds between two looks at the running jobs."""
+GRACE = 30.0
+"""Seconds that jobs have to write down where they stand when they are interrupted."""
+
+
+class RayJobs:
+    """Jobs of a multirun, each a task of Ray in a process of its own.
+
+    What all jobs have in common is put into Ray's object store once. A job begins in the folder
+    that the command was typed in, so that every path in its config means the same; that folder has
+    to be on a disk that all nodes see.
+
+    Args:
+        settings: Those of ``hydra.launcher``.
+        context: Hydra's.
+        task: The command's function.
+        config: The master config.
+
+    Raises:
+        InputError: If there is no cluster.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        context: HydraContext,
+        task: TaskFunction,
+        config: DictConfig,
+    ) -> None:
+        import ray
+
+        connect(settings)
+        self._ray: Any = ray
+        setup_globals()
+        configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+        asked = request(settings)
+        options = {
+            "num_cpus": asked["CPU"],
+            "num_gpus": asked.get("GPU", 0),
+            "memory": int(asked["memory"]) if "memory" in asked else None,
+            # A job whose worker died is started again by who knows its folder and its number.
+            "max_retries": 0,
+            # A process of its own: torch's threads, MLflow's run and random states are left behind.
+            "max_calls": 1,
+        }
+        self._run: Any = ray.remote(**options)(_run)
+        state = Singleton.get_state()
+        here = {
+            "folder": str(Path.cwd()),
+            "path": [str(Path(place or ".").absolute()) for place in sys.path],
+            "env": {name: os.environ[name] for name in settings["env"] if name in os.environ},
+        }
+        # As bytes: a worker can only read them when it has the path that they were made on.
+        self._shared = ray.put((here, cloudpickle.dumps((context, task, config, state))))
+        self._running: dict[Any, int] = {}
+
+    def submit(self, number: int, overrides: Sequence[str]) -> None:
+        """Start a job, as soon as a node has room for it."""
+        self._running[self._run.remote(self._shared, number, list(overrides))] = number
+
+    def next_ended(self) -> tuple[int, JobReturn | None]:
+        """Wait for any job, and return its number and what came of it; None if its worker died."""
+        # Not in Ray's own wait, which takes what a signal raises for an error of its own.
+        while not (ended := self._ray.wait(list(self._running), num_returns=1, timeout=0)[0]):
+            time.sleep(POLL)
+        number = self._running.pop(ended[0])
+        try:
+            node, answer = self._ray.get(ended[0])
+            found: JobReturn = cloudpickle.loads(answer)
+        except self._ray.exceptions.RayTaskError as error:
+            # Most of all a node that lacks a package, or has another version of it.
+            found = JobReturn(status=JobStatus.FAILED)
+            found.return_value = InputError(f"it could not run on its node: {_last_line(error)}")
+            return number, found
+        except self._ray.exceptions.RayError as error:
+            said = str(error).strip().partition(". ")[0].partition("\n")[0]
+            log.warning("Job %d: its worker died (%s: %s)", number, type(error).__name__, said)
+            return number, None
+        log.info("Job %d ended on %s", number, node)
+        return number, found
+
+    def cancel(self) -> None:
+        """Interrupt all jobs, and wait until they have ended."""
+        running = list(self._running)
+        for job in running:
+            self._ray.cancel(job)
+        if running:
+            _, left = self._ray.wait(running, num_returns=len(running), timeout=GRACE)
+            for job in left:
+                self._ray.cancel(job, force=True)
+        self._running.clear()
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().rpartition("\n")[2]
+
+
+def _run(
+    shared: tuple[dict[str, Any], bytes], number: int, overrides: list[str]
+) -> tuple[str, bytes]:
+    """Run a job in this process, which Ray has started on some node, whose address it returns."""
+    from ray.util import get_node_ip_address
+
+    # Ray interrupts by it, and blocks it: a training that writes down where it stands, and then
+    # raises it again, would go on.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    node = get_node_ip_address()
+    here, common = shared
+    found = JobReturn(status=JobStatus.FAILED)
+    try:
+        _as_if_there(here, node)
+        found = _hydra_job(common, number, overrides)
+    except Exception as error:
+        found.return_value = error
+    return node, cloudpickle.dumps(found)
+
+
+def _as_if_there(here: Mapping[str, Any], node: str) -> None:
+    folder = Path(here["folder"])
+    if not folder.is_dir():
+        raise InputError(
+            f"hydra/launcher=ray: node {node} has no folder {folder}; start "
+            "sweeps in a folder that all nodes of the cluster see"
+        )
+    os.chdir(folder)
+    os.environ.update(here["env"])
+    sys.path += [place for place in here["path"] if place not in sys.path]
+
+
+def _hydra_job(common: bytes, number: int, overrides: list[str]) -> JobReturn:
+    context, task, config, state = cloudpickle.loads(common)
+    setup_globals()
+    Singleton.set_state(state)
+    job = context.config_loader.load_sweep_config(config, overrides)
+    with open_dict(job):
+        job.hydra.job.id = f"{job.hydra.job.name}_{number}"
+        job.hydra.job.num = number
+    HydraConfig.instance().set_config(job)
+    return run_job(
+        hydra_context=context,
+        config=job,
+        task_function=task,
+        job_dir_key="hydra.sweep.dir",
+        job_subdir_key="hydra.sweep.subdir",
+    )

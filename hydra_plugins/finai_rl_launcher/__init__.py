@@ -1,0 +1,1 @@
+"""`hydra/launcher=ray`: the jobs of a multirun on a Ray cluster."""

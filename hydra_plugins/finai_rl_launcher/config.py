@@ -1,0 +1,52 @@
+"""The settings of `hydra/launcher=ray` and of its presets."""
+
+# No annotations from the future: Hydra runs this file before it is in sys.modules, where
+# dataclasses would look them up.
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+
+
+@dataclass
+class RayLauncherConf:
+    """Jobs on Ray.
+
+    Attributes:
+        address: Of a cluster that runs, as ``host:port``; ``auto`` for the one that this machine
+            belongs to; null for a small one on this machine that ends with the sweep.
+        n_jobs: Jobs at once; null for as many as the nodes have room for.
+        cpus: Cores of a job, and its threads at most.
+        gpus: Share of a GPU, such as 0.25; a job that has none sees no GPU.
+        memory_gb: Memory that a node must have left for a job; null for no such limit.
+        env: Environment variables of the command that jobs get, too.
+        init: Further arguments of ``ray.init``.
+    """
+
+    _target_: str = "hydra_plugins.finai_rl_launcher.ray_launcher.RayLauncher"
+    address: Any = None
+    n_jobs: Any = None
+    cpus: float = 1.0
+    gpus: float = 0.0
+    memory_gb: Any = None
+    env: list[str] = field(
+        default_factory=lambda: [
+            "MLFLOW_TRACKING_URI",
+            "MLFLOW_EXPERIMENT_NAME",
+            "MLFLOW_EXPERIMENT_ID",
+        ]
+    )
+    init: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class RayClusterConf(RayLauncherConf):
+    """Jobs on the cluster that this machine belongs to, or that ``RAY_ADDRESS`` names."""
+
+    address: Any = "auto"
+
+
+for _name, _node in {"ray": RayLauncherConf, "ray_cluster": RayClusterConf}.items():
+    ConfigStore.instance().store(
+        group="hydra/launcher", name=_name, node=_node, provider="finai_rl"
+    )

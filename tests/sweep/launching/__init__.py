@@ -1,0 +1,1 @@
+"""Tests of finai_rl.sweep.launching."""

@@ -1,0 +1,87 @@
+"""How many jobs run at once, by launcher, sweeper and cluster."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from finai_rl.errors import InputError
+from finai_rl.sweep.launching import concurrency, ray_cluster
+from finai_rl.sweep.launching.concurrency import jobs_at_once
+from finai_rl.sweep.launching.ray_cluster import GB, TARGET, request, room
+
+RAY = {"_target_": TARGET, "address": None, "n_jobs": None, "cpus": 1.0, "gpus": 0.0}
+RAY |= {"memory_gb": None, "init": {}}
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(concurrency, "slots", lambda settings: 7)
+
+
+@pytest.mark.parametrize(
+    ("launcher", "wanted", "found"),
+    [
+        ({}, None, 1),
+        ({"n_jobs": 0}, None, 1),
+        ({"n_jobs": 3}, None, 3),
+        ({"n_jobs": -2}, None, os.cpu_count()),
+        ({"n_jobs": 3}, 2, 2),
+        ({}, -1, os.cpu_count()),
+        (RAY, None, 7),
+        (RAY | {"n_jobs": 20}, None, 20),
+        (RAY, -1, 7),
+        (RAY, 2, 2),
+    ],
+)
+@pytest.mark.usefixtures("cluster")
+def test_the_sweeper_comes_before_the_launcher_and_this_before_the_cluster(
+    launcher: dict[str, Any], wanted: int | None, found: int
+) -> None:
+    assert jobs_at_once(launcher, wanted) == found
+
+
+@pytest.mark.parametrize("wanted", [0, -2])
+def test_a_sweeper_that_asks_for_none_is_refused(wanted: int) -> None:
+    with pytest.raises(InputError, match=r"hydra\.sweeper\.n_jobs: at least 1"):
+        jobs_at_once({}, wanted)
+
+
+@pytest.mark.parametrize("n_jobs", [0, -2, "many", 1.5])
+def test_a_launcher_that_runs_none_is_refused(n_jobs: Any) -> None:
+    with pytest.raises(InputError, match=rf"hydra\.launcher\.n_jobs: at least 1.* got {n_jobs}"):
+        jobs_at_once(RAY | {"n_jobs": n_jobs})
+
+
+@pytest.mark.parametrize(
+    ("asked", "nodes", "found"),
+    [
+        ({"CPU": 1}, [{"CPU": 1}, {"CPU": 1}], 2),
+        # What two nodes have left together is no room for a job.
+        ({"CPU": 2}, [{"CPU": 3}, {"CPU": 3}], 2),
+        ({"CPU": 1, "GPU": 0.1}, [{"CPU": 64, "GPU": 1}, {"CPU": 64}], 10),
+        ({"CPU": 1, "memory": 4 * GB}, [{"CPU": 8, "memory": 9.0 * GB}], 2),
+        ({"CPU": 8}, [{"CPU": 4}], 0),
+        ({"CPU": 1}, [], 0),
+    ],
+)
+def test_a_job_has_room_on_one_node(
+    asked: dict[str, float], nodes: list[dict[str, float]], found: int
+) -> None:
+    assert room(asked, nodes) == found
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("cpus", 0), ("cpus", -1), ("gpus", -0.5), ("memory_gb", 0), ("cpus", "two")]
+)
+def test_what_is_no_amount_is_refused(key: str, value: Any) -> None:
+    with pytest.raises(InputError, match=rf"hydra\.launcher\.{key}: must be a number above 0"):
+        request(RAY | {key: value})
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_cluster, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'finai-rl\[ray\]'"):
+        jobs_at_once(RAY)
