@@ -140,9 +140,9 @@ class TrialQueue:
         outcome = Outcome.load(job.folder) or Outcome(job.number, job.attempt, states.RUNNING)
         return self._mark_killed(replace(outcome, folder=str(job.folder)))
 
-    def give_up(self, killed: Outcome) -> None:
-        """Note that a trial failed, as the process of each of its attempts died."""
-        failed = killed.ended(states.FAIL, reason=f"its process died {killed.attempt} times")
+    def give_up(self, killed: Outcome, deaths: int) -> None:
+        """Note that a trial failed, as its process died so often."""
+        failed = killed.ended(states.FAIL, reason=f"its process died {deaths} times")
         failed.save()
         forget(Path(failed.folder))
         self._on_killed(failed)

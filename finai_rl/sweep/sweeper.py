@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,6 +28,7 @@ from finai_rl.sweep.plan import Plan, first_job
 from finai_rl.sweep.queue import PROCESS, Job, TrialQueue
 from finai_rl.sweep.session import Prospect, Session
 from finai_rl.sweep.space import SearchSpace, keys_of
+from finai_rl.sweep.trials.going_on import holds_progress
 from finai_rl.tracking.provenance import without_password
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class StudySweeperImpl(OptunaSweeperImpl):
         super().__init__(**{**settings, "max_failure_rate": 0.5})
         self.max_failure_rate = rate
         self._retries, self._seed = retries, seed
+        self._deaths: Counter[int] = Counter()
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -227,9 +230,13 @@ class StudySweeperImpl(OptunaSweeperImpl):
 
     def _again(self, queue: TrialQueue, job: Job) -> Job | None:
         """Return the next attempt at a trial whose process died; None if it was the last."""
+        told = Outcome.load(job.folder)
+        # Who interrupts jobs in good order, as a queue does for others, takes nothing but time.
+        orderly = told is not None and told.state == states.KILLED and holds_progress(job.folder)
+        self._deaths[job.number] += not orderly
         outcome = queue.died(job)
-        if job.attempt > self._retries:
-            queue.give_up(outcome)
+        if self._deaths[job.number] > self._retries:
+            queue.give_up(outcome, self._deaths[job.number])
             return None
         log.warning("Trial %d: its process died; it is started again", job.number)
         return queue.retake(job)

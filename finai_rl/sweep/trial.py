@@ -28,6 +28,7 @@ from finai_rl.sweep.trials.going_on import (
     close_left,
     forget,
     left_by,
+    overtaken,
     same_store,
     set_aside,
     training_in,
@@ -77,6 +78,7 @@ class Trial:
         known = Outcome(
             int(number), cfg.sweep.attempt or 1, states.RUNNING, params=_swept(), folder=str(folder)
         )
+        self._overtaken = overtaken(folder, known.attempt) if context.study else None
         before = left_by(folder, known.number, cfg.sweep.seeds) if context.study else None
         self._goes_on = before is not None
         self.outcome = known if before is None else before.gone_on_with(known)
@@ -94,6 +96,9 @@ class Trial:
         Raises:
             Exception: What a seed raised, in a grid; a search reads it from the trial's file.
         """
+        if self._overtaken is not None:
+            log.warning("%s was started elsewhere; nothing to do", self._overtaken.run_name)
+            return float("nan")
         self.outcome.save()
         try:
             value = self._train_seeds(train)

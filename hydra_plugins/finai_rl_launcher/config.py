@@ -1,4 +1,4 @@
-"""The settings of `hydra/launcher=ray` and of its presets."""
+"""The settings of `hydra/launcher=ray`, of its presets, and of `hydra/launcher=slurm`."""
 
 # No annotations from the future: Hydra runs this file before it is in sys.modules, where
 # dataclasses would look them up.
@@ -46,7 +46,42 @@ class RayClusterConf(RayLauncherConf):
     address: Any = "auto"
 
 
-for _name, _node in {"ray": RayLauncherConf, "ray_cluster": RayClusterConf}.items():
+@dataclass
+class SlurmLauncherConf:
+    """Jobs of Slurm.
+
+    Attributes:
+        n_jobs: Jobs in Slurm's queue at once, waiting or running.
+        partition: Where they run; null for Slurm's default.
+        cpus: Cores of a job, and its threads at most.
+        gpus: GPUs of a job.
+        memory_gb: Memory of a job.
+        minutes: Time limit of a job; a minute and a half before it a training writes a checkpoint.
+        sbatch: Further options of sbatch, such as ``{account: quants, qos: short}``.
+        setup: Lines of shell that a job runs first, such as ``[module load python/3.11]``.
+        env: Environment variables of the command that jobs get, whatever sbatch's ``export`` says.
+    """
+
+    _target_: str = "hydra_plugins.finai_rl_launcher.slurm_launcher.SlurmLauncher"
+    n_jobs: int = 8
+    partition: Any = None
+    cpus: int = 1
+    gpus: int = 0
+    memory_gb: float = 4.0
+    minutes: int = 60
+    sbatch: dict[str, Any] = field(default_factory=dict)
+    setup: list[str] = field(default_factory=list)
+    env: list[str] = field(
+        default_factory=lambda: [
+            "MLFLOW_TRACKING_URI",
+            "MLFLOW_EXPERIMENT_NAME",
+            "MLFLOW_EXPERIMENT_ID",
+        ]
+    )
+
+
+_LAUNCHERS = {"ray": RayLauncherConf, "ray_cluster": RayClusterConf, "slurm": SlurmLauncherConf}
+for _name, _node in _LAUNCHERS.items():
     ConfigStore.instance().store(
         group="hydra/launcher", name=_name, node=_node, provider="finai_rl"
     )

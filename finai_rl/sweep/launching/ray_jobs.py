@@ -1,25 +1,22 @@
-"""Hydra's jobs as tasks of Ray, and what a worker does with one."""
+"""Hydra's jobs as tasks of Ray."""
 
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import cloudpickle
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
-from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 from finai_rl.errors import InputError
 from finai_rl.sweep.launching.ray_cluster import connect, request
+from finai_rl.sweep.launching.worker import Where, job_answer
 
 log = logging.getLogger(__name__)
 
@@ -70,14 +67,9 @@ class RayJobs:
             "max_calls": 1,
         }
         self._run: Any = ray.remote(**options)(_run)
-        state = Singleton.get_state()
-        here = {
-            "folder": str(Path.cwd()),
-            "path": [str(Path(place or ".").absolute()) for place in sys.path],
-            "env": {name: os.environ[name] for name in settings["env"] if name in os.environ},
-        }
         # As bytes: a worker can only read them when it has the path that they were made on.
-        self._shared = ray.put((here, cloudpickle.dumps((context, task, config, state))))
+        common = cloudpickle.dumps((context, task, config, Singleton.get_state()))
+        self._shared = ray.put((Where.here(settings["env"]), common))
         self._running: dict[Any, int] = {}
 
     def submit(self, number: int, overrides: Sequence[str]) -> None:
@@ -121,9 +113,7 @@ def _last_line(error: Exception) -> str:
     return str(error).strip().rpartition("\n")[2]
 
 
-def _run(
-    shared: tuple[dict[str, Any], bytes], number: int, overrides: list[str]
-) -> tuple[str, bytes]:
+def _run(shared: tuple[Where, bytes], number: int, overrides: list[str]) -> tuple[str, bytes]:
     """Run a job in this process, which Ray has started on some node, whose address it returns."""
     from ray.util import get_node_ip_address
 
@@ -131,41 +121,4 @@ def _run(
     # raises it again, would go on.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     node = get_node_ip_address()
-    here, common = shared
-    found = JobReturn(status=JobStatus.FAILED)
-    try:
-        _as_if_there(here, node)
-        found = _hydra_job(common, number, overrides)
-    except Exception as error:
-        found.return_value = error
-    return node, cloudpickle.dumps(found)
-
-
-def _as_if_there(here: Mapping[str, Any], node: str) -> None:
-    folder = Path(here["folder"])
-    if not folder.is_dir():
-        raise InputError(
-            f"hydra/launcher=ray: node {node} has no folder {folder}; start "
-            "sweeps in a folder that all nodes of the cluster see"
-        )
-    os.chdir(folder)
-    os.environ.update(here["env"])
-    sys.path += [place for place in here["path"] if place not in sys.path]
-
-
-def _hydra_job(common: bytes, number: int, overrides: list[str]) -> JobReturn:
-    context, task, config, state = cloudpickle.loads(common)
-    setup_globals()
-    Singleton.set_state(state)
-    job = context.config_loader.load_sweep_config(config, overrides)
-    with open_dict(job):
-        job.hydra.job.id = f"{job.hydra.job.name}_{number}"
-        job.hydra.job.num = number
-    HydraConfig.instance().set_config(job)
-    return run_job(
-        hydra_context=context,
-        config=job,
-        task_function=task,
-        job_dir_key="hydra.sweep.dir",
-        job_subdir_key="hydra.sweep.subdir",
-    )
+    return node, job_answer(*shared, number, overrides, node)

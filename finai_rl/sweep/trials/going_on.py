@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 STAYS = (".hydra", states.FILE, states.RETURNS_FILE)
 """What of a trial's folder is not the training's own, beside log files."""
 ASIDE = "set_aside"
+RESTARTS = "SLURM_RESTART_COUNT"
+"""How often Slurm has started this job again; not set the first time."""
 
 
 def holds_progress(folder: Path) -> bool:
@@ -55,6 +58,27 @@ def left_by(folder: Path, number: int, n_seeds: int) -> Outcome | None:
     if before is None or before.is_final or before.number != number:
         return None
     return replace(before, scores=before.scores[: n_seeds - 1])
+
+
+def overtaken(folder: Path, attempt: int) -> Outcome | None:
+    """Return the outcome of a trial whose job is started again by a queue that knows no better.
+
+    Slurm puts a job back that it had interrupted, while the search may have started the trial's
+    next attempt, or have its result.
+
+    Args:
+        folder: Of the trial.
+        attempt: Of the job that begins here.
+
+    Returns:
+        None where the job is the first of its attempt, or has to go on with it.
+    """
+    if not int(os.environ.get(RESTARTS, "0")):
+        return None
+    known = Outcome.load(folder)
+    if known is None or known.attempt < attempt:
+        return None
+    return known if known.is_final or known.attempt > attempt else None
 
 
 def training_in(folder: Path, cfg: DictConfig) -> Resumed | None:

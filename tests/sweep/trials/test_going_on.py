@@ -240,7 +240,7 @@ def test_the_next_attempt_has_the_folder_of_the_one_before(
     taken = queue(address, tmp_path, n_trials=2, on_killed=killed.append).take(9)
     assert [(one.folder, one.attempt) for one in taken] == [(job.folder, 3), (other.folder, 2)]
     assert killed == []
-    first.give_up(first.died(taken[0]))
+    first.give_up(first.died(taken[0]), 2)
     assert [one.state for one in killed] == ["FAIL"]
     assert not (job.folder / "resume").exists()
     complete(first, taken[1], 1.0)
