@@ -28,6 +28,7 @@ from finai_rl.sweep.trial import Train, Trial
 from finai_rl.sweep.trials.going_on import (
     close_left,
     holds_progress,
+    overtaken,
     same_store,
     set_aside,
     training_in,
@@ -265,3 +266,27 @@ def test_a_seed_whose_returns_are_lost_is_scored_again(tmp_path: Path) -> None:
     assert scores() == [1.0]
     (folder / f"seed_{cfg.seed}" / "validation_returns.csv").unlink()
     assert scores() == []
+
+
+@pytest.mark.parametrize(
+    ("restarts", "state", "known", "stops"),
+    [
+        ("1", "COMPLETE", 1, True),
+        ("1", "KILLED", 2, True),
+        ("1", "RUNNING", 2, True),
+        ("1", "KILLED", 1, False),
+        ("1", "RUNNING", 1, False),
+        ("0", "COMPLETE", 1, False),
+    ],
+)
+def test_a_job_that_slurm_starts_again_stops_where_its_trial_went_on_without_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    restarts: str,
+    state: str,
+    known: int,
+    stops: bool,
+) -> None:
+    monkeypatch.setenv("SLURM_RESTART_COUNT", restarts)
+    Outcome(0, attempt=known, state=state, folder=str(tmp_path)).save()
+    assert (overtaken(tmp_path, 1) is not None) is stops
