@@ -13,8 +13,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.errors import CompactHydraException, HydraException
 from hydra.types import HydraContext, TaskFunction
-from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.trial import TrialState
 
 from finai_rl.errors import InputError
@@ -24,6 +23,7 @@ from finai_rl.sweep.context import StudyAddress, folder_of
 from finai_rl.sweep.fingerprint import differences, settings_of, short_hash
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.plan import Plan, first_job
+from finai_rl.sweep.plugin import PluginSweeper, idle_settings
 from finai_rl.sweep.queue import PROCESS, Job, TrialQueue
 from finai_rl.sweep.session import Prospect, Session
 from finai_rl.sweep.space import SearchSpace, keys_of
@@ -35,7 +35,7 @@ SETTINGS, PARENT = "settings", "parent_run"
 """User attributes of a study: what its trials have in common, the MLflow run that stands for it."""
 
 
-class StudySweeperImpl(OptunaSweeperImpl):
+class StudySweeperImpl(PluginSweeper):
     """hydra-optuna-sweeper whose search can be killed, shared, pruned and gone on with.
 
     It adds to the named plugin: a storage that works and is shared by processes, a number of trials
@@ -48,7 +48,7 @@ class StudySweeperImpl(OptunaSweeperImpl):
         conditional: See `SearchSpace`.
         retries: How often a trial whose process died is started again.
         seed: Of samplers that take one and are given none.
-        **settings: Those of `OptunaSweeperImpl`.
+        **settings: Those of `PluginSweeper`.
     """
 
     config: DictConfig
@@ -58,10 +58,7 @@ class StudySweeperImpl(OptunaSweeperImpl):
     def __init__(
         self, pruner: Any, conditional: Any, retries: int, seed: int, **settings: Any
     ) -> None:
-        # The named plugin asserts what `search_problems` has refused in words.
-        rate = settings["max_failure_rate"]
-        super().__init__(**{**settings, "max_failure_rate": 0.5})
-        self.max_failure_rate = rate
+        super().__init__(**settings)
         self._retries, self._seed = retries, seed
 
     def setup(
@@ -127,12 +124,11 @@ class StudySweeperImpl(OptunaSweeperImpl):
             self._leave(queue, session, n_taken)
 
     def _direction(self) -> str:
-        directions = [name.lower() for name in self._get_directions()]
-        if len(directions) != 1:
+        if len(self.directions) != 1:
             raise InputError(
                 "hydra.sweeper.direction: one objective only; hydra/sweeper=optuna takes several"
             )
-        return directions[0]
+        return self.directions[0]
 
     def _address(self, cfg: DictConfig, settings: dict[str, str]) -> StudyAddress:
         default = f"sqlite:///{Path(cfg.output_root).absolute()}/optuna.db"
@@ -154,7 +150,7 @@ class StudySweeperImpl(OptunaSweeperImpl):
 
     def _make_launcher(self, folder: Path) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
-        with open_dict(self.config.hydra.sweep):
+        with read_write(self.config.hydra.sweep), open_dict(self.config.hydra.sweep):
             self.config.hydra.sweep.dir = str(folder)
         return Plugins.instance().instantiate_launcher(
             config=self.config,
@@ -227,7 +223,7 @@ def _refuse(node: Mapping[str, Any], overrides: Sequence[str]) -> None:
     Raises:
         InputError: Names them, and what to set instead.
     """
-    problems = []
+    problems = [*idle_settings(node["sampler"])]
     if node.get("search_space"):
         problems.append(
             "hydra.sweeper.search_space: has no effect; give ranges in hydra.sweeper.params"

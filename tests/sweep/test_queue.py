@@ -23,6 +23,7 @@ from finai_rl.sweep.space import SearchSpace, keys_of
 from finai_rl.sweep.study import StudyTrial
 from finai_rl.tracking.journal.file import Journal
 from finai_rl.tracking.lifecycle import process_tags
+from tests.config.effects.test_search import nodes
 from tests.sweep.conftest import created
 from tests.sweep.processes import in_processes, killed_after
 
@@ -313,6 +314,28 @@ def test_another_seed_is_another_search(tmp_path: Path) -> None:
     assert first("a", 0, RANDOM) == first("b", 0, RANDOM) != first("c", 1, RANDOM)
     own = {**RANDOM, "seed": 5}
     assert first("d", 0, own) == first("e", 1, own)
+
+
+def test_a_grid_is_shuffled_by_its_own_seed_if_it_has_one(tmp_path: Path) -> None:
+    def order(name: str, seed: int, sampler: dict[str, Any]) -> list[tuple[str, ...]]:
+        address = created(StudyAddress(studies.absolute(f"sqlite:///{tmp_path}/{name}.db"), "s"))
+        jobs = queue(address, tmp_path / name, 12, sampler, POINTS, seed=seed).take(12)
+        return [job.overrides for job in jobs]
+
+    assert order("a", 3, GRID) != order("b", 4, GRID)
+    assert order("c", 3, {**GRID, "seed": None}) == order("d", 4, {**GRID, "seed": 3})
+
+
+@pytest.mark.parametrize("name", ["tpe", "random", "cmaes", "nsgaii"])
+def test_every_sampler_of_the_plugin_is_seeded(tmp_path: Path, name: str) -> None:
+    node = nodes("sampler")[name]
+
+    def first(folder: str, seed: int) -> tuple[str, ...]:
+        address = created(StudyAddress(studies.absolute(f"sqlite:///{tmp_path}/{folder}.db"), "s"))
+        (job,) = queue(address, tmp_path / folder, sampler=node, space=FLAT, seed=seed).take(1)
+        return job.overrides
+
+    assert first("a", 0) == first("b", 0) != first("c", 1)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from optuna.trial import TrialState
 from finai_rl.errors import InputError
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
+from finai_rl.sweep.plugin import set_state
 from finai_rl.sweep.study import StudyTrial
 from tests.sweep.conftest import MAX_CONNECTIONS, created
 from tests.sweep.processes import in_processes, killed_after
@@ -124,6 +126,21 @@ def test_the_database_of_mlflow_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"mlflow\.db holds another program's tables"):
         created(StudyAddress(f"sqlite:///{file}", "search"))
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"), [("v2.4.0.a", "optuna storage upgrade"), ("v9.9.9.a", "a newer Optuna")]
+)
+def test_a_database_of_another_optuna_is_refused(
+    address: StudyAddress, schema: str, said: str
+) -> None:
+    file = Path(address.storage.removeprefix("sqlite:///"))
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = ?", (schema,))
+    with pytest.raises(InputError, match=f"(?s)hydra.sweeper.storage: .*{said}"):
+        created(address)
+    with pytest.raises(InputError, match=said), studies.opened(address):
+        pass
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:x.db"])
@@ -266,6 +283,6 @@ def test_a_waiting_trial_is_the_next_to_be_asked_for(storage: str) -> None:
     address = created(StudyAddress(storage, "search"))
     add_trial(address), add_trial(address)
     with studies.opened(address) as study:
-        studies.set_state(study, study.get_trials()[0], TrialState.WAITING)
+        set_state(study, study.get_trials()[0], TrialState.WAITING)
     assert add_trial(address) == 0
     assert add_trial(address) == 2
