@@ -161,12 +161,14 @@ def _close(error: BaseException | None) -> None:
 
 
 def _session(config: DictConfig) -> Session:
-    from finai_rl.sweep import study
+    from finai_rl.sweep import journal, study
     from finai_rl.sweep.plan import Plan, first_job, first_values
     from finai_rl.sweep.previous_fold import check_order
     from finai_rl.sweep.session import Prospect, Session
 
     sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
+    if journal.is_journal(str(sweeper.get("storage"))):
+        raise InputError("hydra.sweeper.storage: only hydra/sweeper=study takes a journal")
     params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
     job = first_job(config, first_values([*params, *config.hydra.overrides.task]))
     if sweeper.get("storage"):

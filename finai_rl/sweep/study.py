@@ -11,10 +11,11 @@ from typing import Any
 
 import optuna
 import sqlalchemy
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, RDBStorage
 
 from finai_rl.config.build import instantiate
 from finai_rl.errors import InputError
+from finai_rl.sweep import journal
 from finai_rl.sweep.context import StudyAddress, SweepContext
 from finai_rl.sweep.plugin import schema_to_note, trial_of
 from finai_rl.tracking.provenance import without_password
@@ -32,6 +33,8 @@ def absolute(url: str) -> str:
     Raises:
         InputError: If it is no database URL, its driver is missing or its folder cannot be made.
     """
+    if journal.is_journal(url):
+        return journal.absolute(url)
     if url.startswith("sqlite"):
         path = url.removeprefix(_SQLITE)
         if not url.startswith(_SQLITE) or path in ("", ":memory:"):
@@ -62,6 +65,10 @@ def locked(address: StudyAddress) -> Iterator[None]:
     Raises:
         InputError: If the database cannot be reached.
     """
+    if journal.is_journal(address.storage):
+        with journal.locked(address.storage):
+            yield
+        return
     if address.storage.startswith(_SQLITE):
         # A lock held by SQLite dies with its process and works wherever the database does.
         lock = Path(address.storage.removeprefix(_SQLITE) + ".lock")
@@ -101,8 +108,7 @@ def opened(address: StudyAddress, **settings: Any) -> Iterator[optuna.Study]:
         with signals_wait():
             yield optuna.load_study(study_name=address.name, storage=storage, **settings)
     finally:
-        storage.remove_session()
-        storage.engine.dispose()
+        _close(storage)
 
 
 def create(address: StudyAddress, direction: str) -> None:
@@ -111,7 +117,8 @@ def create(address: StudyAddress, direction: str) -> None:
     Raises:
         InputError: If the database is another program's, or the study has another direction.
     """
-    stamp(address.storage)
+    if not journal.is_journal(address.storage):
+        stamp(address.storage)
     storage = _storage(address.storage)
     try:
         try:
@@ -126,8 +133,7 @@ def create(address: StudyAddress, direction: str) -> None:
                 f"{study.direction.name.lower()}; choose another hydra.sweeper.study_name"
             )
     finally:
-        storage.remove_session()
-        storage.engine.dispose()
+        _close(storage)
 
 
 class StudyTrial:
@@ -169,7 +175,15 @@ class StudyTrial:
             return bool(self._trial.should_prune())
 
 
-def _storage(url: str, **pool: Any) -> RDBStorage:
+def _close(storage: BaseStorage) -> None:
+    storage.remove_session()
+    if isinstance(storage, RDBStorage):
+        storage.engine.dispose()
+
+
+def _storage(url: str, **pool: Any) -> BaseStorage:
+    if journal.is_journal(url):
+        return journal.opened(url)
     # Many processes may write: one waits for the others rather than failing.
     patience = {"connect_args": {"timeout": 120}} if url.startswith(_SQLITE) else {}
     with warnings.catch_warnings():

@@ -15,6 +15,7 @@ import sqlalchemy
 from optuna.trial import TrialState
 
 from finai_rl.errors import InputError
+from finai_rl.sweep import journal
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
 from finai_rl.sweep.plugin import set_state
@@ -54,9 +55,17 @@ def test_a_study_is_made_once_and_found_again(storage: str) -> None:
     assert names_of_trials(StudyAddress(storage, "another")) == []
 
 
+def opened_by_optuna(storage: str) -> Any:
+    if not journal.is_journal(storage):
+        return storage
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    return JournalStorage(JournalFileBackend(storage.removeprefix(journal.PREFIX)))
+
+
 def test_optuna_itself_opens_the_database(storage: str) -> None:
     created(StudyAddress(storage, "search"), "minimize")
-    study = optuna.load_study(study_name="search", storage=storage)
+    study = optuna.load_study(study_name="search", storage=opened_by_optuna(storage))
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
     assert study.direction.name == "MINIMIZE"
     study._storage.remove_session()
@@ -96,7 +105,8 @@ def die_with_the_lock(address: StudyAddress) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_the_lock_dies_with_its_process(storage: str) -> None:
+def test_the_lock_dies_with_its_process(storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "SILENCE", 3)
     address = StudyAddress(storage, "search")
     killed_after(die_with_the_lock, address)
     with studies.locked(address):
