@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import threading
 import warnings
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from optuna.storages import BaseStorage
 
 from finai_rl.errors import InputError
 from finai_rl.sweep.plugin import needs_new
@@ -47,19 +50,20 @@ def absolute(url: str) -> str:
     return f"{PREFIX}{file}"
 
 
-def opened(url: str) -> Any:
+def opened(url: str) -> BaseStorage:
     """Return Optuna's storage of a journal.
 
     Raises:
         InputError: If the file cannot be used, or holds something else.
     """
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
-
+    optuna = _library()
     file = url.removeprefix(PREFIX)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return JournalStorage(JournalFileBackend(file, JournalFileOpenLock(file)))
+            lock = optuna.JournalFileOpenLock(file)
+            storage: BaseStorage = optuna.JournalStorage(optuna.JournalFileBackend(file, lock))
+            return storage
     except OSError as error:
         raise InputError(f"{KEY}: {file} cannot be used: {error}") from error
     except (ValueError, TypeError, KeyError) as error:
@@ -76,10 +80,8 @@ def locked(url: str) -> Iterator[None]:
     Raises:
         InputError: If the lock cannot be made.
     """
-    from optuna.storages.journal import JournalFileOpenLock
-
     name = f"{url.removeprefix(PREFIX)}.queue"
-    lock = JournalFileOpenLock(name, grace_period=SILENCE)
+    lock = _library().JournalFileOpenLock(name, grace_period=SILENCE)
     try:
         lock.acquire()
     except (OSError, RuntimeError) as error:
@@ -96,6 +98,11 @@ def locked(url: str) -> Iterator[None]:
             lock.release()
         except RuntimeError:
             log.warning("%s.lock was taken by another process: this one stood still", name)
+
+
+def _library() -> Any:
+    # Not there in Optuna 2.
+    return importlib.import_module("optuna.storages.journal")
 
 
 def _beat(file: Path, released: threading.Event) -> None:

@@ -88,6 +88,17 @@ def build_sampler(settings: Mapping[str, Any], seed: int) -> optuna.samplers.Bas
     return sampler
 
 
+def refuse_missing_sampler(sampler: Mapping[str, Any]) -> None:
+    """Refuse a sampler that the installed Optuna does not have.
+
+    Raises:
+        InputError: Says what to install.
+    """
+    name = str(sampler.get("_target_")).rpartition(".")[2]
+    if name in ("GPSampler", "QMCSampler"):
+        needs_new("hydra/sweeper/sampler", name)
+
+
 def idle_settings(sampler: Mapping[str, Any]) -> Iterator[str]:
     """Yield the settings of a sampler that the installed Optuna takes and does not use."""
     unused = {"consider_prior": None, "restart_strategy": None, "inc_popsize": -1}

@@ -38,6 +38,17 @@ class StudySweeperConf(OptunaSweeperConf):
 
 
 @dataclass
+class GPSamplerConf:
+    """A Gaussian process over the trials so far: for few trials that take long."""
+
+    _target_: str = "optuna.samplers.GPSampler"
+    seed: int | None = None
+    n_startup_trials: int = 10
+    deterministic_objective: bool = False
+    warn_independent_sampling: bool = True
+
+
+@dataclass
 class MedianPrunerConf:
     """Prunes a trial that is worse than the median of the others at the same look."""
 
@@ -77,6 +88,11 @@ class NopPrunerConf:
 ConfigStore.instance().store(
     group="hydra/sweeper", name="study", node=StudySweeperConf, provider="finai_rl"
 )
+# The plugin has a sampler of this name from 1.4 on; before, choosing it is refused with a reason.
+if "gp.yaml" not in ConfigStore.instance().repo["hydra"]["sweeper"]["sampler"]:
+    ConfigStore.instance().store(
+        group="hydra/sweeper/sampler", name="gp", node=GPSamplerConf, provider="finai_rl"
+    )
 for _name, _node in {
     "median": MedianPrunerConf,
     "successive_halving": SuccessiveHalvingPrunerConf,

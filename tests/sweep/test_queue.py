@@ -18,6 +18,7 @@ from finai_rl.sweep import outcome as states
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
 from finai_rl.sweep.outcome import Outcome
+from finai_rl.sweep.plugin import OPTUNA
 from finai_rl.sweep.queue import ATTEMPT, FOLDER, PROCESS, Job, TrialQueue, trial_folder
 from finai_rl.sweep.space import SearchSpace, keys_of
 from finai_rl.sweep.study import StudyTrial
@@ -30,6 +31,7 @@ from tests.sweep.processes import in_processes, killed_after
 TPE = {"_target_": "optuna.samplers.TPESampler", "seed": None, "n_startup_trials": 2}
 RANDOM = {"_target_": "optuna.samplers.RandomSampler", "seed": None}
 CMAES = {"_target_": "optuna.samplers.CmaEsSampler", "seed": 7, "n_startup_trials": 2}
+GP = {"_target_": "optuna.samplers.GPSampler", "seed": None, "n_startup_trials": 2}
 GRID = {"_target_": "optuna.samplers.GridSampler", "_partial_": True}
 SPACE = SearchSpace.parse(
     {"agent.lr": "tag(log,interval(1e-5,1e-2))", "agent.gamma": "interval(0.9,1.0)"},
@@ -274,10 +276,12 @@ def test_files_of_an_earlier_search_in_the_same_folder_are_gone(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", [TPE, {**TPE, "multivariate": True}, RANDOM, CMAES, GRID])
+@pytest.mark.parametrize("sampler", [TPE, {**TPE, "multivariate": True}, RANDOM, CMAES, GRID, GP])
 def test_a_search_that_was_interrupted_has_the_trials_of_one_that_was_not(
     tmp_path: Path, sampler: dict[str, Any]
 ) -> None:
+    if sampler is GP and OPTUNA < 4:
+        pytest.skip("this Optuna has no such sampler")
     space = POINTS if sampler is GRID else FLAT
     runs = []
     for name, apart in (("whole", False), ("apart", True)):
@@ -324,6 +328,21 @@ def test_a_grid_is_shuffled_by_its_own_seed_if_it_has_one(tmp_path: Path) -> Non
 
     assert order("a", 3, GRID) != order("b", 4, GRID)
     assert order("c", 3, {**GRID, "seed": None}) == order("d", 4, {**GRID, "seed": 3})
+
+
+@pytest.mark.skipif(OPTUNA < 4, reason="this Optuna has no such sampler")
+def test_a_gaussian_process_comes_near_the_best_within_few_trials(
+    address: StudyAddress, tmp_path: Path
+) -> None:
+    best = -math.inf
+    for _ in range(12):
+        (job,) = queue(address, tmp_path, 12, GP, FLAT).take(1)
+        chosen = {key: float(text) for key, text in keys_of(job.overrides).items()}
+        value = -((chosen["a"] - 0.3) ** 2) - (chosen["b"] - 0.7) ** 2
+        best = max(best, value)
+        complete(queue(address, tmp_path, 12, GP, FLAT), job, value)
+    # The best of twelve random ones is beyond this 19 times of 20.
+    assert best > -1e-3
 
 
 @pytest.mark.parametrize("name", ["tpe", "random", "cmaes", "nsgaii"])
