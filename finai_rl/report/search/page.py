@@ -12,7 +12,7 @@ from plotly.offline import get_plotlyjs
 from finai_rl.report.document import document
 from finai_rl.report.search import wording
 from finai_rl.report.search.figures import history_figure, importances_figure, overfitting_figure
-from finai_rl.report.search.importances import parameter_importances
+from finai_rl.report.search.importances import best_apart, n_best, parameter_importances
 from finai_rl.report.search.overfitting import logit_bars, pbo_text
 from finai_rl.report.search.parameter_figures import parallel_figure, slice_figure
 from finai_rl.report.search.search_record import SearchRecord
@@ -50,7 +50,7 @@ def save_search_page(
         ValueError: If the direction is neither of the two.
     """
     record = SearchRecord.of(trials, objective, direction, title)
-    shares = parameter_importances(record)
+    shares, apart = parameter_importances(record), best_apart(record)
     drawable = record.completed and record.parameters
     columns, rows = trials_table(record.trials, objective, user_attrs)
     text = document(
@@ -65,6 +65,8 @@ def save_search_page(
         history=_plot(history_figure(record), "history"),
         importances=_plot(importances_figure(shares), "importances") if shares else "",
         note=wording.importances_note(record, shares),
+        apart=_plot(importances_figure(apart), "apart") if apart else "",
+        n_best=n_best(record),
         parallel=_plot(parallel_figure(record), "parallel") if drawable else "",
         slices=[
             (axis.name, _plot(slice_figure(record, axis), f"slice-{number}"))
