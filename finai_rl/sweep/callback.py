@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from finai_rl.config.overrides import quoted
 from finai_rl.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ class MultirunRecord(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Load and check what all jobs share, and open the parent run."""
         try:
-            _vary_members(config)
-            _vary_seeds(config)
-            _resolve_params(config)
+            _complete_params(config)
             if config.hydra.sweeper._target_ == STUDY_SWEEPER:
                 _check_search(config)
             else:
@@ -76,6 +75,16 @@ def _check_search(config: DictConfig) -> None:
     refuse_missing_sampler(node["sampler"])
     if problems := list(search_problems(node)):
         raise InputError("\n".join(problems))
+
+
+def _complete_params(config: DictConfig) -> None:
+    """Add to the sweep's parameters what other settings ask for, for its jobs' configs, too."""
+    before = _params(config)
+    _vary_members(config)
+    _vary_seeds(config)
+    _resolve_params(config)
+    if _params(config) != before:
+        _tell_jobs(config)
 
 
 def _vary_members(config: DictConfig) -> None:
@@ -140,6 +149,18 @@ def _resolve_params(config: DictConfig) -> None:
     if params is not None:
         with read_write(params), open_dict(params):
             OmegaConf.resolve(params)
+
+
+def _params(config: DictConfig) -> Any:
+    params = config.hydra.sweeper.get("params")
+    return None if params is None else OmegaConf.to_container(params, resolve=False)
+
+
+def _tell_jobs(config: DictConfig) -> None:
+    """Give the jobs' configs the parameters, too: Hydra 1.4 refuses a job with another sweeper."""
+    given = ",".join(f"{key}:{quoted(str(value))}" for key, value in _params(config).items())
+    with read_write(config.hydra), open_dict(config.hydra):
+        config.hydra.overrides.hydra.append(f"++hydra.sweeper.params={{{given}}}")
 
 
 @contextmanager

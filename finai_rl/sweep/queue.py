@@ -257,12 +257,13 @@ def _unused(folder: Path) -> Path:
 
 
 def _tell(study: optuna.Study, outcome: Outcome) -> None:
-    value = outcome.value if outcome.value is not None else math.nan
-    if outcome.state == states.COMPLETE and not math.isfinite(value):
-        outcome = outcome.ended(states.FAIL, reason=f"its objective is {outcome.value}")
+    values = outcome.values or [math.nan if outcome.value is None else outcome.value]
+    if outcome.state == states.COMPLETE and not all(map(math.isfinite, values)):
+        shown = outcome.values or outcome.value
+        outcome = outcome.ended(states.FAIL, reason=f"its objective is {shown}")
     trial = trial_of(study, outcome.number)
     for name in ("run_id", "reason", "scores", "seed_runs"):
         if value := getattr(outcome, name):
             trial.set_user_attr(name, value)
     state = TrialState[outcome.state]
-    study.tell(trial, outcome.value if state == TrialState.COMPLETE else None, state)
+    study.tell(trial, values if state == TrialState.COMPLETE else None, state)

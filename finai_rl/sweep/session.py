@@ -22,6 +22,7 @@ from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.market import load_split
 from finai_rl.statistics.returns import simple_returns
 from finai_rl.sweep.context import Seal, SweepContext
+from finai_rl.sweep.objectives import names_of
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.plan import FirstJob, Plan
 from finai_rl.sweep.results import Results, of_folder, of_study
@@ -120,7 +121,8 @@ class Session:
         try:
             self._describe()
             pruner = (self._plan.sweeper or {}).get("pruner")
-            if pruner and str(pruner["_target_"]).endswith(".NopPruner"):
+            several = len(self._plan.directions) > 1  # A pruner judges by one.
+            if pruner and (several or str(pruner["_target_"]).endswith(".NopPruner")):
                 pruner = None
             context = SweepContext(
                 pid=os.getpid(),
@@ -181,7 +183,7 @@ class Session:
             "sweep.study": plan.study.name if plan.study else "",
             "sweep.storage": sweeper.get("storage") or "",
             "sweep.n_trials": n_trials,
-            "sweep.objective": f"{plan.direction} {cfg.objective}",
+            "sweep.objective": _asked(cfg, plan),
             "sweep.seeds": str(cfg.sweep.seeds),
             "sweep.folder": str(plan.folder),
             "split.validation": " to ".join(seal.validation),
@@ -212,7 +214,15 @@ class Session:
 
     def _results(self) -> Results:
         plan = self._plan
-        return of_study(plan.study) if plan.study else of_folder(plan.folder, plan.direction)
+        if plan.study:
+            return of_study(plan.study, names_of(self._job.cfg))
+        return of_folder(plan.folder, plan.direction)
+
+
+def _asked(cfg: DictConfig, plan: Plan) -> str:
+    directions = plan.directions or (plan.direction,)
+    names = names_of(cfg)[: len(directions)]
+    return ", ".join(f"{way} {name}" for way, name in zip(directions, names, strict=True))
 
 
 def _parent(cfg: DictConfig, plan: Plan) -> DictConfig:

@@ -111,29 +111,39 @@ def opened(address: StudyAddress, **settings: Any) -> Iterator[optuna.Study]:
         _close(storage)
 
 
-def create(address: StudyAddress, direction: str) -> None:
+def create(address: StudyAddress, *directions: str) -> None:
     """Make the database and the study where they are not there yet; call it within `locked`.
 
+    Args:
+        address: Of the study.
+        *directions: ``maximize`` or ``minimize``, for each objective.
+
     Raises:
-        InputError: If the database is another program's, or the study has another direction.
+        InputError: If the database is another program's, or the study has other directions.
     """
+    wanted = list(directions)
     if not journal.is_journal(address.storage):
         stamp(address.storage)
     storage = _storage(address.storage)
     try:
         try:
             study = optuna.create_study(
-                study_name=address.name, storage=storage, direction=direction, load_if_exists=True
+                study_name=address.name, storage=storage, directions=wanted, load_if_exists=True
             )
         except ValueError:  # Optuna 2 will not be told another direction.
             study = optuna.load_study(study_name=address.name, storage=storage)
-        if study.direction.name.lower() != direction:
+        if (known := directions_in(study)) != wanted:
             raise InputError(
                 f"hydra.sweeper.direction: the study {address.name} has another one, "
-                f"{study.direction.name.lower()}; choose another hydra.sweeper.study_name"
+                f"{', '.join(known)}; choose another hydra.sweeper.study_name"
             )
     finally:
         _close(storage)
+
+
+def directions_in(study: optuna.Study) -> list[str]:
+    """Return ``maximize`` or ``minimize`` for each objective of a study."""
+    return [direction.name.lower() for direction in study.directions]
 
 
 class StudyTrial:
@@ -156,6 +166,7 @@ class StudyTrial:
             sampler=optuna.samplers.RandomSampler(),
             pruner=pruner,
         )
+        self.directions = directions_in(self._study)
         self._trial = trial_of(self._study, number)
         # An earlier attempt at this trial may have come further before it was killed.
         last = self._study.get_trials(deepcopy=False)[number].last_step
@@ -167,7 +178,8 @@ class StudyTrial:
         What an earlier attempt reported stands: of its last value alone it is not known what the
         pruner said.
         """
-        if step < self._known:
+        # Of several objectives Optuna takes no looks: there is no pruner.
+        if step < self._known or len(self.directions) > 1:
             return False
         with signals_wait():
             if step > self._known:

@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.trial import TrialState
 
 from finai_rl.errors import InputError
+from finai_rl.sweep import objectives
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import StudyAddress, folder_of
@@ -82,8 +83,9 @@ class StudySweeperImpl(PluginSweeper):
 
     def _sweep(self, arguments: list[str]) -> None:
         node: Any = OmegaConf.to_container(self.config.hydra.sweeper, resolve=True)
-        _refuse(node, self.config.hydra.overrides.hydra)
-        direction = self._direction()
+        hydras = self.config.hydra.overrides.hydra
+        _refuse(node, hydras)
+        arguments = objectives.first_and_further(arguments)
         space = SearchSpace.parse(
             node["params"] or {},
             node["conditional"] or {},
@@ -92,17 +94,30 @@ class StudySweeperImpl(PluginSweeper):
             self.custom_search_space_extender,
         )
         job = first_job(self.config, space.first())
+        names = objectives.names_of(job.cfg)
+        directions = objectives.directions_of(self.directions, names)
+        if len(names) > 1:
+            objectives.refuse_beside_several(node, job.cfg, keys_of(hydras))
         prospect = Prospect.of(job.cfg, compare_data=True)
-        settings = settings_of(job.cfg, space, direction, prospect.seal.sha256)
+        settings = settings_of(job.cfg, space, ", ".join(directions), prospect.seal.sha256)
         address = self._address(job.cfg, settings)
         folder = self._folder(job.cfg, address)
         n_jobs = self._jobs_at_once(node["n_jobs"])
         with ExitStack() as stack:
             with studies.locked(address):
-                studies.create(address, direction)
+                studies.create(address, *directions)
                 store = f"{PARENT} in {without_password(str(job.cfg.tracking.get('uri')))}"
                 parent = _claim(address, settings, store)
-                plan = Plan(address.name, folder, n_jobs, direction, address, node, parent)
+                plan = Plan(
+                    name=address.name,
+                    folder=folder,
+                    n_jobs=n_jobs,
+                    direction=directions[0],
+                    study=address,
+                    sweeper=node,
+                    parent_run_id=parent,
+                    directions=tuple(directions),
+                )
                 session = stack.enter_context(Session(job, plan, prospect))
                 _note_start(address, {SETTINGS: settings, store: session.run_id})
             queue = TrialQueue(
@@ -122,13 +137,6 @@ class StudySweeperImpl(PluginSweeper):
                 self._run(queue, jobs)
                 self._stop_if_too_many_failed(queue)
             self._leave(queue, session, n_taken)
-
-    def _direction(self) -> str:
-        if len(self.directions) != 1:
-            raise InputError(
-                "hydra.sweeper.direction: one objective only; hydra/sweeper=optuna takes several"
-            )
-        return self.directions[0]
 
     def _address(self, cfg: DictConfig, settings: dict[str, str]) -> StudyAddress:
         default = f"sqlite:///{Path(cfg.output_root).absolute()}/optuna.db"
