@@ -28,6 +28,7 @@ from finai_rl.sweep.plugin import PluginSweeper, idle_settings
 from finai_rl.sweep.queue import PROCESS, Job, TrialQueue
 from finai_rl.sweep.session import Prospect, Session
 from finai_rl.sweep.space import SearchSpace, keys_of
+from finai_rl.sweep.stopping import check_stopping, outlook
 from finai_rl.tracking.provenance import without_password
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ class StudySweeperImpl(PluginSweeper):
         conditional: See `SearchSpace`.
         retries: How often a trial whose process died is started again.
         seed: Of samplers that take one and are given none.
+        stop_at_noise: Whether to end when less is left to gain than a trial's seeds differ by.
+        stop_after: How many complete trials that takes.
         **settings: Those of `PluginSweeper`.
     """
 
@@ -57,10 +60,18 @@ class StudySweeperImpl(PluginSweeper):
     launcher: Any
 
     def __init__(
-        self, pruner: Any, conditional: Any, retries: int, seed: int, **settings: Any
+        self,
+        pruner: Any,
+        conditional: Any,
+        retries: int,
+        seed: int,
+        stop_at_noise: bool = False,
+        stop_after: int = 20,
+        **settings: Any,
     ) -> None:
         super().__init__(**settings)
         self._retries, self._seed = retries, seed
+        self._stop_after = stop_after if stop_at_noise else None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -98,6 +109,8 @@ class StudySweeperImpl(PluginSweeper):
         directions = objectives.directions_of(self.directions, names)
         if len(names) > 1:
             objectives.refuse_beside_several(node, job.cfg, keys_of(hydras))
+        if self._stop_after is not None:
+            check_stopping(job.cfg.sweep.seeds, len(names))
         prospect = Prospect.of(job.cfg, compare_data=True)
         settings = settings_of(job.cfg, space, ", ".join(directions), prospect.seal.sha256)
         address = self._address(job.cfg, settings)
@@ -131,7 +144,7 @@ class StudySweeperImpl(PluginSweeper):
             )
             self.launcher = self._make_launcher(folder)
             n_taken = 0
-            while jobs := queue.take(n_jobs):
+            while not self._is_settled(queue, session, directions) and (jobs := queue.take(n_jobs)):
                 n_taken += len(jobs)
                 session.keep_open()
                 self._run(queue, jobs)
@@ -210,6 +223,18 @@ class StudySweeperImpl(PluginSweeper):
             f"The search is given up: {len(failed)} of {self.n_trials} trials failed, more than "
             f"hydra.sweeper.max_failure_rate={self.max_failure_rate} allows:\n{reasons}"
         )
+
+    def _is_settled(self, queue: TrialQueue, session: Session, directions: Sequence[str]) -> bool:
+        # A trial that was interrupted is ended in any case.
+        if self._stop_after is None or queue.in_state(TrialState.WAITING):
+            return False
+        complete = queue.in_state(TrialState.COMPLETE)
+        found = outlook(complete, directions[0], least=self._stop_after, seed=self._seed)
+        if found is None or not found.is_settled:
+            return False
+        log.info("The search ends after %d complete trials: %s", len(complete), found.sentence)
+        session.tracker.set_tags({"sweep.stopped": found.sentence})
+        return True
 
     def _leave(self, queue: TrialQueue, session: Session, n_taken: int) -> None:
         running = queue.in_state(TrialState.RUNNING, TrialState.WAITING)

@@ -24,6 +24,8 @@ class StudySweeperConf(OptunaSweeperConf):
         conditional: Parameters that only a choice calls for, `{key: {choice: {key: range}}}`.
         retries: How often a trial is started again when its process died.
         seed: Of samplers that take one and are given none.
+        stop_at_noise: Whether to end when less is left to gain than a trial's seeds differ by.
+        stop_after: How many complete trials there have to be before that is looked at.
     """
 
     _target_: str = "hydra_plugins.finai_rl_sweeper.study_sweeper.StudySweeper"
@@ -33,6 +35,8 @@ class StudySweeperConf(OptunaSweeperConf):
     conditional: Any = None
     retries: int = 1
     seed: int = 0
+    stop_at_noise: bool = False
+    stop_after: int = 20
     direction: Any = Direction.maximize
     defaults: list[Any] = field(default_factory=lambda: [{"sampler": "tpe"}, {"pruner": "median"}])
 

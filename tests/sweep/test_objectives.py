@@ -28,8 +28,8 @@ from finai_rl.sweep.trial import Train
 from tests.sweep.test_queue import FLAT, RANDOM
 from tests.sweep.test_trial import GROWING, SPLIT, context, daily, new_trial, outcome_of
 
-BOTH = ("objective=sharpe_ratio", "sweep.further_objectives=[max_drawdown,turnover]")
-NAMES = ["sharpe_ratio", "max_drawdown", "turnover"]
+BOTH = ("objective=sharpe_ratio", "sweep.further_objectives=[max_drawdown,annual_turnover]")
+NAMES = ["sharpe_ratio", "max_drawdown", "annual_turnover"]
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_trial_is_told_by_every_objective(tmp_path: Path, search: StudyAddress
     (told,) = results.complete
     assert told.value == 1.5
     assert {name: told.user_attrs[name] for name in NAMES[1:]} == pytest.approx(
-        {"max_drawdown": -0.2, "turnover": 4.0}
+        {"max_drawdown": -0.2, "annual_turnover": 4.0}
     )
 
 

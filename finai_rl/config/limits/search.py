@@ -13,6 +13,7 @@ SWEEPER: Mapping[str, dict[str, Any]] = {
     "n_trials": at_least(1),
     "retries": at_least(0),
     "seed": random_seed(),
+    "stop_after": at_least(2),
 }
 SAMPLER: Mapping[str, dict[str, Any]] = {
     "crossover_prob": within(0, 1),

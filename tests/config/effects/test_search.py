@@ -24,6 +24,7 @@ from tests.config.effects.walk import assert_complete, assert_there, differ
 
 FILE = "tests/config/effects/test_search.py"
 SPACE, QUEUE, TRIAL = (f"tests/sweep/test_{name}.py" for name in ("space", "queue", "trial"))
+STOPPING = "tests/sweep/test_stopping.py"
 STUDY, TROUBLE = "tests/sweep/test_study.py", "tests/e2e/test_sweep_trouble.py"
 
 SWEEPER = {
@@ -40,6 +41,8 @@ SWEEPER = {
     "conditional": f"{SPACE}::test_only_the_branch_of_the_choice_is_suggested",
     "retries": f"{TROUBLE}::test_workers_that_die_cost_a_search_one_trial_at_most",
     "seed": f"{QUEUE}::test_another_seed_is_another_search",
+    "stop_at_noise": f"{STOPPING}::test_a_search_ends_when_its_noise_hides_what_is_left",
+    "stop_after": f"{STOPPING}::test_few_trials_say_nothing_of_what_is_left",
 }
 """By setting of ``hydra.sweeper``: the test that shows what it does."""
 if "search_space" in vars(OptunaSweeperConf):  # Until hydra-optuna-sweeper 1.3.
