@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import io
+import json
 import sqlite3
 import time
 from contextlib import closing
@@ -69,6 +71,17 @@ def test_optuna_itself_opens_the_database(storage: str) -> None:
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
     assert study.direction.name == "MINIMIZE"
     study._storage.remove_session()
+
+
+def test_optunas_dashboard_shows_the_study(storage: str) -> None:
+    dashboard = pytest.importorskip("optuna_dashboard")
+    add_trial(created(StudyAddress(storage, "search")), 1.0)
+    page = dashboard.wsgi(opened_by_optuna(storage))
+    request = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/studies", "wsgi.input": io.BytesIO()}
+    answered: list[str] = []
+    body = b"".join(page(request, lambda status, headers, *_: answered.append(status)))
+    assert answered == ["200 OK"]
+    assert [one["study_name"] for one in json.loads(body)["study_summaries"]] == ["search"]
 
 
 def create_and_add(number: int, address: StudyAddress) -> None:
