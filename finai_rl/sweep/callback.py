@@ -69,10 +69,13 @@ def _check_search(config: DictConfig) -> None:
         InputError: Names each.
     """
     from finai_rl.config.limits.search import search_problems
+    from finai_rl.sweep.auto_sampler import check_registry
     from finai_rl.sweep.plugin import refuse_missing_sampler
 
     node: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
     refuse_missing_sampler(node["sampler"])
+    if "registry" in node["sampler"]:
+        check_registry(node["sampler"]["registry"])
     if problems := list(search_problems(node)):
         raise InputError("\n".join(problems))
 

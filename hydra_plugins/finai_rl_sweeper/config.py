@@ -53,6 +53,15 @@ class GPSamplerConf:
 
 
 @dataclass
+class AutoSamplerConf:
+    """OptunaHub's, which chooses among Optuna's; `registry` is a folder with a copy of the hub."""
+
+    _target_: str = "finai_rl.sweep.auto_sampler.auto_sampler"
+    registry: str = MISSING
+    seed: int | None = None
+
+
+@dataclass
 class MedianPrunerConf:
     """Prunes a trial that is worse than the median of the others at the same look."""
 
@@ -97,6 +106,9 @@ if "gp.yaml" not in ConfigStore.instance().repo["hydra"]["sweeper"]["sampler"]:
     ConfigStore.instance().store(
         group="hydra/sweeper/sampler", name="gp", node=GPSamplerConf, provider="finai_rl"
     )
+ConfigStore.instance().store(
+    group="hydra/sweeper/sampler", name="auto", node=AutoSamplerConf, provider="finai_rl"
+)
 for _name, _node in {
     "median": MedianPrunerConf,
     "successive_halving": SuccessiveHalvingPrunerConf,

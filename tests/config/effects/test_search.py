@@ -96,6 +96,7 @@ CASES = [
     pytest.param(node, name, id=f"{group}.{choice}.{name}")
     for group in ("sampler", "pruner")
     for choice, node in nodes(group).items()
+    if choice != "auto"  # Its settings: tests/sweep/test_auto_sampler.py.
     if choice != "gp" or OPTUNA >= 4  # Where it is there to be refused.
     for name in node
     if name not in (*OBJECTS, NEVER_SEEN) and (choice, name) != ("grid", "seed")
