@@ -69,8 +69,8 @@ def _check_search(config: DictConfig) -> None:
         InputError: Names each.
     """
     from finai_rl.config.limits.search import search_problems
-    from finai_rl.sweep.auto_sampler import check_registry
-    from finai_rl.sweep.plugin import refuse_missing_sampler
+    from finai_rl.sweep.search.auto_sampler import check_registry
+    from finai_rl.sweep.search.plugin import refuse_missing_sampler
 
     node: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
     refuse_missing_sampler(node["sampler"])
@@ -187,9 +187,10 @@ def _close(error: BaseException | None) -> None:
 
 
 def _session(config: DictConfig) -> Session:
-    from finai_rl.sweep import journal, study
+    from finai_rl.sweep import study
     from finai_rl.sweep.plan import Plan, first_job, first_values
     from finai_rl.sweep.previous_fold import check_order
+    from finai_rl.sweep.search import journal
     from finai_rl.sweep.session import Prospect, Session
 
     sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=False)

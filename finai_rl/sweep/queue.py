@@ -17,9 +17,9 @@ from finai_rl.config.overrides import quoted
 from finai_rl.errors import InputError
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import StudyAddress
-from finai_rl.sweep.grid import NumberedGrid
 from finai_rl.sweep.outcome import Outcome
-from finai_rl.sweep.plugin import build_sampler, set_state, trial_of
+from finai_rl.sweep.search.grid import NumberedGrid
+from finai_rl.sweep.search.plugin import build_sampler, set_state, trial_of
 from finai_rl.sweep.space import SearchSpace
 from finai_rl.sweep.study import locked, opened
 from finai_rl.sweep.trials.going_on import forget, holds_progress

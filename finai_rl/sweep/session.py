@@ -22,10 +22,10 @@ from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.market import load_split
 from finai_rl.statistics.returns import simple_returns
 from finai_rl.sweep.context import Seal, SweepContext
-from finai_rl.sweep.objectives import names_of
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.plan import FirstJob, Plan
 from finai_rl.sweep.results import Results, of_folder, of_study
+from finai_rl.sweep.search.objectives import names_of
 from finai_rl.sweep.study import locked
 from finai_rl.sweep.summary import Benchmark, summarize
 from finai_rl.tracking import Tracker, data_tags, note_tag, provenance_tags

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from finai_rl.errors import InputError
-from finai_rl.sweep.plugin import as_text, interval, suggest
+from finai_rl.sweep.search.plugin import as_text, interval, suggest
 
 Distributions = dict[str, BaseDistribution]
 T = TypeVar("T")

@@ -15,9 +15,9 @@ from optuna.storages import BaseStorage, RDBStorage
 
 from finai_rl.config.build import instantiate
 from finai_rl.errors import InputError
-from finai_rl.sweep import journal
 from finai_rl.sweep.context import StudyAddress, SweepContext
-from finai_rl.sweep.plugin import schema_to_note, trial_of
+from finai_rl.sweep.search import journal
+from finai_rl.sweep.search.plugin import schema_to_note, trial_of
 from finai_rl.tracking.provenance import without_password
 from finai_rl.tracking.signals import signals_wait
 

@@ -17,18 +17,18 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.trial import TrialState
 
 from finai_rl.errors import InputError
-from finai_rl.sweep import objectives
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import StudyAddress, folder_of
 from finai_rl.sweep.fingerprint import differences, settings_of, short_hash
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.plan import Plan, first_job
-from finai_rl.sweep.plugin import PluginSweeper, idle_settings
 from finai_rl.sweep.queue import PROCESS, Job, TrialQueue
+from finai_rl.sweep.search import objectives
+from finai_rl.sweep.search.plugin import PluginSweeper, idle_settings
+from finai_rl.sweep.search.stopping import check_stopping, outlook
 from finai_rl.sweep.session import Prospect, Session
 from finai_rl.sweep.space import SearchSpace, keys_of
-from finai_rl.sweep.stopping import check_stopping, outlook
 from finai_rl.tracking.provenance import without_password
 
 log = logging.getLogger(__name__)

@@ -22,9 +22,9 @@ from finai_rl.experiment.learning.hooks import TrainingHooks
 from finai_rl.statistics.seeds import aggregate
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import SweepContext
-from finai_rl.sweep.objectives import names_of
 from finai_rl.sweep.outcome import Outcome, load_returns, save_returns
 from finai_rl.sweep.previous_fold import model_of_previous_fold
+from finai_rl.sweep.search.objectives import names_of
 from finai_rl.sweep.study import StudyTrial
 from finai_rl.sweep.trials.going_on import (
     close_left,

@@ -56,7 +56,7 @@ class GPSamplerConf:
 class AutoSamplerConf:
     """OptunaHub's, which chooses among Optuna's; `registry` is a folder with a copy of the hub."""
 
-    _target_: str = "finai_rl.sweep.auto_sampler.auto_sampler"
+    _target_: str = "finai_rl.sweep.search.auto_sampler.auto_sampler"
     registry: str = MISSING
     seed: int | None = None
 

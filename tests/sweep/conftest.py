@@ -19,7 +19,7 @@ import sqlalchemy
 
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import StudyAddress
-from finai_rl.sweep.plugin import OPTUNA
+from finai_rl.sweep.search.plugin import OPTUNA
 
 MAX_CONNECTIONS = 16
 

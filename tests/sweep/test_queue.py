@@ -18,8 +18,8 @@ from finai_rl.sweep import outcome as states
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
 from finai_rl.sweep.outcome import Outcome
-from finai_rl.sweep.plugin import OPTUNA
 from finai_rl.sweep.queue import ATTEMPT, FOLDER, PROCESS, Job, TrialQueue, trial_folder
+from finai_rl.sweep.search.plugin import OPTUNA
 from finai_rl.sweep.space import SearchSpace, keys_of
 from finai_rl.sweep.study import StudyTrial
 from finai_rl.tracking.journal.file import Journal

@@ -17,10 +17,10 @@ import sqlalchemy
 from optuna.trial import TrialState
 
 from finai_rl.errors import InputError
-from finai_rl.sweep import journal
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
-from finai_rl.sweep.plugin import set_state
+from finai_rl.sweep.search import journal
+from finai_rl.sweep.search.plugin import set_state
 from finai_rl.sweep.study import StudyTrial
 from tests.sweep.conftest import MAX_CONNECTIONS, created
 from tests.sweep.processes import in_processes, killed_after

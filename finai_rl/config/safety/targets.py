@@ -29,7 +29,7 @@ FUNCTIONS = (
     "finai_rl.data.yahoo.load_yahoo",
     "finai_rl.envs.finrl.finrl_vec_env",
     "finai_rl.envs.rewards.profit",
-    "finai_rl.sweep.auto_sampler.auto_sampler",
+    "finai_rl.sweep.search.auto_sampler.auto_sampler",
     "gymnasium.make",
     "gymnasium.make_vec",
     "optuna.storages.RDBStorage",

@@ -13,10 +13,11 @@ import pytest
 import yaml
 from hydra.core.config_store import ConfigStore
 from hydra_plugins.hydra_optuna_sweeper.config import OptunaSweeperConf
+from omegaconf import OmegaConf
 
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.errors import InputError
-from finai_rl.sweep.plugin import OPTUNA, idle_settings
+from finai_rl.sweep.search.plugin import OPTUNA, idle_settings
 from finai_rl.sweep.sweeper import _refuse
 from hydra_plugins.finai_rl_sweeper.config import StudySweeperConf
 from tests.config.effects.agents import settings_of
@@ -24,7 +25,7 @@ from tests.config.effects.walk import assert_complete, assert_there, differ
 
 FILE = "tests/config/effects/test_search.py"
 SPACE, QUEUE, TRIAL = (f"tests/sweep/test_{name}.py" for name in ("space", "queue", "trial"))
-STOPPING = "tests/sweep/test_stopping.py"
+STOPPING = "tests/sweep/search/test_stopping.py"
 STUDY, TROUBLE = "tests/sweep/test_study.py", "tests/e2e/test_sweep_trouble.py"
 
 SWEEPER = {
@@ -89,14 +90,15 @@ NEVER_SEEN = "warn_asynchronous_seeding"
 def nodes(group: str) -> dict[str, dict[str, Any]]:
     """Return the settings of each sampler or pruner that a config can choose."""
     store: Any = ConfigStore.instance().repo["hydra"]["sweeper"][group]
-    return {name.removesuffix(".yaml"): dict(node.node) for name, node in store.items()}
+    found = {name: OmegaConf.to_container(entry.node) for name, entry in store.items()}
+    return {name.removesuffix(".yaml"): node for name, node in found.items()}
 
 
 CASES = [
     pytest.param(node, name, id=f"{group}.{choice}.{name}")
     for group in ("sampler", "pruner")
     for choice, node in nodes(group).items()
-    if choice != "auto"  # Its settings: tests/sweep/test_auto_sampler.py.
+    if choice != "auto"  # Its settings: tests/sweep/search/test_auto_sampler.py.
     if choice != "gp" or OPTUNA >= 4  # Where it is there to be refused.
     for name in node
     if name not in (*OBJECTS, NEVER_SEEN) and (choice, name) != ("grid", "seed")

@@ -9,7 +9,7 @@ from typing import Any
 from optuna.samplers import BaseSampler
 
 from finai_rl.errors import InputError
-from finai_rl.sweep.plugin import needs_new
+from finai_rl.sweep.search.plugin import needs_new
 
 KEY = "hydra.sweeper.sampler.registry"
 PACKAGE = "samplers/auto_sampler"

@@ -13,7 +13,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from finai_rl.errors import InputError
-from finai_rl.sweep.plugin import needs_new
+from finai_rl.sweep.search.plugin import needs_new
 
 KEY = "hydra.sweeper.stop_at_noise"
 

@@ -14,7 +14,7 @@ from typing import Any
 from optuna.storages import BaseStorage
 
 from finai_rl.errors import InputError
-from finai_rl.sweep.plugin import needs_new
+from finai_rl.sweep.search.plugin import needs_new
 
 log = logging.getLogger(__name__)
 

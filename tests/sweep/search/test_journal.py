@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from finai_rl.errors import InputError
-from finai_rl.sweep import journal, plugin
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.callback import _session
 from finai_rl.sweep.context import StudyAddress
+from finai_rl.sweep.search import journal, plugin
 from tests.sweep.conftest import created
 from tests.sweep.test_callback import multirun_of
 

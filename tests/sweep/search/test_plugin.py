@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from finai_rl.sweep import plugin
 from finai_rl.sweep.callback import MultirunRecord
+from finai_rl.sweep.search import plugin
 from tests.sweep.test_callback import multirun_of
 
 

@@ -12,8 +12,8 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from finai_rl.errors import InputError
-from finai_rl.sweep import plugin
-from finai_rl.sweep.stopping import check_stopping, noise_of, outlook
+from finai_rl.sweep.search import plugin
+from finai_rl.sweep.search.stopping import check_stopping, noise_of, outlook
 from finai_rl.sweep.sweeper import StudySweeperImpl
 
 needs_bound = pytest.mark.skipif(plugin.OPTUNA < 4, reason="this Optuna has no such evaluator")

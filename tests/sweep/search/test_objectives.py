@@ -15,15 +15,15 @@ from finai_rl.experiment.learning.hooks import TrainingHooks
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import StudyAddress
-from finai_rl.sweep.objectives import (
+from finai_rl.sweep.outcome import Outcome
+from finai_rl.sweep.queue import TrialQueue
+from finai_rl.sweep.results import of_study
+from finai_rl.sweep.search.objectives import (
     directions_of,
     first_and_further,
     names_of,
     refuse_beside_several,
 )
-from finai_rl.sweep.outcome import Outcome
-from finai_rl.sweep.queue import TrialQueue
-from finai_rl.sweep.results import of_study
 from finai_rl.sweep.trial import Train
 from tests.sweep.test_queue import FLAT, RANDOM
 from tests.sweep.test_trial import GROWING, SPLIT, context, daily, new_trial, outcome_of

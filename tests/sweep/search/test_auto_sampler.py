@@ -9,9 +9,9 @@ import pytest
 from hydra.errors import CompactHydraException
 
 from finai_rl.errors import InputError
-from finai_rl.sweep import plugin
-from finai_rl.sweep.auto_sampler import check_registry
-from finai_rl.sweep.plugin import build_sampler
+from finai_rl.sweep.search import plugin
+from finai_rl.sweep.search.auto_sampler import check_registry
+from finai_rl.sweep.search.plugin import build_sampler
 from tests.sweep.test_callback import multirun_of
 
 CODE = """
@@ -39,7 +39,7 @@ def test_a_copy_of_the_registry_is_used(registry: Path) -> None:
     pytest.importorskip("optunahub")
     check_registry(str(registry))
     node = {
-        "_target_": "finai_rl.sweep.auto_sampler.auto_sampler",
+        "_target_": "finai_rl.sweep.search.auto_sampler.auto_sampler",
         "registry": str(registry),
         "seed": None,
     }
