@@ -27,6 +27,7 @@ from omegaconf.errors import OmegaConfBaseException
 from finai_rl.config import command_schemas, schemas
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
+from finai_rl.config.hydra_versions import VERSION_BASE
 from finai_rl.config.idle import refuse_idle
 from finai_rl.errors import ConfigError
 from finai_rl.experiment.learning.hooks import TrainingHooks
@@ -264,7 +265,7 @@ def _job(command: str, overrides: Sequence[str]) -> Iterator[tuple[DictConfig, P
         GlobalHydra.instance().clear()
         # Until the end: prepare composes the config of the training that it names.
         job.enter_context(
-            hydra.initialize_config_dir(str(CONFIG_DIR), job_name=command, version_base="1.3")
+            hydra.initialize_config_dir(str(CONFIG_DIR), job_name=command, **VERSION_BASE)
         )
         whole = _composed(command, overrides)
         goes_on = whole.get("resume") is not None

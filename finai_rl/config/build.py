@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import hydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from finai_rl.config import hydra_versions
 from finai_rl.config.safety.targets import WHAT, is_class_of_a_place, is_of_a_kind, named_paths
 from finai_rl.errors import ConfigError, InputError
 
@@ -56,7 +57,7 @@ def build(node: DictConfig | dict[str, Any], key: str, /, *objects: Any, **setti
         )
     try:
         # Partial, then called: Hydra would turn objects passed to it into config nodes.
-        make = hydra.utils.instantiate(node, _partial_=True, _convert_="all")
+        make = instantiate(node, _partial_=True, _convert_="all")
         return make(*objects, **settings)
     except Exception as error:
         cause = error.__cause__ or error
@@ -66,6 +67,29 @@ def build(node: DictConfig | dict[str, Any], key: str, /, *objects: Any, **setti
             kind = "" if type(cause) is ValueError else f"{type(cause).__name__}: "
             raise ConfigError([f"{key}: {kind}{cause}"]) from cause
         raise
+
+
+def instantiate(node: dict[str, Any], **settings: Any) -> Any:
+    """Instantiate a node by Hydra, which may build what the node names and nothing else.
+
+    Args:
+        node: Plain containers, their targets checked.
+        **settings: Further arguments of ``hydra.utils.instantiate``.
+    """
+    return hydra_versions.instantiate(node, _named_in(node), **settings)
+
+
+def _named_in(node: Any) -> Iterator[str]:
+    """Yield what a node names, and for a look-up the name of what it finds, too."""
+    if isinstance(node, dict) and "_target_" in node:
+        target, *found = named_paths(node)
+        yield target
+        for path in found:
+            thing = import_target("_target_", path)
+            yield from (path, f"{thing.__module__}.{thing.__qualname__}")
+    if isinstance(node, dict | list):
+        for part in node.values() if isinstance(node, dict) else node:
+            yield from _named_in(part)
 
 
 def _check_origins(key: str, node: Any) -> None:

@@ -147,7 +147,7 @@ def _typed(prefix: str, node: dict[str, Any], schema: type) -> Iterator[str]:
 
 def _set(typed: DictConfig, name: str, value: Any) -> Any:
     """Set a value where its type is known, and return it in that type as plain containers."""
-    typed[name] = value
+    OmegaConf.update(typed, name, value, merge=False)
     kept = typed[name]
     return OmegaConf.to_container(kept) if OmegaConf.is_config(kept) else kept
 

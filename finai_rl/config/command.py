@@ -28,7 +28,11 @@ from finai_rl.config import schemas
 from finai_rl.config.build import plain
 from finai_rl.config.check import check
 from finai_rl.config.command_line import refuse_unwritable_keys
-from finai_rl.config.compose_once import compose_once
+from finai_rl.config.hydra_versions import (
+    VERSION_BASE,
+    accept_that_hydra_builds_its_own,
+    register_resolver,
+)
 from finai_rl.config.idle import refuse_idle
 from finai_rl.config.runs.folders import folder_of_its_config, folder_to_go_on_in
 from finai_rl.config.safety.hydra_files import errors_without_secrets, leave_secrets_out
@@ -44,14 +48,14 @@ CONFIG_DIR = (
 
 # When this is imported, which the processes of a launcher do before they compose a job's config.
 look_before_composing()
-compose_once()
+accept_that_hydra_builds_its_own()
 leave_secrets_out()
 
-OmegaConf.register_new_resolver("mul", lambda x, y: _number(x) * _number(y), replace=True)
-OmegaConf.register_new_resolver("choose", lambda n, k: math.comb(n, k), replace=True)
+register_resolver("mul", lambda x, y: _number(x) * _number(y))
+register_resolver("choose", lambda n, k: math.comb(n, k))
 # Where a run that goes on is, before Hydra makes a folder for a new one.
-OmegaConf.register_new_resolver("run_folder", folder_to_go_on_in, replace=True)
-OmegaConf.register_new_resolver("config_folder", folder_of_its_config, replace=True)
+register_resolver("run_folder", folder_to_go_on_in)
+register_resolver("config_folder", folder_of_its_config)
 guard_environment()
 
 
@@ -110,9 +114,9 @@ def entry_point(
                 folder = Path(HydraConfig.get().runtime.output_dir)
                 raise CompactHydraException(f"{trouble}. {saved_in(folder)}") from error
 
-        command = hydra.main(
-            config_path=str(CONFIG_DIR), config_name=config_name, version_base="1.3"
-        )(checked)
+        command = hydra.main(config_path=str(CONFIG_DIR), config_name=config_name, **VERSION_BASE)(
+            checked
+        )
 
         def run() -> None:
             _collect_seldom()

@@ -101,6 +101,7 @@ IN_WALK_FORWARD = Condition(
     "without evaluation=walk_forward",
 )
 """Folds that follow each other, in one multirun."""
+IN_SEARCH = Condition(WHOLE, lambda _: is_search(), "without a search")
 IN_PRUNED_SEARCH = Condition(WHOLE, lambda _: is_pruned(), "without a search that has a pruner")
 REGISTERED = Condition(
     "sweep.register",

@@ -22,6 +22,7 @@ from finai_rl.config.companions import (
     IN_ENSEMBLE,
     IN_MULTIRUN,
     IN_PRUNED_SEARCH,
+    IN_SEARCH,
     IN_WALK_FORWARD,
     NOT_IN_MULTIRUN,
     REGISTERED,
@@ -71,6 +72,7 @@ class Sweep:
     alias: str = field(metadata=model_alias() | acts(beside(".register", True)))
     trial: int | None = field(metadata=at_least(0))
     attempt: int | None = field(metadata=at_least(1))
+    further_objectives: list[str] = field(default_factory=list, metadata=acts(IN_SEARCH))
 
 
 WITH_RULE = acts(beside(".rule"))
@@ -256,6 +258,7 @@ ADDED = {
     "env.temperature": "0.2",
     "env.max_order": "null",
     "on_divergence": "stop",
+    "sweep.further_objectives": "[]",
     "reward._target_": PROFIT,
     "agent.init_from": "null",
     "clone.epochs": "200",

@@ -34,6 +34,8 @@ def check_before_data(cfg: DictConfig) -> None:
     """
     check_machine(cfg)
     asked = [("objective", cfg.get("objective"))]
+    further = (cfg.get("sweep") or {}).get("further_objectives") or ()
+    asked += [("objective", name) for name in further]
     stages = (cfg.get("curriculum") or {}).get("stages") or []
     asked += [
         (f"curriculum.stages[{place}].until_score", name)

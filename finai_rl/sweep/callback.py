@@ -14,6 +14,7 @@ from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from finai_rl.config.overrides import quoted
 from finai_rl.errors import InputError
 from finai_rl.sweep.context import SweepContext
 
@@ -67,9 +68,7 @@ class MultirunRecord(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Load and check what all jobs share, and open the parent run."""
         try:
-            _vary_members(config)
-            _vary_seeds(config)
-            _resolve_params(config)
+            _complete_params(config)
             if config.hydra.sweeper._target_ == STUDY_SWEEPER:
                 _check_search(config)
             else:
@@ -93,10 +92,25 @@ def _check_search(config: DictConfig) -> None:
         InputError: Names each.
     """
     from finai_rl.config.limits.search import search_problems
+    from finai_rl.sweep.search.auto_sampler import check_registry
+    from finai_rl.sweep.search.plugin import refuse_missing_sampler
 
     node: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+    refuse_missing_sampler(node["sampler"])
+    if "registry" in node["sampler"]:
+        check_registry(node["sampler"]["registry"])
     if problems := list(search_problems(node)):
         raise InputError("\n".join(problems))
+
+
+def _complete_params(config: DictConfig) -> None:
+    """Add to the sweep's parameters what other settings ask for, for its jobs' configs, too."""
+    before = _params(config)
+    _vary_members(config)
+    _vary_seeds(config)
+    _resolve_params(config)
+    if _params(config) != before:
+        _tell_jobs(config)
 
 
 def _vary_members(config: DictConfig) -> None:
@@ -163,6 +177,18 @@ def _resolve_params(config: DictConfig) -> None:
             OmegaConf.resolve(params)
 
 
+def _params(config: DictConfig) -> Any:
+    params = config.hydra.sweeper.get("params")
+    return None if params is None else OmegaConf.to_container(params, resolve=False)
+
+
+def _tell_jobs(config: DictConfig) -> None:
+    """Give the jobs' configs the parameters, too: Hydra 1.4 refuses a job with another sweeper."""
+    given = ",".join(f"{key}:{quoted(str(value))}" for key, value in _params(config).items())
+    with read_write(config.hydra), open_dict(config.hydra):
+        config.hydra.overrides.hydra.append(f"++hydra.sweeper.params={{{given}}}")
+
+
 @contextmanager
 def multirun() -> Iterator[None]:
     """End the record of the multirun that was started within, with how it ended."""
@@ -188,9 +214,12 @@ def _session(config: DictConfig) -> Session:
     from finai_rl.sweep.launching.concurrency import jobs_at_once
     from finai_rl.sweep.plan import Plan, first_job, first_values
     from finai_rl.sweep.previous_fold import check_order
+    from finai_rl.sweep.search import journal
     from finai_rl.sweep.session import Prospect, Session
 
     sweeper: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=False)
+    if journal.is_journal(str(sweeper.get("storage"))):
+        raise InputError("hydra.sweeper.storage: only hydra/sweeper=study takes a journal")
     params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
     job = first_job(config, first_values([*params, *config.hydra.overrides.task]))
     if sweeper.get("storage"):

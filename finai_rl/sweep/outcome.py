@@ -33,6 +33,8 @@ class Outcome:
         run_id: Its MLflow run.
         seed_runs: The MLflow run of each seed, where there are several.
         folder: Where it keeps its files.
+        further: The further objectives of each seed trained so far.
+        values: All objectives over all seeds, where there are several.
 
     Example:
         >>> running = Outcome(3, attempt=1, state=RUNNING, params={"agent.gamma": "0.9"})
@@ -53,6 +55,8 @@ class Outcome:
     run_id: str | None = None
     seed_runs: list[str] = field(default_factory=list)
     folder: str = ""
+    further: list[list[float]] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
 
     @property
     def is_final(self) -> bool:
@@ -71,7 +75,8 @@ class Outcome:
 
     def gone_on_with(self, now: Outcome) -> Outcome:
         """Return the outcome of a next attempt that goes on with this one."""
-        return replace(now, scores=self.scores, run_id=self.run_id, seed_runs=self.seed_runs)
+        kept = {name: getattr(self, name) for name in ("scores", "run_id", "seed_runs", "further")}
+        return replace(now, **kept)
 
     def save(self) -> None:
         """Write the file, whole or not at all."""

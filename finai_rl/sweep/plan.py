@@ -102,6 +102,7 @@ class Plan:
         study: Where its trials are kept; None for a grid.
         sweeper: Settings of the sweeper.
         parent_run_id: The MLflow run of an earlier start of it, if there is one.
+        directions: Of each objective, where there are several.
 
     Example:
         >>> plan = Plan("learning-rates", Path("outputs/sweeps/learning-rates"), n_jobs=2)
@@ -116,3 +117,4 @@ class Plan:
     study: StudyAddress | None = None
     sweeper: Mapping[str, Any] | None = None
     parent_run_id: str | None = None
+    directions: tuple[str, ...] = ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import hydra.utils
 import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
@@ -19,10 +17,11 @@ from finai_rl.config.overrides import quoted
 from finai_rl.errors import InputError
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import StudyAddress
-from finai_rl.sweep.grid import NumberedGrid
 from finai_rl.sweep.outcome import Outcome
+from finai_rl.sweep.search.grid import NumberedGrid
+from finai_rl.sweep.search.plugin import build_sampler, set_state, trial_of
 from finai_rl.sweep.space import SearchSpace
-from finai_rl.sweep.study import locked, opened, set_state
+from finai_rl.sweep.study import locked, opened
 from finai_rl.sweep.trials.going_on import forget, holds_progress
 from finai_rl.tracking.journal.file import is_silent
 from finai_rl.tracking.lifecycle import is_gone, process_tags
@@ -152,7 +151,7 @@ class TrialQueue:
         """Return a trial whose process died, for its next attempt."""
         job = job.again()
         with opened(self._address) as study:
-            trial = _of_number(study, job.number)
+            trial = trial_of(study, job.number)
             trial.set_user_attr(ATTEMPT, job.attempt)
             trial.set_user_attr(FOLDER, str(job.folder))
         return job
@@ -196,14 +195,11 @@ class TrialQueue:
         One sampler for all would begin its stream again when a search goes on.
         """
         node = dict(self._sampler)
+        own = node.get("seed")
+        base = int(str(own)) if own is not None else self._seed
         if node.pop("_partial_", False):
-            return NumberedGrid(self._grid(), self._seed)
-        target = hydra.utils.get_class(node["_target_"])
-        if "seed" in inspect.signature(target).parameters:
-            base = node.get("seed") if node.get("seed") is not None else self._seed
-            node["seed"] = (int(str(base)) * 1_000_003 + number) % 2**32
-        sampler: optuna.samplers.BaseSampler = hydra.utils.instantiate(node)
-        return sampler
+            return NumberedGrid(self._grid(), base)
+        return build_sampler(node, (base * 1_000_003 + number) % 2**32)
 
     def _grid(self) -> dict[str, Any]:
         spaces = self._space.distributions.items()
@@ -261,17 +257,13 @@ def _unused(folder: Path) -> Path:
 
 
 def _tell(study: optuna.Study, outcome: Outcome) -> None:
-    value = outcome.value if outcome.value is not None else math.nan
-    if outcome.state == states.COMPLETE and not math.isfinite(value):
-        outcome = outcome.ended(states.FAIL, reason=f"its objective is {outcome.value}")
-    trial = _of_number(study, outcome.number)
+    values = outcome.values or [math.nan if outcome.value is None else outcome.value]
+    if outcome.state == states.COMPLETE and not all(map(math.isfinite, values)):
+        shown = outcome.values or outcome.value
+        outcome = outcome.ended(states.FAIL, reason=f"its objective is {shown}")
+    trial = trial_of(study, outcome.number)
     for name in ("run_id", "reason", "scores", "seed_runs"):
         if value := getattr(outcome, name):
             trial.set_user_attr(name, value)
     state = TrialState[outcome.state]
-    study.tell(trial, outcome.value if state == TrialState.COMPLETE else None, state)
-
-
-def _of_number(study: optuna.Study, number: int) -> optuna.Trial:
-    (frozen,) = (trial for trial in study.get_trials(deepcopy=False) if trial.number == number)
-    return optuna.trial.Trial(study, frozen._trial_id)
+    study.tell(trial, values if state == TrialState.COMPLETE else None, state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import StudyAddress
 from finai_rl.sweep.outcome import Outcome, load_returns
-from finai_rl.sweep.study import opened
+from finai_rl.sweep.study import directions_in, opened
 from finai_rl.type_aliases import FloatArray
 
 
@@ -27,6 +28,10 @@ class Results:
         trials: By number; the user attributes of each hold ``run_id``, ``folder``, ``scores`` and
             ``reason`` where they are known.
         direction: ``maximize`` or ``minimize``.
+        objectives: Of a search by several, whose trials have the first as their value and each of
+            the others as a user attribute of its name.
+        directions: Of these.
+        front: Numbers of the trials that no other one is better than by every objective.
 
     Example:
         >>> import optuna
@@ -39,6 +44,9 @@ class Results:
 
     trials: list[FrozenTrial]
     direction: str
+    objectives: tuple[str, ...] = ()
+    directions: tuple[str, ...] = ()
+    front: tuple[int, ...] = ()
 
     @property
     def complete(self) -> list[FrozenTrial]:
@@ -47,7 +55,7 @@ class Results:
 
     @property
     def best(self) -> FrozenTrial | None:
-        """The trial with the best objective, the first of equals; None if there is none."""
+        """The trial with the best first objective, the first of equals; None if there is none."""
         if not self.complete:
             return None
         sign = -1 if self.direction == "minimize" else 1
@@ -57,6 +65,19 @@ class Results:
         """Return how many trials are in each state that occurs."""
         names = [trial.state.name for trial in self.trials]
         return {name: names.count(name) for name in sorted(set(names))}
+
+    def on_front(self) -> list[dict[str, Any]]:
+        """Return ``trial``, ``values`` by objective and ``params`` of each trial on the front."""
+        first, *others = self.objectives or ("",)
+        return [
+            {
+                "trial": trial.number,
+                "values": {first: trial.value, **{name: trial.user_attrs[name] for name in others}},
+                "params": trial.params,
+            }
+            for trial in self.complete
+            if trial.number in self.front
+        ]
 
     def returns(self) -> tuple[list[FrozenTrial], FloatArray]:
         """Return the complete trials whose daily validation returns are at hand, and these.
@@ -79,10 +100,24 @@ class Results:
         return [series for trial in pruned if (series := _returns(trial)) is not None]
 
 
-def of_study(address: StudyAddress) -> Results:
-    """Read the trials of a study."""
+def of_study(address: StudyAddress, objectives: Sequence[str] = ()) -> Results:
+    """Read the trials of a study.
+
+    Args:
+        address: Of the study.
+        objectives: Their names, where there are several.
+    """
     with opened(address) as study:
-        return Results(study.get_trials(), study.direction.name.lower())
+        trials, directions = study.get_trials(), tuple(directions_in(study))
+        if len(directions) == 1:
+            return Results(trials, directions[0])
+        front = tuple(trial.number for trial in study.best_trials)
+    for trial in trials:
+        if trial.values:
+            first, *others = trial.values
+            trial.user_attrs |= dict(zip(objectives[1:], others, strict=True))
+            trial.values = [first]
+    return Results(trials, directions[0], tuple(objectives), directions, front)
 
 
 def of_folder(folder: Path, direction: str) -> Results:

@@ -27,6 +27,7 @@ from finai_rl.sweep.launching.batch import WorkerLost
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.plan import FirstJob, Plan
 from finai_rl.sweep.results import Results, of_folder, of_study
+from finai_rl.sweep.search.objectives import names_of
 from finai_rl.sweep.study import locked
 from finai_rl.sweep.summary import Benchmark, summarize
 from finai_rl.tracking import Tracker, data_tags, note_tag, provenance_tags
@@ -122,7 +123,8 @@ class Session:
         try:
             self._describe()
             pruner = (self._plan.sweeper or {}).get("pruner")
-            if pruner and str(pruner["_target_"]).endswith(".NopPruner"):
+            several = len(self._plan.directions) > 1  # A pruner judges by one.
+            if pruner and (several or str(pruner["_target_"]).endswith(".NopPruner")):
                 pruner = None
             context = SweepContext(
                 pid=os.getpid(),
@@ -194,7 +196,7 @@ class Session:
             "sweep.study": plan.study.name if plan.study else "",
             "sweep.storage": sweeper.get("storage") or "",
             "sweep.n_trials": n_trials,
-            "sweep.objective": f"{plan.direction} {cfg.objective}",
+            "sweep.objective": _asked(cfg, plan),
             "sweep.seeds": str(cfg.sweep.seeds),
             "sweep.folder": str(plan.folder),
             "split.validation": " to ".join(seal.validation),
@@ -225,7 +227,15 @@ class Session:
 
     def _results(self) -> Results:
         plan = self._plan
-        return of_study(plan.study) if plan.study else of_folder(plan.folder, plan.direction)
+        if plan.study:
+            return of_study(plan.study, names_of(self._job.cfg))
+        return of_folder(plan.folder, plan.direction)
+
+
+def _asked(cfg: DictConfig, plan: Plan) -> str:
+    directions = plan.directions or (plan.direction,)
+    names = names_of(cfg)[: len(directions)]
+    return ", ".join(f"{way} {name}" for way, name in zip(directions, names, strict=True))
 
 
 def _parent(cfg: DictConfig, plan: Plan) -> DictConfig:

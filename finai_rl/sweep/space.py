@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import optuna
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
-from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_from_override
 from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from finai_rl.errors import InputError
+from finai_rl.sweep.search.plugin import as_text, interval, suggest
 
 Distributions = dict[str, BaseDistribution]
 T = TypeVar("T")
@@ -96,13 +96,13 @@ class SearchSpace:
 
     def suggest(self, trial: optuna.Trial) -> list[str]:
         """Sample a trial's parameters, and return them all as overrides."""
-        chosen = {key: trial._suggest(key, space) for key, space in self.distributions.items()}
+        chosen = {key: suggest(trial, key, space) for key, space in self.distributions.items()}
         settings = {**self.fixed, **{key: str(value) for key, value in chosen.items()}}
         choices = {_bare(key): value for key, value in settings.items()}
         for key, branches in self.conditional.items():
             choice = choices.get(key, "")
             for parameter, space in branches.get(choice, {}).items():
-                value = trial._suggest(f"{choice}:{parameter}", space)
+                value = suggest(trial, f"{choice}:{parameter}", space)
                 settings[parameter] = str(value)
         if self.extend is not None:
             settings |= self._extended(trial, self.extend)
@@ -127,10 +127,10 @@ class SearchSpace:
 
     def describe(self) -> dict[str, str]:
         """Return every parameter with its distribution as text."""
-        known = {key: repr(space) for key, space in self.distributions.items()}
+        known = {key: as_text(space) for key, space in self.distributions.items()}
         for branches in self.conditional.values():
             for choice, spaces in branches.items():
-                known |= {f"{choice}:{key}": repr(space) for key, space in spaces.items()}
+                known |= {f"{choice}:{key}": as_text(space) for key, space in spaces.items()}
         return known
 
 
@@ -160,8 +160,7 @@ def _parse(overrides: Sequence[str]) -> tuple[Distributions, dict[str, str]]:
 def _distribution(override: Override) -> BaseDistribution:
     sweep = override.value()
     if override.is_interval_sweep():
-        space: BaseDistribution = create_optuna_distribution_from_override(override)
-        return space
+        return interval(override)
     if not isinstance(sweep, ChoiceSweep | RangeSweep):
         raise InputError(
             f"{override.get_key_element()}: a search does not know what glob stands for; "

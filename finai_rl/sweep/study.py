@@ -9,15 +9,15 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import hydra.utils
 import optuna
 import sqlalchemy
-from alembic.script import ScriptDirectory
-from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.storages import BaseStorage, RDBStorage
 
+from finai_rl.config.build import instantiate
 from finai_rl.errors import InputError
 from finai_rl.sweep.context import StudyAddress, SweepContext
+from finai_rl.sweep.search import journal
+from finai_rl.sweep.search.plugin import schema_to_note, trial_of
 from finai_rl.tracking.provenance import without_password
 from finai_rl.tracking.signals import signals_wait
 
@@ -33,6 +33,8 @@ def absolute(url: str) -> str:
     Raises:
         InputError: If it is no database URL, its driver is missing or its folder cannot be made.
     """
+    if journal.is_journal(url):
+        return journal.absolute(url)
     if url.startswith("sqlite"):
         path = url.removeprefix(_SQLITE)
         if not url.startswith(_SQLITE) or path in ("", ":memory:"):
@@ -63,6 +65,10 @@ def locked(address: StudyAddress) -> Iterator[None]:
     Raises:
         InputError: If the database cannot be reached.
     """
+    if journal.is_journal(address.storage):
+        with journal.locked(address.storage):
+            yield
+        return
     if address.storage.startswith(_SQLITE):
         # A lock held by SQLite dies with its process and works wherever the database does.
         lock = Path(address.storage.removeprefix(_SQLITE) + ".lock")
@@ -102,42 +108,42 @@ def opened(address: StudyAddress, **settings: Any) -> Iterator[optuna.Study]:
         with signals_wait():
             yield optuna.load_study(study_name=address.name, storage=storage, **settings)
     finally:
-        storage.remove_session()
-        storage.engine.dispose()
+        _close(storage)
 
 
-def create(address: StudyAddress, direction: str) -> None:
+def create(address: StudyAddress, *directions: str) -> None:
     """Make the database and the study where they are not there yet; call it within `locked`.
 
+    Args:
+        address: Of the study.
+        *directions: ``maximize`` or ``minimize``, for each objective.
+
     Raises:
-        InputError: If the database is another program's, or the study has another direction.
+        InputError: If the database is another program's, or the study has other directions.
     """
-    stamp(address.storage)
+    wanted = list(directions)
+    if not journal.is_journal(address.storage):
+        stamp(address.storage)
     storage = _storage(address.storage)
     try:
         try:
             study = optuna.create_study(
-                study_name=address.name, storage=storage, direction=direction, load_if_exists=True
+                study_name=address.name, storage=storage, directions=wanted, load_if_exists=True
             )
         except ValueError:  # Optuna 2 will not be told another direction.
             study = optuna.load_study(study_name=address.name, storage=storage)
-        if study.direction.name.lower() != direction:
+        if (known := directions_in(study)) != wanted:
             raise InputError(
                 f"hydra.sweeper.direction: the study {address.name} has another one, "
-                f"{study.direction.name.lower()}; choose another hydra.sweeper.study_name"
+                f"{', '.join(known)}; choose another hydra.sweeper.study_name"
             )
     finally:
-        storage.remove_session()
-        storage.engine.dispose()
+        _close(storage)
 
 
-def set_state(study: optuna.Study, trial: FrozenTrial, state: TrialState) -> None:
-    """Set the state of a trial that has not ended; a waiting one is the next to be asked for."""
-    storage: Any = study._storage
-    if hasattr(storage, "set_trial_state_values"):  # Optuna 3 and later
-        storage.set_trial_state_values(trial._trial_id, state)
-    else:
-        storage.set_trial_state(trial._trial_id, state)
+def directions_in(study: optuna.Study) -> list[str]:
+    """Return ``maximize`` or ``minimize`` for each objective of a study."""
+    return [direction.name.lower() for direction in study.directions]
 
 
 class StudyTrial:
@@ -152,7 +158,7 @@ class StudyTrial:
         assert context.study is not None
         pruner = optuna.pruners.NopPruner()
         if context.pruner is not None:
-            pruner = hydra.utils.instantiate(context.pruner)
+            pruner = instantiate(context.pruner)
         self._study = optuna.load_study(
             study_name=context.study.name,
             # Looks are far apart, and a server's connections few.
@@ -160,10 +166,11 @@ class StudyTrial:
             sampler=optuna.samplers.RandomSampler(),
             pruner=pruner,
         )
-        (frozen,) = (trial for trial in self._study.get_trials() if trial.number == number)
-        self._trial = optuna.trial.Trial(self._study, frozen._trial_id)
+        self.directions = directions_in(self._study)
+        self._trial = trial_of(self._study, number)
         # An earlier attempt at this trial may have come further before it was killed.
-        self._known = frozen.last_step if frozen.last_step is not None else -1
+        last = self._study.get_trials(deepcopy=False)[number].last_step
+        self._known = last if last is not None else -1
 
     def report(self, step: int, value: float) -> bool:
         """Report an intermediate value and return whether the pruner would end the trial.
@@ -171,7 +178,8 @@ class StudyTrial:
         What an earlier attempt reported stands: of its last value alone it is not known what the
         pruner said.
         """
-        if step < self._known:
+        # Of several objectives Optuna takes no looks: there is no pruner.
+        if step < self._known or len(self.directions) > 1:
             return False
         with signals_wait():
             if step > self._known:
@@ -179,19 +187,41 @@ class StudyTrial:
             return bool(self._trial.should_prune())
 
 
-def _storage(url: str, **pool: Any) -> RDBStorage:
+def _close(storage: BaseStorage) -> None:
+    storage.remove_session()
+    if isinstance(storage, RDBStorage):
+        storage.engine.dispose()
+
+
+def _storage(url: str, **pool: Any) -> BaseStorage:
+    if journal.is_journal(url):
+        return journal.opened(url)
     # Many processes may write: one waits for the others rather than failing.
     patience = {"connect_args": {"timeout": 120}} if url.startswith(_SQLITE) else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **patience, **pool})
+        try:
+            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, **patience, **pool})
+        except RuntimeError as error:
+            raise InputError(f"hydra.sweeper.storage: {_of_another_optuna(url, error)}") from error
+
+
+def _of_another_optuna(url: str, error: RuntimeError) -> str:
+    if "storage upgrade" not in str(error):
+        return f"{_shown(url)} is of a newer Optuna than {optuna.__version__}, which is installed"
+    return (
+        f"{_shown(url)} is of an older Optuna than {optuna.__version__}, which is installed; copy "
+        f"it, then: optuna storage upgrade --storage {_shown(url)}, or name another database"
+    )
 
 
 def stamp(url: str) -> None:
-    """Note Optuna's schema version before Optuna does.
+    """Note Optuna's schema version before Optuna does, where that is needed.
 
-    Optuna 2.10's own note is rolled back under SQLAlchemy 2, and it then refuses its own database.
+    Raises:
+        InputError: If the database is another program's.
     """
+    head = schema_to_note()
     engine = sqlalchemy.create_engine(url)
     try:
         with _connected(engine, StudyAddress(url, "")) as connection:
@@ -201,21 +231,16 @@ def stamp(url: str) -> None:
                     f"hydra.sweeper.storage: {_shown(url)} holds another program's tables, such as "
                     "MLflow's; give Optuna a database of its own"
                 )
-            if "alembic_version" in tables:
+            if "alembic_version" in tables or head is None:
                 return
             table = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
             connection.execute(sqlalchemy.text(table))
             connection.execute(
-                sqlalchemy.text("INSERT INTO alembic_version VALUES (:head)"), {"head": _head()}
+                sqlalchemy.text("INSERT INTO alembic_version VALUES (:head)"), {"head": head}
             )
             connection.commit()
     finally:
         engine.dispose()
-
-
-def _head() -> str:
-    scripts = Path(optuna.storages._rdb.__file__).with_name("alembic")
-    return str(ScriptDirectory(str(scripts)).get_current_head())
 
 
 @contextmanager

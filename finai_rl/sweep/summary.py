@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -81,9 +81,10 @@ def summarize(
     in_turns = str(cfg.split._target_).endswith(".split_rolling")
     repeated = plan.study is None and (in_turns or repeats(results))
     verdict = None if repeated else judge(results, baseline, counted)
-    save_trials_table(results.trials, folder, objective=cfg.objective, user_attrs=ATTRIBUTES)
+    attributes = (*results.objectives[1:], *ATTRIBUTES)
+    save_trials_table(results.trials, folder, objective=cfg.objective, user_attrs=attributes)
     best = results.best
-    _save_best(best, verdict, folder)
+    _save_best(results, verdict, folder)
     if not brief and results.trials:
         _save_page(results, cfg, plan, verdict, folder)
     _log(results, best, verdict, counted, tracker)
@@ -141,8 +142,9 @@ def _own_benchmark(best: FrozenTrial, known: Benchmark) -> Benchmark:
     )
 
 
-def _save_best(best: FrozenTrial | None, verdict: SearchVerdict | None, folder: Path) -> None:
-    known = {
+def _save_best(results: Results, verdict: SearchVerdict | None, folder: Path) -> None:
+    best = results.best
+    known: dict[str, Any] = {
         "trial": best.number if best else None,
         "value": best.value if best else None,
         "params": best.params if best else {},
@@ -151,12 +153,15 @@ def _save_best(best: FrozenTrial | None, verdict: SearchVerdict | None, folder: 
         "sentence": verdict.sentence if verdict else None,
         "rule": verdict.rule if verdict else None,
     }
+    if results.objectives:
+        known |= {"chosen_by": results.objectives[0], "front": results.on_front()}
     (folder / "best.json").write_text(json.dumps(known, indent=2))
 
 
 def _save_page(
     results: Results, cfg: DictConfig, plan: Plan, verdict: SearchVerdict | None, folder: Path
 ) -> None:
+    from finai_rl.report.search.front import Front
     from finai_rl.report.search.page import save_search_page
 
     overfitting = verdict.overfitting if verdict else None
@@ -166,9 +171,12 @@ def _save_page(
         objective=cfg.objective,
         direction=plan.direction,
         title=plan.name,
-        user_attrs=ATTRIBUTES,
+        user_attrs=(*results.objectives[1:], *ATTRIBUTES),
         overfitting=(overfitting.logits, overfitting.pbo) if overfitting else None,
-        verdict=verdict.sentence if verdict else "",
+        verdict=_sentence(results, verdict) if verdict else "",
+        front=Front(results.objectives, results.directions, results.front)
+        if results.objectives
+        else None,
     )
 
 
@@ -183,19 +191,32 @@ def _log(
     tags["sweep.trials"] = str(len(results.trials))
     if counted is not None:
         tags["experiment.trials"] = str(counted)
+    if results.objectives:
+        tags["pareto.trials"] = ", ".join(map(str, results.front))
     metrics: dict[str, float] = {}
     if best is not None:
         tags |= {f"best.{key}": str(value) for key, value in best.params.items()}
         tags |= {"best.trial": str(best.number), "best.run_id": best.user_attrs.get("run_id", "")}
         metrics["best/objective"] = float(best.value or 0)
     if verdict is not None:
-        tags |= {"verdict": verdict.level, **note_tag(f"**{verdict.sentence}**\n\n{verdict.rule}")}
+        sentence = _sentence(results, verdict)
+        tags |= {"verdict": verdict.level, **note_tag(f"**{sentence}**\n\n{verdict.rule}")}
         metrics |= _statistics(verdict)
     # An earlier sum of the same search may have had a trial still running, or another best one.
     earlier = ("sweep.trials.", "best.")
     tracker.set_tags({name: value for name, value in tags.items() if value}, instead_of=earlier)
     finite = {name: value for name, value in metrics.items() if np.isfinite(value)}
     tracker.log_metrics(finite, len(results.trials))
+
+
+def _sentence(results: Results, verdict: SearchVerdict) -> str:
+    """Write a verdict, and what it is about where a front leaves the choice open."""
+    if not results.objectives or results.best is None:
+        return verdict.sentence
+    return (
+        f"{verdict.sentence} Judged is trial {results.best.number} as chosen by "
+        f"{results.objectives[0]} alone; a choice along the Pareto front is not judged."
+    )
 
 
 def _statistics(verdict: SearchVerdict) -> dict[str, float]:
@@ -255,8 +276,11 @@ def _print(
     if best is not None and not repeated:
         params = ", ".join(f"{key}={value}" for key, value in best.params.items())
         console.print(f"Best {cfg.objective}: {best.value:.4f}, trial {best.number}: {params}")
+    for one in results.on_front():
+        values = ", ".join(f"{name} {value:.4f}" for name, value in one["values"].items())
+        console.print(f"Pareto front: trial {one['trial']}: {values}")
     if verdict is not None:
-        console.print(verdict.sentence)
+        console.print(_sentence(results, verdict))
 
 
 def _say_where(plan: Plan, tracker: Tracker) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,7 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.errors import CompactHydraException, HydraException
 from hydra.types import HydraContext, TaskFunction
-from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.trial import TrialState
 
 from finai_rl.errors import InputError
@@ -26,6 +26,9 @@ from finai_rl.sweep.launching.concurrency import jobs_at_once
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.plan import Plan, first_job
 from finai_rl.sweep.queue import PROCESS, Job, TrialQueue
+from finai_rl.sweep.search import objectives
+from finai_rl.sweep.search.plugin import PluginSweeper, idle_settings
+from finai_rl.sweep.search.stopping import check_stopping, outlook
 from finai_rl.sweep.session import Prospect, Session
 from finai_rl.sweep.space import SearchSpace, keys_of
 from finai_rl.sweep.trials.going_on import holds_progress
@@ -37,7 +40,7 @@ SETTINGS, PARENT = "settings", "parent_run"
 """User attributes of a study: what its trials have in common, the MLflow run that stands for it."""
 
 
-class StudySweeperImpl(OptunaSweeperImpl):
+class StudySweeperImpl(PluginSweeper):
     """hydra-optuna-sweeper whose search can be killed, shared, pruned and gone on with.
 
     It adds to the named plugin: a storage that works and is shared by processes, a number of trials
@@ -50,7 +53,9 @@ class StudySweeperImpl(OptunaSweeperImpl):
         conditional: See `SearchSpace`.
         retries: How often a trial whose process died is started again.
         seed: Of samplers that take one and are given none.
-        **settings: Those of `OptunaSweeperImpl`.
+        stop_at_noise: Whether to end when less is left to gain than a trial's seeds differ by.
+        stop_after: How many complete trials that takes.
+        **settings: Those of `PluginSweeper`.
     """
 
     config: DictConfig
@@ -58,14 +63,19 @@ class StudySweeperImpl(OptunaSweeperImpl):
     launcher: Any
 
     def __init__(
-        self, pruner: Any, conditional: Any, retries: int, seed: int, **settings: Any
+        self,
+        pruner: Any,
+        conditional: Any,
+        retries: int,
+        seed: int,
+        stop_at_noise: bool = False,
+        stop_after: int = 20,
+        **settings: Any,
     ) -> None:
-        # The named plugin asserts what `search_problems` has refused in words.
-        rate = settings["max_failure_rate"]
-        super().__init__(**{**settings, "max_failure_rate": 0.5})
-        self.max_failure_rate = rate
+        super().__init__(**settings)
         self._retries, self._seed = retries, seed
         self._deaths: Counter[int] = Counter()
+        self._stop_after = stop_after if stop_at_noise else None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -88,8 +98,9 @@ class StudySweeperImpl(OptunaSweeperImpl):
 
     def _sweep(self, arguments: list[str]) -> None:
         node: Any = OmegaConf.to_container(self.config.hydra.sweeper, resolve=True)
-        _refuse(node, self.config.hydra.overrides.hydra)
-        direction = self._direction()
+        hydras = self.config.hydra.overrides.hydra
+        _refuse(node, hydras)
+        arguments = objectives.first_and_further(arguments)
         space = SearchSpace.parse(
             node["params"] or {},
             node["conditional"] or {},
@@ -98,17 +109,32 @@ class StudySweeperImpl(OptunaSweeperImpl):
             self.custom_search_space_extender,
         )
         job = first_job(self.config, space.first())
+        names = objectives.names_of(job.cfg)
+        directions = objectives.directions_of(self.directions, names)
+        if len(names) > 1:
+            objectives.refuse_beside_several(node, job.cfg, keys_of(hydras))
+        if self._stop_after is not None:
+            check_stopping(job.cfg.sweep.seeds, len(names))
         prospect = Prospect.of(job.cfg, compare_data=True)
-        settings = settings_of(job.cfg, space, direction, prospect.seal.sha256)
+        settings = settings_of(job.cfg, space, ", ".join(directions), prospect.seal.sha256)
         address = self._address(job.cfg, settings)
         folder = self._folder(job.cfg, address)
         n_jobs = jobs_at_once(self.config.hydra.launcher, node["n_jobs"])
         with ExitStack() as stack:
             with studies.locked(address):
-                studies.create(address, direction)
+                studies.create(address, *directions)
                 store = f"{PARENT} in {without_password(str(job.cfg.tracking.get('uri')))}"
                 parent = _claim(address, settings, store)
-                plan = Plan(address.name, folder, n_jobs, direction, address, node, parent)
+                plan = Plan(
+                    name=address.name,
+                    folder=folder,
+                    n_jobs=n_jobs,
+                    direction=directions[0],
+                    study=address,
+                    sweeper=node,
+                    parent_run_id=parent,
+                    directions=tuple(directions),
+                )
                 session = stack.enter_context(Session(job, plan, prospect))
                 _note_start(address, {SETTINGS: settings, store: session.run_id})
             queue = TrialQueue(
@@ -123,24 +149,29 @@ class StudySweeperImpl(OptunaSweeperImpl):
             self.launcher = self._make_launcher(folder)
             each = hasattr(self.launcher, "next_ended")
             run_trials = self._run_one_by_one if each else self._run_in_batches
-            self._leave(queue, session, run_trials(queue, session, n_jobs))
+            settled = partial(self._is_settled, queue, session, directions)
+            self._leave(queue, session, run_trials(queue, session, n_jobs, settled))
 
-    def _run_in_batches(self, queue: TrialQueue, session: Session, n_jobs: int) -> int:
+    def _run_in_batches(
+        self, queue: TrialQueue, session: Session, n_jobs: int, settled: Callable[[], bool]
+    ) -> int:
         n_taken = 0
-        while jobs := queue.take(n_jobs):
+        while not settled() and (jobs := queue.take(n_jobs)):
             n_taken += len(jobs)
             session.keep_open()
             self._run(queue, jobs)
             self._stop_if_too_many_failed(queue)
         return n_taken
 
-    def _run_one_by_one(self, queue: TrialQueue, session: Session, n_jobs: int) -> int:
+    def _run_one_by_one(
+        self, queue: TrialQueue, session: Session, n_jobs: int, settled: Callable[[], bool]
+    ) -> int:
         """Take a trial whenever one has ended, where the launcher says when that is."""
         running: dict[int, Job] = {}
         n_taken = 0
         try:
             while True:
-                while len(running) < n_jobs and (jobs := queue.take(1)):
+                while len(running) < n_jobs and not settled() and (jobs := queue.take(1)):
                     n_taken += 1
                     self._submit(running, jobs[0])
                 if not running:
@@ -164,14 +195,6 @@ class StudySweeperImpl(OptunaSweeperImpl):
         running[job.number] = job
         self.launcher.submit(job.number, job.arguments)
 
-    def _direction(self) -> str:
-        directions = [name.lower() for name in self._get_directions()]
-        if len(directions) != 1:
-            raise InputError(
-                "hydra.sweeper.direction: one objective only; hydra/sweeper=optuna takes several"
-            )
-        return directions[0]
-
     def _address(self, cfg: DictConfig, settings: dict[str, str]) -> StudyAddress:
         default = f"sqlite:///{Path(cfg.output_root).absolute()}/optuna.db"
         url = studies.absolute(str(self.storage or default))
@@ -189,7 +212,7 @@ class StudySweeperImpl(OptunaSweeperImpl):
 
     def _make_launcher(self, folder: Path) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
-        with open_dict(self.config.hydra.sweep):
+        with read_write(self.config.hydra.sweep), open_dict(self.config.hydra.sweep):
             self.config.hydra.sweep.dir = str(folder)
         return Plugins.instance().instantiate_launcher(
             config=self.config,
@@ -251,6 +274,18 @@ class StudySweeperImpl(OptunaSweeperImpl):
             f"hydra.sweeper.max_failure_rate={self.max_failure_rate} allows:\n{reasons}"
         )
 
+    def _is_settled(self, queue: TrialQueue, session: Session, directions: Sequence[str]) -> bool:
+        # A trial that was interrupted is ended in any case.
+        if self._stop_after is None or queue.in_state(TrialState.WAITING):
+            return False
+        complete = queue.in_state(TrialState.COMPLETE)
+        found = outlook(complete, directions[0], least=self._stop_after, seed=self._seed)
+        if found is None or not found.is_settled:
+            return False
+        log.info("The search ends after %d complete trials: %s", len(complete), found.sentence)
+        session.tracker.set_tags({"sweep.stopped": found.sentence})
+        return True
+
     def _leave(self, queue: TrialQueue, session: Session, n_taken: int) -> None:
         running = queue.in_state(TrialState.RUNNING, TrialState.WAITING)
         if running:
@@ -271,7 +306,7 @@ def _refuse(node: Mapping[str, Any], overrides: Sequence[str]) -> None:
     Raises:
         InputError: Names them, and what to set instead.
     """
-    problems = []
+    problems = [*idle_settings(node["sampler"])]
     if node.get("search_space"):
         problems.append(
             "hydra.sweeper.search_space: has no effect; give ranges in hydra.sweeper.params"

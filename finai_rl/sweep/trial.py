@@ -17,12 +17,14 @@ from omegaconf import DictConfig
 from finai_rl.config.build import build, plain
 from finai_rl.config.command import WithSeed
 from finai_rl.errors import InputError, StoppedEarly, disk_trouble
+from finai_rl.evaluation.metrics import objective
 from finai_rl.experiment.learning.hooks import TrainingHooks
 from finai_rl.statistics.seeds import aggregate
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import SweepContext
 from finai_rl.sweep.outcome import Outcome, load_returns, save_returns
 from finai_rl.sweep.previous_fold import model_of_previous_fold
+from finai_rl.sweep.search.objectives import names_of
 from finai_rl.sweep.study import StudyTrial
 from finai_rl.sweep.trials.going_on import (
     close_left,
@@ -87,7 +89,8 @@ class Trial:
         self._returns = self._returns_of_seeds(len(self.outcome.scores))
         # A seed whose returns are lost is scored again: those of the trial are the mean of all.
         there = self.outcome.scores[: len(self._returns)]
-        self.outcome = replace(self.outcome, scores=there)
+        further = self.outcome.further[: len(there)]
+        self.outcome = replace(self.outcome, scores=there, further=further)
         self._dates: list[str] = []
 
     def run(self, train: Train) -> float:
@@ -116,6 +119,8 @@ class Trial:
                 raise TrialKilled(f"trial {self.outcome.number} was told to end") from None
             raise
         else:
+            if self.outcome.further:
+                self.outcome = replace(self.outcome, values=[value, *self._further_over_seeds()])
             self._end(states.COMPLETE, value, None)
             return value
         return float("nan")
@@ -150,17 +155,34 @@ class Trial:
         tracker.set_tags(known, instead_of=("sweep.reason",))
         tracker.rename(self.outcome.run_name)
 
-    def score_of(self, value: float, ruined_on: str | None) -> float:
-        """Return a seed's objective: that of the backtest, or the penalty of a ruined account."""
+    def score_of(self, value: float, ruined_on: str | None, number: int = 0) -> float:
+        """Return a seed's objective: that of the backtest, or the penalty of a ruined account.
+
+        Args:
+            value: Of the backtest.
+            ruined_on: The day that the account was ruined on, if it was.
+            number: Of the objective, from 0.
+        """
         penalty = self.cfg.sweep.ruined
         if ruined_on is None or penalty is None:
             return value
-        return float(-penalty if self.context.direction == "minimize" else penalty)
+        directions = self.study.directions if self.study else [self.context.direction]
+        return float(-penalty if directions[number] == "minimize" else penalty)
 
-    def scored(self, score: float, dates: list[str], returns: FloatArray, folder: Path) -> None:
-        """Record a seed's final objective and daily returns, and these in its folder."""
+    def scored(
+        self,
+        score: float,
+        dates: list[str],
+        returns: FloatArray,
+        folder: Path,
+        further: Sequence[float] = (),
+    ) -> None:
+        """Record a seed's final objectives and daily returns, and these in its folder."""
         save_returns(folder, dates, returns)
         self.outcome = replace(self.outcome, scores=[*self.outcome.scores, score])
+        if further:
+            kept = [*self.outcome.further, list(further)]
+            self.outcome = replace(self.outcome, further=kept)
         self._returns, self._dates, self._look = [*self._returns, returns], dates, ()
         self.outcome.save()
 
@@ -240,7 +262,16 @@ class Trial:
             value = float("nan")
         if hooks.ruined_on is not None and self.cfg.sweep.ruined is None:
             raise InputError(f"the account was ruined on {hooks.ruined_on}")
-        self.scored(self.score_of(value, hooks.ruined_on), hooks.dates, hooks.returns, folder)
+        score = self.score_of(value, hooks.ruined_on)
+        further = [
+            self.score_of(found, hooks.ruined_on, number)
+            for number, found in enumerate(hooks.further(), start=1)
+        ]
+        self.scored(score, hooks.dates, hooks.returns, folder, further)
+
+    def _further_over_seeds(self) -> list[float]:
+        by_objective = np.array(self.outcome.further).T
+        return [aggregate(values, self.cfg.sweep.aggregate) for values in by_objective]
 
     def _returns_of_seeds(self, count: int) -> list[FloatArray]:
         """Return what seeds that an earlier attempt trained left of their daily returns."""
@@ -279,6 +310,7 @@ class _SeedHooks(TrainingHooks):
         self.ruined_on: str | None = None
         self.dates: list[str] = []
         self.returns: FloatArray = np.zeros(0)
+        self._report: HoldoutReport | None = None
 
     def on_split(self, split: Split) -> None:
         self._trial.context.seal.check(split)
@@ -315,6 +347,21 @@ class _SeedHooks(TrainingHooks):
     def on_backtest(self, report: HoldoutReport) -> None:
         self.ruined_on = report.ruined_on
         self.returns = report.returns
+        self._report = report
+
+    def further(self) -> list[float]:
+        """Return the objectives after the first.
+
+        Raises:
+            InputError: If one is undefined on this backtest, and the account was not ruined.
+        """
+        names = names_of(self._cfg)[1:]
+        if not names or self._report is None:
+            return []
+        metrics = self._report.metrics["agent"]
+        if self.ruined_on is not None:
+            return [float(metrics[name]) for name in names]
+        return [objective(metrics, name) for name in names]
 
     def _look(
         self,

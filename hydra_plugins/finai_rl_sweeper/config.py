@@ -24,6 +24,8 @@ class StudySweeperConf(OptunaSweeperConf):
         conditional: Parameters that only a choice calls for, `{key: {choice: {key: range}}}`.
         retries: How often a trial is started again when its process died.
         seed: Of samplers that take one and are given none.
+        stop_at_noise: Whether to end when less is left to gain than a trial's seeds differ by.
+        stop_after: How many complete trials there have to be before that is looked at.
     """
 
     _target_: str = "hydra_plugins.finai_rl_sweeper.study_sweeper.StudySweeper"
@@ -33,8 +35,30 @@ class StudySweeperConf(OptunaSweeperConf):
     conditional: Any = None
     retries: int = 1
     seed: int = 0
+    stop_at_noise: bool = False
+    stop_after: int = 20
     direction: Any = Direction.maximize
     defaults: list[Any] = field(default_factory=lambda: [{"sampler": "tpe"}, {"pruner": "median"}])
+
+
+@dataclass
+class GPSamplerConf:
+    """A Gaussian process over the trials so far: for few trials that take long."""
+
+    _target_: str = "optuna.samplers.GPSampler"
+    seed: int | None = None
+    n_startup_trials: int = 10
+    deterministic_objective: bool = False
+    warn_independent_sampling: bool = True
+
+
+@dataclass
+class AutoSamplerConf:
+    """OptunaHub's, which chooses among Optuna's; `registry` is a folder with a copy of the hub."""
+
+    _target_: str = "finai_rl.sweep.search.auto_sampler.auto_sampler"
+    registry: str = MISSING
+    seed: int | None = None
 
 
 @dataclass
@@ -76,6 +100,14 @@ class NopPrunerConf:
 
 ConfigStore.instance().store(
     group="hydra/sweeper", name="study", node=StudySweeperConf, provider="finai_rl"
+)
+# The plugin has a sampler of this name from 1.4 on; before, choosing it is refused with a reason.
+if "gp.yaml" not in ConfigStore.instance().repo["hydra"]["sweeper"]["sampler"]:
+    ConfigStore.instance().store(
+        group="hydra/sweeper/sampler", name="gp", node=GPSamplerConf, provider="finai_rl"
+    )
+ConfigStore.instance().store(
+    group="hydra/sweeper/sampler", name="auto", node=AutoSamplerConf, provider="finai_rl"
 )
 for _name, _node in {
     "median": MedianPrunerConf,

@@ -8,12 +8,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import optuna
 import pytest
 import sqlalchemy
 
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import StudyAddress
 from tests.postgresql import account, free_port, programs
+from finai_rl.sweep.search.plugin import OPTUNA
 
 MAX_CONNECTIONS = 16
 
@@ -24,9 +26,13 @@ def address(tmp_path: Path) -> StudyAddress:
     return created(StudyAddress(studies.absolute(f"sqlite:///{tmp_path}/optuna.db"), "search"))
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+@pytest.fixture(params=["sqlite", "journal", pytest.param("postgresql", marks=pytest.mark.slow)])
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of an empty database."""
+    """URL of an empty database, or of a journal where the installed Optuna has them."""
+    if request.param == "journal":
+        if OPTUNA < 4:
+            pytest.skip(f"Optuna {optuna.__version__} has no journal")
+        return studies.absolute(f"journal:///{tmp_path}/optuna.journal")
     if request.param == "sqlite":
         return studies.absolute(f"sqlite:///{tmp_path}/optuna.db")
     url: str = request.getfixturevalue("new_database")()

@@ -8,11 +8,11 @@ import hydra
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.errors import InputError
-from finai_rl.sweep.callback import MultirunRecord, _vary_seeds
+from finai_rl.sweep.callback import MultirunRecord, _complete_params, _vary_seeds
 
 
 def multirun_of(*overrides: str) -> DictConfig:
@@ -32,6 +32,24 @@ def params(cfg: DictConfig) -> Any:
 @pytest.mark.parametrize("seeds", ["[0,1,2]", "[7]"])
 def test_seeds_are_a_parameter_of_a_grid(seeds: str) -> None:
     assert params(multirun_of(f"seeds={seeds}", "agent=a2c")) == {"seed": seeds.strip("[]")}
+
+
+@pytest.mark.parametrize("choice", ["walk_forward", "cpcv", "ensemble"])
+def test_a_job_has_the_parameters_that_its_multirun_was_given(choice: str) -> None:
+    """Hydra 1.4 refuses a job whose sweeper is not that of its multirun."""
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        words = [f"evaluation={choice}"]
+        config = hydra.compose("train", words, return_hydra_config=True)
+        with open_dict(config), read_write(config.hydra):
+            config.hydra.overrides.task = words
+            config.hydra.job.config_name = "train"
+        HydraConfig.instance().set_config(config)
+        _complete_params(config)
+        loader = GlobalHydra.instance().config_loader()
+        job = loader.load_sweep_config(config, [*words, "seed=1"])
+    assert job.hydra.sweeper.params == config.hydra.sweeper.params
+    assert "$" not in str(OmegaConf.to_container(job.hydra.sweeper.params, resolve=False))
 
 
 @pytest.mark.parametrize(("choice", "seeds"), [("walk_forward", "0,1,2,3,4"), ("cpcv", "0,1,2")])

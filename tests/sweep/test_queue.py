@@ -19,16 +19,19 @@ from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
 from finai_rl.sweep.outcome import Outcome
 from finai_rl.sweep.queue import ATTEMPT, FOLDER, PROCESS, Job, TrialQueue, trial_folder
+from finai_rl.sweep.search.plugin import OPTUNA
 from finai_rl.sweep.space import SearchSpace, keys_of
 from finai_rl.sweep.study import StudyTrial
 from finai_rl.tracking.journal.file import Journal
 from finai_rl.tracking.lifecycle import process_tags
+from tests.config.effects.test_search import nodes
 from tests.sweep.conftest import created
 from tests.sweep.processes import in_processes, killed_after
 
 TPE = {"_target_": "optuna.samplers.TPESampler", "seed": None, "n_startup_trials": 2}
 RANDOM = {"_target_": "optuna.samplers.RandomSampler", "seed": None}
 CMAES = {"_target_": "optuna.samplers.CmaEsSampler", "seed": 7, "n_startup_trials": 2}
+GP = {"_target_": "optuna.samplers.GPSampler", "seed": None, "n_startup_trials": 2}
 GRID = {"_target_": "optuna.samplers.GridSampler", "_partial_": True}
 SPACE = SearchSpace.parse(
     {"agent.lr": "tag(log,interval(1e-5,1e-2))", "agent.gamma": "interval(0.9,1.0)"},
@@ -273,10 +276,12 @@ def test_files_of_an_earlier_search_in_the_same_folder_are_gone(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", [TPE, {**TPE, "multivariate": True}, RANDOM, CMAES, GRID])
+@pytest.mark.parametrize("sampler", [TPE, {**TPE, "multivariate": True}, RANDOM, CMAES, GRID, GP])
 def test_a_search_that_was_interrupted_has_the_trials_of_one_that_was_not(
     tmp_path: Path, sampler: dict[str, Any]
 ) -> None:
+    if sampler is GP and OPTUNA < 4:
+        pytest.skip("this Optuna has no such sampler")
     space = POINTS if sampler is GRID else FLAT
     runs = []
     for name, apart in (("whole", False), ("apart", True)):
@@ -313,6 +318,43 @@ def test_another_seed_is_another_search(tmp_path: Path) -> None:
     assert first("a", 0, RANDOM) == first("b", 0, RANDOM) != first("c", 1, RANDOM)
     own = {**RANDOM, "seed": 5}
     assert first("d", 0, own) == first("e", 1, own)
+
+
+def test_a_grid_is_shuffled_by_its_own_seed_if_it_has_one(tmp_path: Path) -> None:
+    def order(name: str, seed: int, sampler: dict[str, Any]) -> list[tuple[str, ...]]:
+        address = created(StudyAddress(studies.absolute(f"sqlite:///{tmp_path}/{name}.db"), "s"))
+        jobs = queue(address, tmp_path / name, 12, sampler, POINTS, seed=seed).take(12)
+        return [job.overrides for job in jobs]
+
+    assert order("a", 3, GRID) != order("b", 4, GRID)
+    assert order("c", 3, {**GRID, "seed": None}) == order("d", 4, {**GRID, "seed": 3})
+
+
+@pytest.mark.skipif(OPTUNA < 4, reason="this Optuna has no such sampler")
+def test_a_gaussian_process_comes_near_the_best_within_few_trials(
+    address: StudyAddress, tmp_path: Path
+) -> None:
+    best = -math.inf
+    for _ in range(12):
+        (job,) = queue(address, tmp_path, 12, GP, FLAT).take(1)
+        chosen = {key: float(text) for key, text in keys_of(job.overrides).items()}
+        value = -((chosen["a"] - 0.3) ** 2) - (chosen["b"] - 0.7) ** 2
+        best = max(best, value)
+        complete(queue(address, tmp_path, 12, GP, FLAT), job, value)
+    # The best of twelve random ones is beyond this 19 times of 20.
+    assert best > -1e-3
+
+
+@pytest.mark.parametrize("name", ["tpe", "random", "cmaes", "nsgaii"])
+def test_every_sampler_of_the_plugin_is_seeded(tmp_path: Path, name: str) -> None:
+    node = nodes("sampler")[name]
+
+    def first(folder: str, seed: int) -> tuple[str, ...]:
+        address = created(StudyAddress(studies.absolute(f"sqlite:///{tmp_path}/{folder}.db"), "s"))
+        (job,) = queue(address, tmp_path / folder, sampler=node, space=FLAT, seed=seed).take(1)
+        return job.overrides
+
+    assert first("a", 0) == first("b", 0) != first("c", 1)
 
 
 @pytest.mark.slow

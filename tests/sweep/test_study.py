@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import io
+import json
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,8 @@ from optuna.trial import TrialState
 from finai_rl.errors import InputError
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
+from finai_rl.sweep.search import journal
+from finai_rl.sweep.search.plugin import set_state
 from finai_rl.sweep.study import StudyTrial
 from tests.sweep.conftest import MAX_CONNECTIONS, created
 from tests.sweep.processes import in_processes, killed_after
@@ -52,12 +57,31 @@ def test_a_study_is_made_once_and_found_again(storage: str) -> None:
     assert names_of_trials(StudyAddress(storage, "another")) == []
 
 
+def opened_by_optuna(storage: str) -> Any:
+    if not journal.is_journal(storage):
+        return storage
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    return JournalStorage(JournalFileBackend(storage.removeprefix(journal.PREFIX)))
+
+
 def test_optuna_itself_opens_the_database(storage: str) -> None:
     created(StudyAddress(storage, "search"), "minimize")
-    study = optuna.load_study(study_name="search", storage=storage)
+    study = optuna.load_study(study_name="search", storage=opened_by_optuna(storage))
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
     assert study.direction.name == "MINIMIZE"
     study._storage.remove_session()
+
+
+def test_optunas_dashboard_shows_the_study(storage: str) -> None:
+    dashboard = pytest.importorskip("optuna_dashboard")
+    add_trial(created(StudyAddress(storage, "search")), 1.0)
+    page = dashboard.wsgi(opened_by_optuna(storage))
+    request = {"REQUEST_METHOD": "GET", "PATH_INFO": "/api/studies", "wsgi.input": io.BytesIO()}
+    answered: list[str] = []
+    body = b"".join(page(request, lambda status, headers, *_: answered.append(status)))
+    assert answered == ["200 OK"]
+    assert [one["study_name"] for one in json.loads(body)["study_summaries"]] == ["search"]
 
 
 def create_and_add(number: int, address: StudyAddress) -> None:
@@ -94,7 +118,8 @@ def die_with_the_lock(address: StudyAddress) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_the_lock_dies_with_its_process(storage: str) -> None:
+def test_the_lock_dies_with_its_process(storage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "SILENCE", 3)
     address = StudyAddress(storage, "search")
     killed_after(die_with_the_lock, address)
     with studies.locked(address):
@@ -124,6 +149,21 @@ def test_the_database_of_mlflow_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"mlflow\.db holds another program's tables"):
         created(StudyAddress(f"sqlite:///{file}", "search"))
     assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"), [("v2.4.0.a", "optuna storage upgrade"), ("v9.9.9.a", "a newer Optuna")]
+)
+def test_a_database_of_another_optuna_is_refused(
+    address: StudyAddress, schema: str, said: str
+) -> None:
+    file = Path(address.storage.removeprefix("sqlite:///"))
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = ?", (schema,))
+    with pytest.raises(InputError, match=f"(?s)hydra.sweeper.storage: .*{said}"):
+        created(address)
+    with pytest.raises(InputError, match=said), studies.opened(address):
+        pass
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:x.db"])
@@ -266,6 +306,6 @@ def test_a_waiting_trial_is_the_next_to_be_asked_for(storage: str) -> None:
     address = created(StudyAddress(storage, "search"))
     add_trial(address), add_trial(address)
     with studies.opened(address) as study:
-        studies.set_state(study, study.get_trials()[0], TrialState.WAITING)
+        set_state(study, study.get_trials()[0], TrialState.WAITING)
     assert add_trial(address) == 0
     assert add_trial(address) == 2

@@ -13,6 +13,7 @@ SWEEPER: Mapping[str, dict[str, Any]] = {
     "n_trials": at_least(1),
     "retries": at_least(0),
     "seed": random_seed(),
+    "stop_after": at_least(2),
 }
 SAMPLER: Mapping[str, dict[str, Any]] = {
     "crossover_prob": within(0, 1),
@@ -21,6 +22,7 @@ SAMPLER: Mapping[str, dict[str, Any]] = {
     "n_ehvi_candidates": at_least(1),
     "n_ei_candidates": at_least(1),
     "n_startup_trials": at_least(0),
+    "popsize": at_least(2),
     "population_size": at_least(2),
     "prior_weight": above(0),
     "seed": random_seed(),
@@ -62,6 +64,11 @@ def search_problems(sweeper: Mapping[str, Any]) -> Iterator[str]:
         for name, value in (node or {}).items():
             if name in table:
                 yield from field_problems(f"{key}.{name}", value, table[name])
+    if str((sweeper.get("sampler") or {}).get("_target_")).endswith("raise_motpe_removed"):
+        yield (
+            "hydra/sweeper/sampler=motpe: the installed Optuna has no such sampler any more; its "
+            "tpe takes several objectives, too"
+        )
     pruner = sweeper.get("pruner") or {}
     least, most = pruner.get("min_resource"), pruner.get("max_resource")
     if isinstance(least, int) and isinstance(most, int) and most < least:

@@ -110,7 +110,7 @@ def hydra_problems(cfg: DictConfig) -> Iterator[str]:
     for name, node in built.items():
         yield from target_problems(f"hydra.{name}", node, trusted)
         yield from _open_problems(f"hydra.{name}", node)
-    yield from _sweeper_problems(built["sweeper"], trusted)
+    yield from _sweeper_problems(built["sweeper"], trusted, given)
     for name in LOGGING:
         yield from _logging_problems(f"hydra.{name}", _plain_value(cfg.hydra, name), trusted)
     yield from _variable_problems(_plain_value(cfg.hydra.job, "env_set"), given)
@@ -128,9 +128,13 @@ def _open_problems(key: str, node: Any) -> Iterator[str]:
         yield f"{key}: {node} is not known before the run begins; write it out"
 
 
-def _sweeper_problems(node: Any, trusted: Iterable[str]) -> Iterator[str]:
+def _sweeper_problems(node: Any, trusted: Iterable[str], given: Iterable[str]) -> Iterator[str]:
     if not isinstance(node, dict):
         return
+    sampler, key = node.get("sampler"), "hydra.sweeper.sampler.registry"
+    registry = sampler.get("registry", "???") if isinstance(sampler, dict) else "???"
+    if registry != "???" and key not in given:
+        yield f"{key}: {registry} would be run; name the folder on the command line"
     extender = node.get("custom_search_space")
     if extender and (
         problem := path_problem("hydra.sweeper.custom_search_space", str(extender), trusted)

@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from omegaconf import Container, Node, OmegaConf
+from omegaconf import Container, Node
 
+from finai_rl.config.hydra_versions import register_resolver
 from finai_rl.config.safety.secrets import is_secret_name
 
 ADDRESSES = ("uri", "url", "storage", "dsn")
@@ -27,8 +28,8 @@ def guard_environment() -> None:
     Addresses, places and secrets; whatever else a config holds is recorded as it is, so that one
     from elsewhere could publish any variable of the machine through it.
     """
-    OmegaConf.register_new_resolver("oc.env", _environment, replace=True)
-    OmegaConf.register_new_resolver("variable", _variable, replace=True)
+    register_resolver("oc.env", _environment)
+    register_resolver("variable", _variable)
 
 
 def published(raw: Any, resolved: Any, key: str = "") -> Iterator[str]:

@@ -29,6 +29,7 @@ FUNCTIONS = (
     "finai_rl.data.yahoo.load_yahoo",
     "finai_rl.envs.finrl.finrl_vec_env",
     "finai_rl.envs.rewards.profit",
+    "finai_rl.sweep.search.auto_sampler.auto_sampler",
     "gymnasium.make",
     "gymnasium.make_vec",
     "optuna.storages.RDBStorage",
@@ -37,6 +38,13 @@ FUNCTIONS = (
     "stable_baselines3.common.utils.get_schedule_fn",
 )
 """What else a config has a reason to name, in names of earlier versions, too."""
+
+SAMPLERS = (
+    "hydra_plugins.hydra_optuna_sweeper._impl.create_nsgaii_sampler",
+    "hydra_plugins.hydra_optuna_sweeper._impl.create_nsgaiii_sampler",
+    "hydra_plugins.hydra_optuna_sweeper.config.raise_motpe_removed",
+)
+"""Functions in place of samplers' classes, in hydra-optuna-sweeper 1.4."""
 
 PLACES = tuple(
     re.compile(place)
@@ -108,7 +116,7 @@ def is_listed(path: str) -> bool:
     Nothing is imported. Whether a class in one of `PLACES` is of one of `KINDS` is seen when it is
     built (`is_of_a_kind`).
     """
-    return path in FUNCTIONS or path in LOOKUPS or is_class_of_a_place(path)
+    return path in (*FUNCTIONS, *SAMPLERS, *LOOKUPS) or is_class_of_a_place(path)
 
 
 def is_class_of_a_place(path: str) -> bool:

@@ -12,7 +12,8 @@ from plotly.offline import get_plotlyjs
 from finai_rl.report.document import document
 from finai_rl.report.search import wording
 from finai_rl.report.search.figures import history_figure, importances_figure, overfitting_figure
-from finai_rl.report.search.importances import parameter_importances
+from finai_rl.report.search.front import Front, front_figures
+from finai_rl.report.search.importances import best_apart, n_best, parameter_importances
 from finai_rl.report.search.overfitting import logit_bars, pbo_text
 from finai_rl.report.search.parameter_figures import parallel_figure, slice_figure
 from finai_rl.report.search.search_record import SearchRecord
@@ -32,6 +33,7 @@ def save_search_page(
     user_attrs: Sequence[str] = (),
     overfitting: tuple[FloatArray, float] | None = None,
     verdict: str = "",
+    front: Front | None = None,
 ) -> Path:
     """Write ``search.html``, which needs no network, for a search that has ended or not.
 
@@ -45,12 +47,13 @@ def save_search_page(
         overfitting: (n_splits,) logits of combinatorially symmetric cross-validation and the
             probability of backtest overfitting, from 0 to 1, where they are known.
         verdict: What the best trial is worth, in words.
+        front: Of a search by several objectives.
 
     Raises:
         ValueError: If the direction is neither of the two.
     """
     record = SearchRecord.of(trials, objective, direction, title)
-    shares = parameter_importances(record)
+    shares, apart = parameter_importances(record), best_apart(record)
     drawable = record.completed and record.parameters
     columns, rows = trials_table(record.trials, objective, user_attrs)
     text = document(
@@ -65,12 +68,20 @@ def save_search_page(
         history=_plot(history_figure(record), "history"),
         importances=_plot(importances_figure(shares), "importances") if shares else "",
         note=wording.importances_note(record, shares),
+        apart=_plot(importances_figure(apart), "apart") if apart else "",
+        n_best=n_best(record),
         parallel=_plot(parallel_figure(record), "parallel") if drawable else "",
         slices=[
             (axis.name, _plot(slice_figure(record, axis), f"slice-{number}"))
             for number, axis in enumerate(record.parameters if drawable else ())
         ],
         overfitting=_overfitting(*overfitting) if overfitting else None,
+        front=front,
+        front_rows=front.rows(record) if front else [],
+        front_plots=[
+            _plot(figure, f"front-{number}")
+            for number, figure in enumerate(front_figures(record, front) if front else ())
+        ],
         columns=columns,
         rows=[[number, wording.state_text(str(state)), *others] for number, state, *others in rows],
     )

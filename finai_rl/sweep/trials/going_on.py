@@ -57,7 +57,8 @@ def left_by(folder: Path, number: int, n_seeds: int) -> Outcome | None:
     before = Outcome.load(folder)
     if before is None or before.is_final or before.number != number:
         return None
-    return replace(before, scores=before.scores[: n_seeds - 1])
+    last = n_seeds - 1
+    return replace(before, scores=before.scores[:last], further=before.further[:last])
 
 
 def overtaken(folder: Path, attempt: int) -> Outcome | None:

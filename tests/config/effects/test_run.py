@@ -103,6 +103,9 @@ TOP: dict[str, Effect] = {
     "sweep.alias": in_sweep(
         f"{SWEEPS}::test_seeds_of_a_trial_are_runs_of_their_own_and_the_middle_one_is_registered"
     ),
+    "sweep.further_objectives": in_sweep(
+        "tests/sweep/search/test_objectives.py::test_a_trial_is_told_by_every_objective"
+    ),
     "sweep.trial": in_sweep(f"{TRIALS}::test_a_trial_is_numbered_by_its_job_or_by_the_search"),
     "sweep.attempt": in_sweep(f"{TRIALS}::test_a_running_trial_can_be_seen"),
 }

@@ -20,10 +20,10 @@ import hydra
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from finai_rl.config import schemas
+from finai_rl.config import hydra_versions, schemas
 from finai_rl.config.build import build, import_target
 from finai_rl.config.check import check
-from finai_rl.config.safety.targets import FUNCTIONS, is_listed, is_of_a_kind
+from finai_rl.config.safety.targets import FUNCTIONS, SAMPLERS, is_listed, is_of_a_kind
 from finai_rl.errors import ConfigError
 from finai_rl.experiment.learning.agent import SHARED_POLICIES
 from tests.config.composition import composed
@@ -164,6 +164,8 @@ def test_what_configs_name_is_listed() -> None:
     for path in FUNCTIONS:
         if path not in schemas.MOVED_TARGETS:
             import_target("", path)
+    for path in SAMPLERS if hydra_versions.IS_NEW else ():
+        import_target("", path)
 
 
 @pytest.mark.parametrize(
