@@ -35,7 +35,7 @@ def instantiate(node: Any, allowed: Iterable[str], **settings: Any) -> Any:
             would pass the list on to the target.
         **settings: Further arguments of ``hydra.utils.instantiate``.
     """
-    listed = {"_execution_whitelist_": sorted(set(allowed))} if IS_NEW else {}
+    listed: dict[str, Any] = {"_execution_whitelist_": sorted(set(allowed))} if IS_NEW else {}
     return hydra.utils.instantiate(node, **listed, **settings)
 
 

@@ -121,7 +121,7 @@ def create(address: StudyAddress, *directions: str) -> None:
     Raises:
         InputError: If the database is another program's, or the study has other directions.
     """
-    wanted = list(directions)
+    wanted: list[Any] = list(directions)
     if not journal.is_journal(address.storage):
         stamp(address.storage)
     storage = _storage(address.storage)

@@ -14,8 +14,8 @@ import sqlalchemy
 
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import StudyAddress
-from tests.postgresql import account, free_port, programs
 from finai_rl.sweep.search.plugin import OPTUNA
+from tests.postgresql import account, free_port, programs
 
 MAX_CONNECTIONS = 16
 

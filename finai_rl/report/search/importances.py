@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 import optuna
@@ -70,7 +71,7 @@ def best_apart(record: SearchRecord) -> dict[str, float]:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         for trial, score in zip(record.completed, scores.tolist(), strict=True):
-            known = {"params": trial.params, "distributions": trial.distributions}
+            known: dict[str, Any] = {"params": trial.params, "distributions": trial.distributions}
             study.add_trial(optuna.trial.create_trial(value=score, **known))
         quantile = n_best(record) / len(scores)
         shares: dict[str, float] = optuna.importance.get_param_importances(
