@@ -228,7 +228,8 @@ class Session:
     def _results(self) -> Results:
         plan = self._plan
         if plan.study:
-            return of_study(plan.study, names_of(self._job.cfg))
+            several = len(plan.directions) > 1
+            return of_study(plan.study, names_of(self._job.cfg) if several else ())
         return of_folder(plan.folder, plan.direction)
 
 
