@@ -28,6 +28,10 @@ REFUSALS = (
 """What a target raises that does not take its settings; PyTorch has RuntimeError for all."""
 
 
+MADE = ("stable_baselines3.*", "sb3_contrib.*")
+"""What factories of this package make that can be called, such as action noise."""
+
+
 def plain(node: DictConfig) -> dict[str, Any]:
     """Return a config node as plain containers, with every interpolation resolved."""
     container: Any = OmegaConf.to_container(node, resolve=True)
@@ -80,10 +84,14 @@ def instantiate(node: dict[str, Any], **settings: Any) -> Any:
 
 
 def _named_in(node: Any) -> Iterator[str]:
-    """Yield what a node names, and for a look-up the name of what it finds, too."""
+    """Yield what a node names, where that comes from, and what a look-up finds.
+
+    A name may stand for what is defined deeper in its package, and a factory gives objects of its
+    own package or of the agents' libraries. That a name is from its package was checked before.
+    """
     if isinstance(node, dict) and "_target_" in node:
         target, *found = named_paths(node)
-        yield target
+        yield from (target, f"{target.partition('.')[0]}.*", *MADE)
         for path in found:
             thing = import_target("_target_", path)
             yield from (path, f"{thing.__module__}.{thing.__qualname__}")

@@ -22,6 +22,7 @@ from finai_rl.experiment.learning.hooks import TrainingHooks
 from finai_rl.statistics.seeds import aggregate
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import SweepContext
+from finai_rl.sweep.launching.concurrency import within_cores
 from finai_rl.sweep.outcome import Outcome, load_returns, save_returns
 from finai_rl.sweep.previous_fold import model_of_previous_fold
 from finai_rl.sweep.search.objectives import names_of
@@ -74,7 +75,7 @@ class Trial:
     def __init__(
         self, cfg: DictConfig, folder: Path, context: SweepContext, with_seed: WithSeed
     ) -> None:
-        self.cfg, self.context = _within_cores(cfg, context), context
+        self.cfg, self.context = within_cores(cfg, context.n_jobs), context
         self._folder, self._with_seed = folder, with_seed
         number = cfg.sweep.trial if cfg.sweep.trial is not None else HydraConfig.get().job.num
         known = Outcome(
@@ -220,7 +221,7 @@ class Trial:
                     continue
                 if number >= done:
                     name = f"trial-{self.outcome.number}-seed-{seed}"
-                    one = _within_cores(self._with_seed(seed), self.context)
+                    one = within_cores(self._with_seed(seed), self.context.n_jobs)
                     one = self._nested(one, name, tracker.run_id)
                     self._train_one(train, one, self._folder / f"seed_{seed}", number)
                 if self.last_score is not None:
@@ -382,18 +383,6 @@ class _SeedHooks(TrainingHooks):
             raise StoppedEarly(
                 f"pruned at step {step:,} of {steps:,}: {self._cfg.objective} {score:.4f}"
             )
-
-
-def _within_cores(cfg: DictConfig, context: SweepContext) -> DictConfig:
-    """Divide threads by the number of jobs that run at once, or leave a job those of its cores."""
-    cfg = copy.deepcopy(cfg)
-    cpus = HydraConfig.get().launcher.get("cpus")
-    if context.n_jobs > 1 or cpus is not None:
-        share = max(1, int(cpus or (os.cpu_count() or 1) // context.n_jobs))
-        cfg.torch_threads = min(cfg.torch_threads, share)
-        if "threads" in cfg.env:
-            cfg.env.threads = min(cfg.env.threads, share)
-    return cfg
 
 
 def _swept() -> dict[str, str]:

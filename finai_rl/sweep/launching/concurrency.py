@@ -1,11 +1,15 @@
-"""How many jobs of a multirun run at once, by its launcher."""
+"""How many jobs of a multirun run at once, by its launcher, and with how many threads."""
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 from collections.abc import Mapping
 from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 
 from finai_rl.errors import InputError
 from finai_rl.sweep.launching.ray_cluster import TARGET, slots
@@ -36,3 +40,20 @@ def jobs_at_once(launcher: Mapping[str, Any], wanted: int | None = None) -> int:
     if n_jobs < 0:
         return slots(launcher) if on_cluster else os.cpu_count() or 1
     return max(n_jobs, 1)
+
+
+def within_cores(cfg: DictConfig, n_jobs: int) -> DictConfig:
+    """Divide threads by the number of jobs that run at once, or leave a job those of its cores.
+
+    Args:
+        cfg: The job's checked config.
+        n_jobs: How many run at once.
+    """
+    cfg = copy.deepcopy(cfg)
+    cpus = HydraConfig.get().launcher.get("cpus")
+    if n_jobs > 1 or cpus is not None:
+        share = max(1, int(cpus or (os.cpu_count() or 1) // n_jobs))
+        cfg.torch_threads = min(cfg.torch_threads, share)
+        if "threads" in cfg.env:
+            cfg.env.threads = min(cfg.env.threads, share)
+    return cfg

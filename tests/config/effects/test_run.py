@@ -246,6 +246,7 @@ def test_metrics_are_annualized_as_set() -> None:
 def test_a_setting_of_sweeps_is_told_in_a_single_run(name: str) -> None:
     value = {"sweep.ruined": -1.0, "sweep.alias": "best", "sweep.aggregate": "iqm"}.get(name, 3)
     value = True if name == "sweep.register" else value
+    value = ["total_return"] if name == "sweep.further_objectives" else value
     ensemble = {"members": ["a2c"], "combine": "average", "retrain": True, "as_in_finrl": True}
     value = ensemble.get(name.removeprefix("ensemble."), value)
     cfg = with_settings({name: value})
