@@ -55,6 +55,7 @@ def _node(folder: Path, ip: str, *arguments: str) -> Iterator[subprocess.Popen[b
     command = [program, "start", "--block", f"--node-ip-address={ip}", *arguments, *ports, *size]
     said = folder / f"{ip}.log"
     environment = own_environment() | {"RAY_USAGE_STATS_ENABLED": "0"}
+    assert environment["RAY_AUTH_MODE"] == "token", "its ports listen on all interfaces"
     with said.open("wb") as output:
         node = subprocess.Popen(
             command,

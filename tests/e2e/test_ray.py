@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import time
 from collections.abc import Callable
@@ -59,7 +60,11 @@ def place(folder: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("ray") is None, reason="pip install finai-rl[ray]")
-def test_a_killed_node_costs_only_the_trial_that_ran_on_it(tmp_path: Path) -> None:
+def test_a_killed_node_costs_only_the_trial_that_ran_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     nodes = tmp_path / "nodes"
     nodes.mkdir()
     with two_nodes(nodes) as cluster:
@@ -71,7 +76,7 @@ def test_a_killed_node_costs_only_the_trial_that_ran_on_it(tmp_path: Path) -> No
 
 
 def a_node_dies(cwd: Path, address: str, kill_node: Callable[[], None]) -> None:
-    process = start(cwd, *SEARCH, "hydra.sweeper.n_trials=3", address)
+    process = start(cwd, *SEARCH, "hydra.sweeper.n_trials=3", address, typed=True)
     try:
         until(process, lambda: (cwd / f"held-{HEAD}").exists() and (cwd / f"held-{OTHER}").exists())
         kill_node()
@@ -94,7 +99,7 @@ def a_node_dies(cwd: Path, address: str, kill_node: Callable[[], None]) -> None:
 
 
 def the_command_is_ended(cwd: Path, address: str) -> None:
-    process = start(cwd, *SEARCH, "hydra.sweeper.n_trials=2", address)
+    process = start(cwd, *SEARCH, "hydra.sweeper.n_trials=2", address, typed=True)
     try:
         until(process, (cwd / f"held-{HEAD}").exists)
         process.send_signal(signal.SIGTERM)

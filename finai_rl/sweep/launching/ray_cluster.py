@@ -39,7 +39,7 @@ def connect(settings: Mapping[str, Any]) -> None:
     before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(**(known | {"address": settings["address"]} | dict(settings["init"] or {})))
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         said = str(error).partition("\n")[0]
         raise InputError(
             f"hydra.launcher.address: no Ray cluster at {settings['address']}: {said}; start one "
