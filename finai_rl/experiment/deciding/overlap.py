@@ -31,6 +31,8 @@ NOTHING = (
     "features could be compared with those of training."
 )
 
+SAME = "days of the agent's training are in the data, equal to the last bit in every column."
+
 
 @dataclass(frozen=True)
 class Overlap:
@@ -73,10 +75,15 @@ def overlap(known: TrainedDays, market: MarketData, absent: tuple[str, ...] = ()
         if column.differs.any()
     ]
     days = [known.days[day] for day in then]
-    if not found:
-        said = f"{len(days)} days of the agent's training are in the data, equal to the last bit in"
-        return Overlap((f"{said} every column.",))
+    n_part = int((~_whole(known, then, absent)).sum())
     notes = [column.told(days) for column in found if not column.is_too_far]
+    if not found:
+        notes = [f"{len(days) - n_part} {SAME}"]
+    if n_part:
+        notes.append(
+            f"On {n_part} further days of training {', '.join(absent)} was listed, of which the "
+            "data has no row: there, only the closes of the other stocks could be compared."
+        )
     problems = [column.told(days) for column in found if column.is_too_far]
     if problems:
         problems[-1] += f"; {ADVICE}"
@@ -120,7 +127,7 @@ def _columns(
     absent: tuple[str, ...],
 ) -> Iterator[_Column]:
     gone = [known.tickers.index(ticker) for ticker in absent]
-    whole = ~np.isfinite(known.close[then][:, gone]).any(axis=1)
+    whole = _whole(known, then, absent)
     for place, (name, _) in enumerate(columns_of(market)):
         if name not in known.columns:
             continue
@@ -137,6 +144,12 @@ def _columns(
             for measure in ("mean", "size")
         ]
         yield _Column(name, differs & whole, np.maximum(*apart) / size)
+
+
+def _whole(known: TrainedDays, then: IntArray, absent: tuple[str, ...]) -> BoolArray:
+    """Return on which days no stock was listed of which the newer data has no row."""
+    gone = [known.tickers.index(ticker) for ticker in absent]
+    return np.asarray(np.isnan(known.close[then][:, gone]).all(axis=1))
 
 
 def _close(

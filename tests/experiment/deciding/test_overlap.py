@@ -94,6 +94,9 @@ def test_of_days_on_which_an_absent_stock_was_listed_closes_are_compared() -> No
     market = with_absent(two, then.tickers)
     found = overlap(known, market, ("S02",))
     assert found.problems == ()
+    same, part = found.notes
+    assert same.startswith("10 days")
+    assert part.startswith("On 30 further days of training S02 was listed")
     close = two.close.copy()
     close[3, 0] *= 2
     market = with_absent(replace(two, close=close), then.tickers)
