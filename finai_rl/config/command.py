@@ -31,6 +31,7 @@ from finai_rl.config.command_line import refuse_unwritable_keys
 from finai_rl.config.hydra_versions import (
     VERSION_BASE,
     accept_that_hydra_builds_its_own,
+    messages_without_traceback,
     register_resolver,
 )
 from finai_rl.config.idle import refuse_idle
@@ -125,7 +126,7 @@ def entry_point(
             logging.raiseExceptions = False
             refuse_unwritable_keys(sys.argv[1:])
             try:
-                with errors_without_secrets(sys.stderr), around():
+                with errors_without_secrets(sys.stderr), messages_without_traceback(), around():
                     command()
             except KeyboardInterrupt:
                 if os.environ.get("HYDRA_FULL_ERROR") == "1":

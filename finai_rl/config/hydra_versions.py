@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import os
+import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 import hydra
+from hydra.errors import CompactHydraException
 from omegaconf import OmegaConf
 
 IS_NEW = "_execution_whitelist_" in inspect.signature(hydra.utils.instantiate).parameters
@@ -37,6 +42,27 @@ def instantiate(node: Any, allowed: Iterable[str], **settings: Any) -> Any:
     """
     listed: dict[str, Any] = {"_execution_whitelist_": sorted(set(allowed))} if IS_NEW else {}
     return hydra.utils.instantiate(node, **listed, **settings)
+
+
+@contextmanager
+def messages_without_traceback() -> Iterator[None]:
+    """Have a job's refusal printed as its message alone, as Hydra 1.3 does.
+
+    Hydra 1.4 hands what a job raised to ``sys.excepthook``, where there is one.
+    """
+    before = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, CompactHydraException) and os.environ.get("HYDRA_FULL_ERROR") != "1":
+            print(error, file=sys.stderr)
+        else:
+            before(kind, error, trace)
+
+    sys.excepthook = hook
+    try:
+        yield
+    finally:
+        sys.excepthook = before
 
 
 def accept_that_hydra_builds_its_own() -> None:

@@ -6,11 +6,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hydra.errors import CompactHydraException
 
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
+from finai_rl.config.hydra_versions import messages_without_traceback
 from tests.config.composition import SCHEMAS, composed
 
 
@@ -55,3 +58,31 @@ def test_composing_and_checking_imports_nothing_heavy() -> None:
     imported = set(re.findall(r"\|\s+(\w+)$", done.stderr, flags=re.M))
     assert "omegaconf" in imported
     assert not imported & {"torch", "mlflow", "pandas", "stable_baselines3", "numba", "optuna"}
+
+
+@pytest.mark.parametrize(
+    ("error", "full", "said"),
+    [
+        (CompactHydraException("no such file"), "0", "no such file\n"),
+        (CompactHydraException("no such file"), "1", "hooked"),
+        (ValueError("a bug"), "0", "hooked"),
+    ],
+)
+def test_a_refusal_is_its_message_and_a_bug_has_its_traceback(
+    error: Exception,
+    full: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Hydra 1.4 hands what a job raised to this hook."""
+    monkeypatch.setenv("HYDRA_FULL_ERROR", full)
+
+    def hook(*_: Any) -> None:
+        print("hooked", end="", file=sys.stderr)
+
+    monkeypatch.setattr(sys, "excepthook", hook)
+    with messages_without_traceback():
+        sys.excepthook(type(error), error, None)
+    assert capsys.readouterr().err == said
+    assert sys.excepthook is hook
