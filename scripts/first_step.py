@@ -1,4 +1,4 @@
-"""A callback that says when a training made its first environment step; for the benchmark."""
+"""What the start-up benchmark has its processes say: how long they have come to this place."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 
 class FirstStep(BaseCallback):
-    """Prints processor and wall seconds since the process began, once."""
+    """Says so after the first environment step of a training."""
 
     def _on_step(self) -> bool:
         if self.n_calls == 1:
-            print(f"first step: {time.process_time():.3f} {_age():.3f}", flush=True)
+            say()
         return True
+
+
+def say() -> None:
+    """Print processor and wall seconds since this process began."""
+    print(f"so far: {time.process_time():.3f} {_age():.3f}", flush=True)
 
 
 def _age() -> float:

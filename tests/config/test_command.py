@@ -15,6 +15,7 @@ from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.config.hydra_versions import messages_without_traceback
 from tests.config.composition import SCHEMAS, composed
+from tests.conftest import own_environment
 
 
 @pytest.mark.slow
@@ -86,3 +87,57 @@ def test_a_refusal_is_its_message_and_a_bug_has_its_traceback(
         sys.excepthook(type(error), error, None)
     assert capsys.readouterr().err == said
     assert sys.excepthook is hook
+LEAVING = """
+import atexit
+import gc
+
+from finai_rl.config.command import entry_point
+
+atexit.register(lambda: print("left in place:", gc.get_freeze_count() > 10_000))
+
+
+class Held:
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        print("let go")
+
+
+@entry_point("train")
+def main(cfg, _) -> None:
+    Held()
+
+
+main()
+"""
+
+
+def test_a_command_that_ends_lets_garbage_go_and_leaves_modules_in_place(tmp_path: Path) -> None:
+    (tmp_path / "leaving.py").write_text(LEAVING)
+    done = subprocess.run(
+        [sys.executable, "leaving.py", "hydra.run.dir=run"],
+        cwd=tmp_path,
+        env=own_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.splitlines()) == (0, ["let go", "left in place: True"])
+
+
+@pytest.mark.slow
+def test_a_training_imports_nothing_that_only_others_need(tmp_path: Path) -> None:
+    small = ("agent=a2c", "debug=fast", "total_timesteps=80", "tracking=none")
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "finai_rl.train", *small],
+        cwd=tmp_path,
+        env=own_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = set(re.findall(r"\|\s+([\w.]+)$", done.stderr, flags=re.M))
+    assert {"torch", "finai_rl.envs.market_env"} <= imported
+    others = {"mlflow", "scipy.stats", "skfolio", "sympy", "torch._dynamo.eval_frame", "optuna"}
+    assert not imported & others
