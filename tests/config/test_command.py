@@ -87,6 +87,8 @@ def test_a_refusal_is_its_message_and_a_bug_has_its_traceback(
         sys.excepthook(type(error), error, None)
     assert capsys.readouterr().err == said
     assert sys.excepthook is hook
+
+
 LEAVING = """
 import atexit
 import gc
