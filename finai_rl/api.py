@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.core.singleton import Singleton
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -260,6 +261,8 @@ def _job(command: str, overrides: Sequence[str]) -> Iterator[tuple[DictConfig, P
         ConfigError: If the config is refused, or the overrides ask for more than one job.
     """
     _refuse_several(overrides)
+    # Plugins put their configs into Hydra's store once a process: before its state is kept.
+    Plugins.instance()
     with ExitStack() as job:
         job.callback(Singleton.set_state, Singleton.get_state())
         GlobalHydra.instance().clear()
