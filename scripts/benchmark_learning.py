@@ -19,6 +19,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.vec_env import VecNormalize
 
 from finai_rl.config.command import CONFIG_DIR
+from finai_rl.config.hydra_versions import VERSION_BASE
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.learning.agent import new_agent
 from finai_rl.experiment.learning.training import seed_everything
@@ -79,7 +80,7 @@ def main() -> None:
     for agent in arguments.agents:
         for seed in arguments.seeds:
             overrides = [f"agent={agent}", f"seed={seed}", *arguments.set]
-            with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+            with hydra.initialize_config_dir(str(CONFIG_DIR), **VERSION_BASE):
                 composed = hydra.compose("train", overrides, return_hydra_config=True)
             HydraConfig.instance().set_config(composed)
             row = measure(composed)

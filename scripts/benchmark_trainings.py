@@ -25,6 +25,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 
 from finai_rl.config.build import import_target
 from finai_rl.config.command import CONFIG_DIR
+from finai_rl.config.hydra_versions import VERSION_BASE
 from finai_rl.envs.finrl import import_finrl_module
 from finai_rl.envs.wrappers.observations import frozen
 from finai_rl.experiment.environments import Environments
@@ -128,7 +129,7 @@ class Looks(BaseCallback):
 
 def composed(*overrides: str) -> DictConfig:
     """Compose a run's config."""
-    with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+    with hydra.initialize_config_dir(str(CONFIG_DIR), **VERSION_BASE):
         cfg = hydra.compose("train", list(overrides), return_hydra_config=True)
     HydraConfig.instance().set_config(cfg)
     return cfg
