@@ -11,8 +11,7 @@ from typing import Any
 def predicting(agent: object) -> Iterator[None]:
     """Put an agent's networks in evaluation mode, for as long as it predicts only.
 
-    Stable-Baselines3 does so before every prediction, by a walk through all modules that takes a
-    sixth of the time of one.
+    Stable-Baselines3 does so before every prediction, by a walk through all modules of the network.
 
     Args:
         agent: Any policy; one that is no agent of that library is left as it is.

@@ -1,7 +1,7 @@
 """PyTorch's compiler, imported when it is used and not by every optimizer.
 
 An optimizer imports ``torch._dynamo`` to call two functions that do nothing outside of compiled
-code, and with it SymPy and half of PyTorch, half as long again as ``import torch``.
+code, and with it SymPy and half of PyTorch, which takes as long again as ``import torch``.
 """
 
 from __future__ import annotations
