@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import signal
+import socket
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from typing import Any
@@ -38,8 +39,9 @@ def connect(settings: Mapping[str, Any]) -> None:
         known.pop("include_dashboard")
     before = signal.getsignal(signal.SIGTERM)
     try:
+        _reach(str(settings["address"]))
         ray.init(**(known | {"address": settings["address"]} | dict(settings["init"] or {})))
-    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         said = str(error).partition("\n")[0]
         raise InputError(
             f"hydra.launcher.address: no Ray cluster at {settings['address']}: {said}; start one "
@@ -48,6 +50,17 @@ def connect(settings: Mapping[str, Any]) -> None:
     finally:
         # Ray puts one of its own in its place, which ends the process with another exit status.
         signal.signal(signal.SIGTERM, before)
+
+
+def _reach(address: str) -> None:
+    """Try an address, which Ray would do for minutes.
+
+    Raises:
+        OSError: If nobody answers there.
+    """
+    host, _, port = address.rpartition(":")
+    if host and "/" not in host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def request(settings: Mapping[str, Any]) -> dict[str, float]:

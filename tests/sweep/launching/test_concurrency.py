@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -85,3 +87,13 @@ def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(ray_cluster, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'finai-rl\[ray\]'"):
         jobs_at_once(RAY)
+
+
+@pytest.mark.skipif(find_spec("ray") is None, reason="pip install finai-rl[ray]")
+def test_an_address_at_which_nobody_answers_is_refused_at_once() -> None:
+    with socket.socket() as taken:
+        # Bound and not listening: nobody else gets it meanwhile.
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(InputError, match=rf"no Ray cluster at {address}: .*refused"):
+            jobs_at_once(RAY | {"address": address})
