@@ -39,6 +39,10 @@ def leave_secrets_out() -> None:
     @functools.wraps(make)
     def record(*args: Any, **kwargs: Any) -> logging.LogRecord:
         made = make(*args, **kwargs)
+        if made.exc_info and made.exc_info[0] is not None:
+            trace = logging.Formatter().formatException(made.exc_info)
+            if (cleaned := without_secrets(trace)) != trace:
+                made.exc_text = cleaned
         if isinstance(made.msg, str):
             try:
                 said = made.getMessage()

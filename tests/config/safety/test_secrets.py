@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
+
 import pytest
 
+from finai_rl.config.safety.hydra_files import leave_secrets_out
 from finai_rl.config.safety.secrets import (
     argument_without_secrets,
     config_without_secrets,
@@ -38,3 +42,20 @@ def test_the_working_folder_is_no_secret(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_an_argument_keeps_all_but_its_secrets(text: str, shown: str) -> None:
     assert argument_without_secrets(text) == shown
     assert config_without_secrets({"x": [text]}) == {"x": [shown]}
+
+
+def test_the_traceback_of_a_record_is_without_secrets(tmp_path: Path) -> None:
+    leave_secrets_out()
+    handler = logging.FileHandler(tmp_path / "train.log")
+    log = logging.getLogger("tests.traceback")
+    log.addHandler(handler)
+    try:
+        raise OSError("no answer from http://ada:hidden@localhost:1")
+    except OSError:
+        log.exception("It failed")
+    finally:
+        log.removeHandler(handler)
+        handler.close()
+    written = (tmp_path / "train.log").read_text()
+    assert "OSError: no answer from http://localhost:1" in written
+    assert "hidden" not in written
