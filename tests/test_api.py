@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from finai_rl.api import Trained, compare, evaluate, prepare, train, verify
+from finai_rl.config.hydra_versions import VERSION_BASE
 from finai_rl.errors import ConfigError, InputError
 from finai_rl.evaluation.metrics import metrics
 from tests.conftest import ASKS_LITTLE
@@ -58,7 +59,7 @@ def test_hydra_and_logging_are_left_as_they_were(here: Path) -> None:
     (here / "conf").mkdir()
     (here / "conf" / "own.yaml").write_text("mine: 1\n")
     before = logging.getLogger("finai_rl").level
-    with hydra.initialize_config_dir(str(here / "conf"), version_base="1.3"):
+    with hydra.initialize_config_dir(str(here / "conf"), **VERSION_BASE):
         train([*TINY, "tracking=none"])
         assert hydra.compose("own").mine == 1
         assert not HydraConfig.initialized()

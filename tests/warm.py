@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
+from finai_rl.config.hydra_versions import VERSION_BASE
 from tests.conftest import own_environment
 from tests.markets import generated_market
 
@@ -156,7 +157,7 @@ def _walk_the_lane() -> None:
     market = generated_market(n_days=12)
     small = ("agent=a2c", "env.n_envs=2", "tracking=none")
     for env in ("env=stock_trading", "env=portfolio", "env.finrl_compat=true"):
-        with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        with hydra.initialize_config_dir(str(CONFIG_DIR), **VERSION_BASE):
             cfg = check(hydra.compose("train", [*small, env]))
         environments = Environments(cfg)
         learned = environments.training(market)

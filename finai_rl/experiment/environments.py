@@ -87,7 +87,7 @@ class Environments:
         >>> import hydra
         >>> from finai_rl.config.command import CONFIG_DIR
         >>> from finai_rl.data import synthetic_market
-        >>> with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        >>> with hydra.initialize_config_dir(str(CONFIG_DIR)):
         ...     cfg = hydra.compose("train", ["agent=a2c", "env.n_envs=4"])
         >>> market = synthetic_market(n_days=20, n_stocks=2)
         >>> environments = Environments(cfg)

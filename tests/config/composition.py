@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from finai_rl.config import command_schemas, schemas
 from finai_rl.config.command import CONFIG_DIR
+from finai_rl.config.hydra_versions import VERSION_BASE
 
 SCHEMAS = {
     "train": schemas.Train,
@@ -24,7 +25,7 @@ SCHEMAS = {
 
 def composed(*overrides: str, command: str = "train") -> DictConfig:
     GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+    with hydra.initialize_config_dir(str(CONFIG_DIR), **VERSION_BASE):
         cfg = hydra.compose(command, list(overrides), return_hydra_config=True)
         HydraConfig.instance().set_config(cfg)
         with_choices = OmegaConf.create(cfg)

@@ -15,6 +15,7 @@ from stockstats import StockDataFrame
 from finai_rl.config import command_schemas
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
+from finai_rl.config.hydra_versions import VERSION_BASE
 from finai_rl.experiment.market import load_market
 from finai_rl.leakage.checks import all_findings
 from finai_rl.leakage.finding import Finding
@@ -101,7 +102,7 @@ def verified(*overrides: str, data: dict[str, str] | None = None) -> list[Findin
     """Return the findings of a command line, on data of a node of one's own if it is given."""
     GlobalHydra.instance().clear()
     quick = ["days=2", "env.n_envs=2"]
-    with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+    with hydra.initialize_config_dir(str(CONFIG_DIR), **VERSION_BASE):
         cfg = hydra.compose("verify", [*quick, *overrides])
     if data is not None:
         OmegaConf.set_struct(cfg, False)

@@ -11,13 +11,14 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from finai_rl.config.command import CONFIG_DIR
+from finai_rl.config.hydra_versions import VERSION_BASE
 from finai_rl.errors import InputError
 from finai_rl.sweep.callback import MultirunRecord, _complete_params, _vary_seeds
 
 
 def multirun_of(*overrides: str) -> DictConfig:
     GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+    with hydra.initialize_config_dir(str(CONFIG_DIR), **VERSION_BASE):
         cfg = hydra.compose("train", list(overrides), return_hydra_config=True)
     cfg.hydra.overrides.task = list(overrides)
     HydraConfig.instance().set_config(cfg)
@@ -38,7 +39,7 @@ def test_seeds_are_a_parameter_of_a_grid(seeds: str) -> None:
 def test_a_job_has_the_parameters_that_its_multirun_was_given(choice: str) -> None:
     """Hydra 1.4 refuses a job whose sweeper is not that of its multirun."""
     GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+    with hydra.initialize_config_dir(str(CONFIG_DIR), **VERSION_BASE):
         words = [f"evaluation={choice}"]
         config = hydra.compose("train", words, return_hydra_config=True)
         with open_dict(config), read_write(config.hydra):

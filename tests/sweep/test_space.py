@@ -13,6 +13,7 @@ from optuna.distributions import CategoricalDistribution
 
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
+from finai_rl.config.hydra_versions import VERSION_BASE
 from finai_rl.errors import InputError
 from finai_rl.sweep.space import SearchSpace, keys_of
 from tests.config.composition import composed
@@ -255,7 +256,7 @@ def whole(*overrides: str) -> DictConfig:
     from hydra.core.global_hydra import GlobalHydra
 
     GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+    with hydra.initialize_config_dir(str(CONFIG_DIR), **VERSION_BASE):
         return hydra.compose("train", list(overrides), return_hydra_config=True)
 
 

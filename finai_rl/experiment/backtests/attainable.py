@@ -124,7 +124,7 @@ class Tuning:
     Example:
         >>> import hydra
         >>> from finai_rl.config.command import CONFIG_DIR
-        >>> with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        >>> with hydra.initialize_config_dir(str(CONFIG_DIR)):
         ...     cfg = hydra.compose("train", ["data=synthetic", "data.kind=pair", "env=portfolio"])
         >>> block = synthetic_market(kind="pair", n_days=30).slice_days(10, 30)
         >>> tuning = Tuning(Environments(cfg), block, Opening(1e6, (0.0,) * 5), {"kind": "pair"})

@@ -81,7 +81,7 @@ class Explanation:
         >>> from finai_rl.evaluation.backtest import backtest
         >>> from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
         >>> from finai_rl.experiment.environments import Environments
-        >>> with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        >>> with hydra.initialize_config_dir(str(CONFIG_DIR)):
         ...     cfg = hydra.compose("train", ["agent=a2c"])
         >>> environments, market = Environments(cfg), synthetic_market(n_days=30, n_stocks=2)
         >>> buyer = ConstantAction([1.0, 1.0])

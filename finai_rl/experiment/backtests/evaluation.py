@@ -90,7 +90,7 @@ class Assessment:
         >>> from finai_rl.config.command import CONFIG_DIR
         >>> from finai_rl.data import synthetic_market
         >>> from finai_rl.experiment.finished_run import Block
-        >>> with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        >>> with hydra.initialize_config_dir(str(CONFIG_DIR)):
         ...     cfg = hydra.compose("train", ["agent=a2c"])
         >>> market = synthetic_market(n_days=40, n_stocks=2)
         >>> block = Block("validation", market.slice_days(20, 40), history=market.slice_days(0, 20))

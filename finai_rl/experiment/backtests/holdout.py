@@ -105,7 +105,7 @@ class Holdout:
         >>> from finai_rl.config.command import CONFIG_DIR
         >>> from finai_rl.data import synthetic_market
         >>> from finai_rl.experiment.environments import Environments
-        >>> with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        >>> with hydra.initialize_config_dir(str(CONFIG_DIR)):
         ...     cfg = hydra.compose("train", ["agent=a2c"])
         >>> holdout = Holdout(Environments(cfg), synthetic_market(n_days=20, n_stocks=2))
         >>> holdout.check()

@@ -39,7 +39,7 @@ class HoldoutBlocks:
         >>> from finai_rl.config.command import CONFIG_DIR
         >>> from finai_rl.data import synthetic_market
         >>> from finai_rl.experiment.environments import Environments
-        >>> with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        >>> with hydra.initialize_config_dir(str(CONFIG_DIR)):
         ...     cfg = hydra.compose("train", ["agent=a2c"])
         >>> market = synthetic_market(n_days=40, n_stocks=2)
         >>> blocks = [market.slice_days(0, 15), market.slice_days(25, 40)]

@@ -39,7 +39,7 @@ class AgentOnData:
         >>> from stable_baselines3 import A2C
         >>> from finai_rl.config.command import CONFIG_DIR
         >>> from finai_rl.data import synthetic_market
-        >>> with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        >>> with hydra.initialize_config_dir(str(CONFIG_DIR)):
         ...     cfg = hydra.compose("train", ["agent=a2c"])
         >>> data = Newest(synthetic_market(n_days=5, n_stocks=2), first=3)
         >>> on_data = AgentOnData(cfg, A2C("MlpPolicy", "Pendulum-v1"), None, data)

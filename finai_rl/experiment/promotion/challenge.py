@@ -55,7 +55,7 @@ class Contender:
         >>> from stable_baselines3 import A2C
         >>> from finai_rl.config.command import CONFIG_DIR
         >>> from finai_rl.data import synthetic_market
-        >>> with hydra.initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        >>> with hydra.initialize_config_dir(str(CONFIG_DIR)):
         ...     cfg = hydra.compose("train", ["agent=a2c", "env.normalize=false"])
         >>> market = synthetic_market(n_days=20, n_stocks=2)
         >>> agent = A2C("MlpPolicy", Environments(cfg).training(market))

@@ -10,6 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 
+from finai_rl.config.hydra_versions import VERSION_BASE
 from tests.config.composition import composed
 
 EVIL = "import os\nos.mkdir('{mark}')\n"
@@ -67,7 +68,7 @@ def test_a_primary_config_imports_no_package_to_search_in_it(folder: Path) -> No
     GlobalHydra.instance().clear()
     (folder / "evil.yaml").write_text("hydra: {searchpath: ['pkg://evil']}\n")
     with (
-        hydra.initialize_config_dir(str(folder), version_base="1.3"),
+        hydra.initialize_config_dir(str(folder), **VERSION_BASE),
         pytest.raises(CompactHydraException, match=r"hydra\.searchpath: pkg://evil stands"),
     ):
         hydra.compose("evil")

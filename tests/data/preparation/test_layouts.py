@@ -13,6 +13,7 @@ import pytest
 
 from finai_rl.config import schemas
 from finai_rl.config.build import plain
+from finai_rl.config.hydra_versions import VERSION_BASE
 from finai_rl.data.preparation.raw_prices import RawPrices, load_raw_prices
 from finai_rl.data.tables.layout import Layout
 from finai_rl.errors import InputError
@@ -91,7 +92,7 @@ def test_what_is_typed_reaches_the_reader_as_it_stands(composed: Any) -> None:
 @pytest.fixture
 def composed() -> Any:
     conf = Path(schemas.__file__).parents[2] / "conf"
-    with hydra.initialize_config_dir(str(conf), version_base="1.3"):
+    with hydra.initialize_config_dir(str(conf), **VERSION_BASE):
         yield lambda typed: plain(hydra.compose("prepare", typed))["raw"]
 
 

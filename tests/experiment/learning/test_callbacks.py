@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from stable_baselines3.common.callbacks import BaseCallback
 
 from finai_rl.config.command import CONFIG_DIR
+from finai_rl.config.hydra_versions import VERSION_BASE
 from finai_rl.errors import ConfigError
 from finai_rl.experiment.learning.callbacks import own_callbacks
 from finai_rl.train import train
@@ -66,7 +67,7 @@ def test_a_run_that_a_callback_stops_is_finished_and_says_so(
 
 def test_a_config_as_hydra_composes_it_can_be_trained(tmp_path: Path) -> None:
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+    with initialize_config_dir(str(CONFIG_DIR), **VERSION_BASE):
         cfg = compose("train", [*SMALL, "tracking=none"], return_hydra_config=True)
     train(cfg, tmp_path / "made" / "here")
     assert (tmp_path / "made" / "here" / "backtest" / "returns.csv").is_file()
