@@ -36,6 +36,7 @@ from finai_rl.config.hydra_versions import (
     register_resolver,
 )
 from finai_rl.config.idle import refuse_idle
+from finai_rl.config.mode import with_mode
 from finai_rl.config.runs.folders import folder_of_its_config, folder_to_go_on_in
 from finai_rl.config.safety.hydra_files import errors_without_secrets, leave_secrets_out
 from finai_rl.config.safety.hydra_node import look_before_composing
@@ -128,6 +129,7 @@ def entry_point(
             # A log file on a full disk would print a traceback for each line that it cannot take.
             logging.raiseExceptions = False
             refuse_unwritable_keys(sys.argv[1:])
+            sys.argv[1:] = with_mode(CONFIG_DIR, config_name, sys.argv[1:])
             try:
                 with errors_without_secrets(sys.stderr), messages_without_traceback(), around():
                     command()

@@ -59,7 +59,8 @@ CODE = (
     "envs", "evaluation", "statistics", "experiment/backtests/baselines.py",
     "experiment/environments.py", "experiment/rewards.py",
     "config/build.py", "config/env_schemas.py", "config/reward_schemas.py", "config/bounds.py",
-    "config/companions.py", "config/tickers", "data/market.py",
+    "config/companions.py", "config/hydra_versions.py", "config/tickers", "data/market.py",
+    "agents/evaluation_mode.py",
 )  # fmt: skip
 """Rooms and files whose change may change a baseline's result."""
 
