@@ -18,14 +18,16 @@ from rich.table import Table
 ROOT = Path(__file__).parents[1]
 
 
-def seconds(n_workers: int, n_trials: int, steps: int, overrides: list[str]) -> float:
+def seconds(
+    launcher: str, n_workers: int, n_trials: int, steps: int, overrides: list[str]
+) -> float:
     """Run one search in a folder of its own and return how long the command took."""
-    launcher = ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={n_workers}"]
+    together = [f"hydra/launcher={launcher}", f"hydra.launcher.n_jobs={n_workers}"]
     command = [
         *(sys.executable, "-m", "finai_rl.train", "-m", "sweep=a2c"),
         *("hydra/sweeper/sampler=random", "hydra/sweeper/pruner=none"),
         *(f"hydra.sweeper.n_trials={n_trials}", f"total_timesteps={steps}"),
-        *(launcher if n_workers > 1 else ()),
+        *(together if n_workers > 1 else ()),
         *overrides,
     ]
     searched = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -49,6 +51,7 @@ def main() -> None:
     """Measure and print one row per number of workers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--launcher", default="joblib", choices=["joblib", "ray"])
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=3)
@@ -57,11 +60,15 @@ def main() -> None:
     took: dict[int, list[float]] = {n_workers: [] for n_workers in arguments.workers}
     for _ in range(arguments.repeats):
         for n_workers, found in took.items():
-            found.append(seconds(n_workers, arguments.trials, arguments.steps, arguments.set))
+            found.append(
+                seconds(
+                    arguments.launcher, n_workers, arguments.trials, arguments.steps, arguments.set
+                )
+            )
     first = statistics.median(took[arguments.workers[0]])
     load = os.getloadavg()[0]
     table = Table(
-        title=f"{arguments.trials} trials of A2C, {arguments.steps:,} steps each; "
+        title=f"{arguments.launcher}: {arguments.trials} trials of A2C, {arguments.steps:,} steps each; "
         f"{platform.machine()}, {os.cpu_count()} cores, load average {load:.1f}"
     )
     for name in ("workers", "seconds (median)", "least", "most", "x one worker"):
