@@ -68,7 +68,8 @@ def main() -> None:
     first = statistics.median(took[arguments.workers[0]])
     load = os.getloadavg()[0]
     table = Table(
-        title=f"{arguments.launcher}: {arguments.trials} trials of A2C, {arguments.steps:,} steps each; "
+        title=f"{arguments.launcher}: {arguments.trials} trials of A2C, "
+        f"{arguments.steps:,} steps each; "
         f"{platform.machine()}, {os.cpu_count()} cores, load average {load:.1f}"
     )
     for name in ("workers", "seconds (median)", "least", "most", "x one worker"):
