@@ -52,7 +52,7 @@ class Cluster:
     start_up: float = 6.0
     driver: float = 0.05
     batches: bool = False
-    tracker: float = 0.02
+    tracker: float = 0.025
     tracker_processes: int = 1
     requests: int = 75
     every: float = 5.0
@@ -233,7 +233,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=2000)
     parser.add_argument("--start-up", type=float, default=6.0, help="of a worker's process")
     parser.add_argument("--driver", type=float, default=0.05, help="of asking, and of telling")
-    parser.add_argument("--tracker", type=float, default=0.02, help="of one request")
+    parser.add_argument("--tracker", type=float, default=0.025, help="of one request")
     parser.add_argument("--requests", type=int, default=75, help="at a trial's start and end")
     parser.add_argument("--per-node", type=int, default=8, help="workers of a node")
     parser.add_argument("--node-hours", type=float, default=2.0, help="mean life of a node")

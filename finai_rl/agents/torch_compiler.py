@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import spec_from_loader
+from importlib.util import find_spec, spec_from_loader
 from types import ModuleType
 from typing import Any
 
@@ -32,6 +32,8 @@ def compiler_on_use() -> None:
 
     if NAME not in sys.modules:
         stand_in = _StandIn(NAME)
+        # Whoever asks whether there is a compiler finds the one that there is.
+        stand_in.__spec__ = find_spec(NAME)
         sys.modules[NAME] = stand_in
         setattr(torch, "_dynamo", stand_in)  # noqa: B010
         sys.meta_path.insert(0, _Below())

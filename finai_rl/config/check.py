@@ -54,6 +54,8 @@ def check(cfg: DictConfig, schema: type = schemas.Train) -> DictConfig:
     ]
     problems += published(OmegaConf.to_container(own, resolve=False), settings)
     problems += resolve_files(settings, strict=_target_of(settings.get("env")) in schemas.BY_TARGET)
+    if isinstance(settings.get("objective"), list):
+        raise ConfigError(["objective: one metric; several are for a search only (-m sweep=ppo)"])
     problems += _typed("", settings, schema)
     named = settings.get("trusted_packages")
     trusted = [str(package) for package in named] if isinstance(named, list) else []

@@ -57,7 +57,8 @@ def load_split(cfg: DictConfig, *, cached: bool = True) -> Split:
 
     With ``data.cache`` and a source that is a file, the blocks are parsed once and opened from
     ``output_root/cache/data`` from then on (`finai_rl.data.cache.split_cache.SplitCache`). So are
-    those of the offline sample, from the user's cache (`finai_rl.data.sources.sample_cache`).
+    those of the offline sample, from the user's cache (`finai_rl.data.sources.sample_cache`),
+    unless a split of the user's own cuts it.
 
     Args:
         cfg: A checked config with ``data``, ``split`` and ``output_root``.
@@ -70,7 +71,7 @@ def load_split(cfg: DictConfig, *, cached: bool = True) -> Split:
         return replace(split, last_day=market.day_names[-1])
 
     settings = {"data": source_settings(cfg), "split": plain(cfg.split)}
-    if cached and cfg.data.get("_target_") == SAMPLE:
+    if cached and cfg.data.get("_target_") == SAMPLE and _is_ours(cfg.split):
         from finai_rl.data.sources.sample_cache import sample_split
 
         return sample_split(settings, load)
@@ -80,6 +81,11 @@ def load_split(cfg: DictConfig, *, cached: bool = True) -> Split:
 
     folder = Path(cfg.output_root).absolute() / CACHE_FOLDER
     return SplitCache(folder).get(settings, load)
+
+
+def _is_ours(split: DictConfig) -> bool:
+    # Nobody has asked for this cache: what a user's code depends on is not known to it.
+    return str(split.get("_target_")).startswith("finai_rl.")
 
 
 def source_settings(cfg: DictConfig) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from finai_rl.errors import InputError
+from finai_rl.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -76,10 +77,23 @@ def newer_block(
         )
     else:
         known = trained_days_of(run)
-        notes = held_against_training(cfg, inputs, agent, market, known, gone, rescaled=False)
+        try:
+            notes = held_against_training(cfg, inputs, agent, market, known, gone, rescaled=False)
+        except DataError as error:
+            raise told_here(error, newer) from None
     source = replace(market.source, caveats=(*said, *notes, *market.source.caveats))
     data = market.slice_days(first, market.n_days).copy().with_source(source)
     return Block(NEWER, data, market.slice_days(0, first).copy())
+
+
+def told_here(error: DataError, newer: Newer | None) -> DataError:
+    """Return a refusal of newer data as `evaluate` means it.
+
+    What was prepared is gone again: the user knows the raw prices. And nobody is to be judged on
+    another scale than that of training, which `decide` takes by ``rescaled=true``.
+    """
+    problems = [re.sub(r"(;|, or set) rescaled=true.*$", "", text) for text in error.problems]
+    return DataError(error.where if newer is None else newer.raw, problems)
 
 
 def last_day_of(tags: Mapping[str, str]) -> str:

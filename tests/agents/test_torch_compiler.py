@@ -33,8 +33,14 @@ steps = torch.optim.Optimizer.add_param_group.__wrapped__
 optimizers[0].add_param_group({"params": [torch.nn.Parameter(torch.ones(1))]})
 assert getattr(steps, "__dynamo_disable") is not steps
 """
+LOOKED_FOR = """
+import importlib.util
+assert importlib.util.find_spec("torch._dynamo").origin.endswith("__init__.py")
+assert "torch._dynamo.eval_frame" not in sys.modules
+"""
 WAYS = {
     "compile": "",
+    "whether it is there": LOOKED_FOR,
     "a module in it": "from torch._dynamo.eval_frame import OptimizedModule",
     "a function of it": "assert torch._dynamo.disable(print) is not print",
 }

@@ -41,6 +41,10 @@ def test_every_option_composes_and_passes_the_check(option: str) -> None:
             "data.sentiment: holds settings, got 'simulated'; there are source, noise, seed, lag",
         ),
         ({"sed": 1}, "sed: no such setting; did you mean seed?"),
+        (
+            {"objective": ["cagr", "sharpe_ratio"]},
+            "objective: one metric; several are for a search",
+        ),
         ({"total_timesteps": "long"}, "total_timesteps: Value 'long'"),
         ({"total_timesteps": 0}, "total_timesteps: must be at least 1, got 0"),
         ({"checkpoint_every": 0}, "checkpoint_every: must be at least 1, got 0"),

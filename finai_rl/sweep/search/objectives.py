@@ -22,7 +22,7 @@ def first_and_further(arguments: Sequence[str]) -> list[str]:
         arguments: Overrides of the config.
 
     Raises:
-        InputError: If the list is empty, or names something twice.
+        InputError: If the list is empty, names something twice, or is one of several.
 
     Example:
         >>> first_and_further(["objective=[sharpe_ratio,max_drawdown]", "seed=1"])
@@ -34,9 +34,9 @@ def first_and_further(arguments: Sequence[str]) -> list[str]:
             found.append(text)
             continue
         value: Any = OverridesParser.create().parse_override(text).value()
-        names = [str(name) for name in value]
+        names = [str(name) for name in value] if isinstance(value, list) else []
         if not names or len(set(names)) < len(names):
-            raise InputError(f"objective: metrics, each once, got {names}")
+            raise InputError(f"objective: metrics, each once, got {text.partition('=')[2]}")
         further = ",".join(names[1:])
         found += [f"objective={names[0]}", f"{FURTHER}=[{further}]"]
     return found

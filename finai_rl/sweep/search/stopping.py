@@ -62,13 +62,21 @@ def check_stopping(n_seeds: int, n_objectives: int) -> None:
 
 
 def noise_of(trials: Sequence[FrozenTrial]) -> float:
-    """Return the standard error of a trial's mean over its seeds, pooled over all trials.
+    """Return the standard error of a trial's mean over its seeds, pooled over these trials.
 
     Of one trial it would be known from a few seeds only. NaN where no trial has two seeds.
     """
     scores = [trial.user_attrs.get("scores") or [] for trial in trials]
     several = [np.var(found, ddof=1) / len(found) for found in scores if len(found) > 1]
     return math.sqrt(float(np.mean(several))) if several else math.nan
+
+
+def _better_half(trials: Sequence[FrozenTrial], direction: str) -> list[FrozenTrial]:
+    # The bound is one of these, too. One ruined seed's penalty among the others would be called
+    # the noise of all trials, and end the search.
+    known = [trial for trial in trials if trial.value is not None]
+    known.sort(key=lambda trial: trial.value or 0.0, reverse=direction == "maximize")
+    return known[: (len(known) + 1) // 2]
 
 
 def outlook(
@@ -85,7 +93,7 @@ def outlook(
         least: How many complete trials there have to be.
         seed: Of the search for the bound.
     """
-    noise = noise_of(trials)
+    noise = noise_of(_better_half(trials, direction))
     if len(trials) < least or not noise > 0:
         return None
     evaluator = importlib.import_module("optuna.terminator").RegretBoundEvaluator

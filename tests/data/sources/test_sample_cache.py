@@ -8,6 +8,7 @@ import pytest
 
 from finai_rl.data import load_sp500
 from finai_rl.data.cache.user_folder import user_cache
+from finai_rl.data.market import MarketData
 from finai_rl.data.sources import sp500
 from finai_rl.data.sources.sample_cache import sample_split
 from finai_rl.data.sources.sp500 import NO_NEWS, shipped_prices
@@ -67,6 +68,22 @@ def test_a_run_takes_the_sample_from_the_users_folder(
     assert_same(market.load_split(cfg).train, first.train)
     with pytest.raises(AssertionError, match="computed again"):
         market.load_split(cfg, cached=False)
+
+
+def cut_by_a_user(data: MarketData, train: float) -> Split:
+    """A split of one's own, whose code may change between two runs."""
+    return split_by_fraction(data, train=train)
+
+
+def test_what_a_users_split_makes_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cfg = composed("data.tickers=[AAPL,JPM]")
+    cfg.split = {"_target_": f"{__name__}.cut_by_a_user", "train": 0.6}
+    first = market.load_split(cfg)
+    monkeypatch.setattr(f"{__name__}.cut_by_a_user", lambda data, train: split_by_fraction(data))
+    assert market.load_split(cfg).train.n_days > first.train.n_days
 
 
 def test_the_sample_is_what_skfolio_loads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,10 @@ def test_the_front_is_what_no_other_trial_is_better_than(
     assert [one["values"]["max_drawdown"] for one in results.on_front()] == [-0.1, -0.3]
 
 
-@pytest.mark.parametrize("text", ["objective=[]", "objective=[sharpe_ratio,sharpe_ratio]"])
+@pytest.mark.parametrize(
+    "text",
+    ["objective=[]", "objective=[sharpe_ratio,sharpe_ratio]", "objective=[cagr],[sharpe_ratio]"],
+)
 def test_objectives_are_named_once_each(text: str) -> None:
     with pytest.raises(InputError, match="objective: metrics, each once"):
         first_and_further([text])

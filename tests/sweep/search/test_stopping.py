@@ -49,6 +49,20 @@ def test_what_is_left_to_gain_falls_and_is_held_against_the_seeds(direction: str
 
 
 @needs_bound
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_a_ruined_seed_is_no_noise_of_the_other_trials(direction: str) -> None:
+    trials = searched(40, 1e-4, direction)
+    penalty = -10.0 if direction == "maximize" else 10.0
+    scores = [*trials[3].user_attrs["scores"][:2], penalty]
+    trials[3].set_user_attr("scores", scores)
+    trials[3].value = float(np.mean(scores))
+    found = outlook(trials, direction, least=8, seed=0)
+    assert found is not None
+    assert found.noise < 0.01
+    assert not found.is_settled
+
+
+@needs_bound
 def test_few_trials_say_nothing_of_what_is_left() -> None:
     assert outlook(searched(9, 0.5), "maximize", least=10, seed=0) is None
     assert outlook(searched(10, 0.5), "maximize", least=10, seed=0) is not None
