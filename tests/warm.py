@@ -101,8 +101,12 @@ class WarmProcess:
         return Fork(self, streams, self.ask(command=command, **known), command)
 
     def close(self) -> None:
-        """End the process, which takes the end of its input for a request to."""
-        self.process.communicate()
+        """End the process."""
+        assert self.process.stdin is not None
+        # Not by the end of its input: forks of this process may hold that open.
+        self.process.stdin.write(json.dumps({"end": True}) + "\n")
+        self.process.stdin.flush()
+        self.process.wait()
         self.folder.cleanup()
 
     def run(
@@ -133,6 +137,8 @@ def serve() -> None:
     gc.freeze()
     for line in sys.stdin:
         request = json.loads(line)
+        if "end" in request:
+            return
         if "pid" in request:
             pid, status = os.waitpid(request["pid"], os.WNOHANG)
             answer = os.waitstatus_to_exitcode(status) if pid else None

@@ -99,6 +99,7 @@ def trained(
     try:
         learn(agent, steps, cfg, folder, NoTracker(), further, checkpoints)
     except Interrupted:
+        env.close()
         return None
     return agent
 

@@ -114,6 +114,8 @@ def test_environments_go_on_exactly(env: tuple[str, ...], data: MarketData, tmp_
     resumed = trained(cfg, data, tmp_path / "broken", every=48)
     assert differences(whole_state(whole), whole_state(resumed)) == []
     assert history(tmp_path / "whole") == history(tmp_path / "broken")
+    for agent in (whole, resumed):
+        agent.get_env().close()
 
 
 def test_a_curriculum_and_callbacks_go_on_where_they_stood(
