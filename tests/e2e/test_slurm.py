@@ -23,7 +23,7 @@ SEARCH = (
     *("-m", "sweep=a2c", "hydra/launcher=slurm", "hydra/sweeper/pruner=none"),
     *("hydra.sweeper.n_trials=2", "hydra.launcher.n_jobs=2"),
     *QUICK,
-    *("total_timesteps=150_000", "checkpoint_every=10_000"),
+    *("total_timesteps=60_000", "checkpoint_every=5_000"),
 )
 
 
