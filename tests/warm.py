@@ -106,7 +106,11 @@ class WarmProcess:
         # Not by the end of its input: forks of this process may hold that open.
         self.process.stdin.write(json.dumps({"end": True}) + "\n")
         self.process.stdin.flush()
-        self.process.wait()
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.folder.cleanup()
 
     def run(
