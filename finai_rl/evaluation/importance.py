@@ -224,8 +224,10 @@ class _Batch:
                 if self.market is not None:
                     values.append(self.market.accounts["value"].copy())
                 # An account that was ruined before the others has begun anew, and counts no more.
-                for row in np.flatnonzero(episode_start & running):
-                    account = _values_of(row, values, infos[row])
+                ended = np.flatnonzero(episode_start & running)
+                by_account = np.transpose(values) if len(ended) else np.empty(0)
+                for row in ended:
+                    account = _values_of(row, by_account, infos[row])
                     ratios[row] = sharpe_ratio(simple_returns(account), *self.yearly)
                 running &= ~episode_start
                 if not running.any():
@@ -233,12 +235,12 @@ class _Batch:
         raise AssertionError("an episode ends")
 
 
-def _values_of(row: int, values: Sequence[FloatArray], info: Mapping[str, Any]) -> FloatArray:
+def _values_of(row: int, by_account: FloatArray, info: Mapping[str, Any]) -> FloatArray:
     """Return the values of an account by day, of its books where there are any."""
-    if not values:
+    if not by_account.size:
         return np.asarray(info["ledger"]["account_value"])
     # It has begun anew by now: what it ended with stands in the info.
-    return np.array([*(day[row] for day in values[:-1]), info["account"]["account_value"]])
+    return np.append(by_account[row, :-1], info["account"]["account_value"])
 
 
 def _summary(drops: Sequence[float]) -> Interval:

@@ -94,7 +94,11 @@ def _compiled() -> Callable[..., None]:
 
 
 def _add_up(
-    begins: NDArray[np.int32], uniforms: FloatArray, new: float, series: FloatArray, sums: FloatArray
+    begins: NDArray[np.int32],
+    uniforms: FloatArray,
+    new: float,
+    series: FloatArray,
+    sums: FloatArray,
 ) -> None:
     """Add up (n, n_series) over each resample, into (n_resamples, n_series) zeros."""
     n, n_series = series.shape
