@@ -226,7 +226,7 @@ class _Batch:
                 # An account that was ruined before the others has begun anew, and counts no more.
                 ended = np.flatnonzero(episode_start & running)
                 by_account = np.transpose(values) if len(ended) else np.empty(0)
-                for row in ended:
+                for row in map(int, ended):
                     account = _values_of(row, by_account, infos[row])
                     ratios[row] = sharpe_ratio(simple_returns(account), *self.yearly)
                 running &= ~episode_start
