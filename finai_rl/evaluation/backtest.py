@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from finai_rl.agents.evaluation_mode import predicting
 from finai_rl.data.market import MarketData
 from finai_rl.evaluation.result import BacktestResult, save_tables
+from finai_rl.evaluation.watched_days import WatchedDays
 from finai_rl.type_aliases import FloatArray
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
-__all__ = ["BacktestResult", "Policy", "backtest", "save_tables"]
+__all__ = ["BacktestResult", "Policy", "backtest", "backtests", "save_tables"]
 
 _LEDGER_KEYS = ("days", "account_value", "cash", "shares", "trades", "costs")
 
@@ -35,7 +36,9 @@ class Policy(Protocol):
         ...
 
 
-def backtest(policy: Policy, env: VecEnv, data: MarketData, name: str) -> BacktestResult:
+def backtest(
+    policy: Policy, env: VecEnv, data: MarketData, name: str, days: WatchedDays | None = None
+) -> BacktestResult:
     """Run a policy through one episode, deterministically, and return its account.
 
     A vectorized environment resets itself when an episode ends, so nothing is read from its
@@ -50,6 +53,7 @@ def backtest(policy: Policy, env: VecEnv, data: MarketData, name: str) -> Backte
             nothing is financed and no stock is delisted.
         data: The market that ``env`` trades.
         name: What the result is called.
+        days: Receives what the policy saw and did.
 
     Returns:
         The account on every day of the episode, which ends early where the account is ruined.
@@ -63,23 +67,59 @@ def backtest(policy: Policy, env: VecEnv, data: MarketData, name: str) -> Backte
             f"backtest {name!r} needs a VecEnv with exactly one environment, "
             f"got num_envs={env.num_envs}"
         )
+    return backtests(policy, env, data, [name], days)[0]
+
+
+def backtests(
+    policy: Policy,
+    env: VecEnv,
+    data: MarketData,
+    names: Sequence[str],
+    days: WatchedDays | None = None,
+) -> list[BacktestResult]:
+    """Run a policy through one episode of several accounts at once, and return each.
+
+    Args:
+        policy: As for `backtest`.
+        env: One environment a name, each as `backtest` needs it.
+        data: The market.
+        names: What the results are called.
+        days: Receives what the policy saw and did in the first of them.
+
+    Raises:
+        ValueError: As `backtest`, or if there are not as many environments as names.
+    """
+    if env.num_envs != len(names):
+        raise ValueError(f"{env.num_envs} environments for the backtests {list(names)}")
     with predicting(policy):
-        last = _last_info(policy, env, data.n_days, name)
-    return _result(_ledger(last, name), data, name)
+        last = _last_infos(policy, env, data.n_days, names[0], days)
+    return [
+        _result(_ledger(info, name), data, name) for info, name in zip(last, names, strict=True)
+    ]
 
 
-def _last_info(policy: Policy, env: VecEnv, n_days: int, name: str) -> dict[str, Any]:
+def _last_infos(
+    policy: Policy, env: VecEnv, n_days: int, name: str, days: WatchedDays | None
+) -> list[dict[str, Any]]:
     observation: Any = env.reset()
     state: tuple[NDArray[Any], ...] | None = None
-    episode_start = np.ones(1, dtype=bool)
+    episode_start = np.ones(env.num_envs, dtype=bool)
+    last: dict[int, dict[str, Any]] = {}
     # FinRL's environment takes one more step than it trades; none takes more than one a day.
     for _ in range(n_days):
-        actions, state = policy.predict(
+        actions, next_state = policy.predict(
             observation, state=state, episode_start=episode_start, deterministic=True
         )
+        if days is not None:
+            days.enter(env, observation, state, actions)
         observation, _, episode_start, infos = env.step(actions)
-        if episode_start[0]:
-            return infos[0]
+        state = next_state
+        if episode_start.any():
+            # An account that was ruined before the others begins anew, and counts no more.
+            for row in map(int, np.flatnonzero(episode_start)):
+                last.setdefault(row, infos[row])
+            if len(last) == env.num_envs:
+                return [last[row] for row in range(env.num_envs)]
     raise ValueError(
         f"backtest {name!r}: the episode did not end within the {n_days} days of the data; "
         "is the environment built on other data?"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from finai_rl.agents.evaluation_mode import predicting
 from finai_rl.evaluation.backtest import Policy
 from finai_rl.evaluation.observation_layout import ObservationLayout
+from finai_rl.evaluation.random_band import BatchedMarket
 from finai_rl.statistics.bootstrap import Interval
 from finai_rl.statistics.returns import sharpe_ratio, simple_returns
-from finai_rl.type_aliases import BoolArray, FloatArray, IntArray
+from finai_rl.type_aliases import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
@@ -60,15 +61,23 @@ class PermutationImportance:
 
 @dataclass(frozen=True, eq=False)
 class _Exchange:
-    """What the accounts of a batch see: of some columns, what was seen on another day."""
+    """Which accounts of a batch see, in some columns, what was seen on another day.
 
-    columns: BoolArray
+    ``rows`` and ``columns`` are those of the numbers exchanged, and ``days`` (n_steps, n_envs) is
+    the day that each account is shown on each.
+    """
+
+    rows: IntArray
+    columns: IntArray
     days: IntArray
     recorded: NDArray[Any]
 
     def seen(self, observation: NDArray[Any], step: int) -> NDArray[Any]:
-        other = self.recorded[self.days[:, step % self.days.shape[1]]]
-        return np.where(self.columns, other, observation)
+        """Return what the accounts are shown, in an array of its own."""
+        shown = observation.copy()
+        days = self.days[step % len(self.days)]
+        shown[self.rows, self.columns] = self.recorded[days[self.rows], self.columns]
+        return shown
 
 
 def permutation_importance(
@@ -82,6 +91,8 @@ def permutation_importance(
     periods_per_year: float = 252,
     risk_free: float = 0.0,
     most_seconds: float = float("inf"),
+    seen: NDArray[Any] | None = None,
+    market: BatchedMarket | None = None,
 ) -> PermutationImportance:
     """Backtest a policy again and again, each time with one part of what it sees permuted.
 
@@ -93,8 +104,9 @@ def permutation_importance(
 
     Args:
         policy: Any policy.
-        env: One or more environments, built with ``record=True``, frozen and windowed as for a
-            backtest; as many backtests run at once as it has accounts.
+        env: One or more environments, frozen and windowed as for a backtest, and built with
+            ``record=True`` unless ``market`` is given; as many backtests run at once as it has
+            accounts.
         layout: What the columns of its observations are.
         n_permutations: Of each part.
         stocks: Position by ticker of those whose columns are permuted too.
@@ -102,6 +114,10 @@ def permutation_importance(
         periods_per_year: 252 for daily data.
         risk_free: Simple annual rate.
         most_seconds: After it no further permutation is begun; two of each are always made.
+        seen: (n_days, n_columns) of what the policy sees in its backtest, where that is known. One
+            account of each batch then is the usual one that the others are compared with; else,
+            or if there is one account only, a batch of usual ones goes before.
+        market: The environment itself, where its accounts' values are those of its books.
 
     Returns:
         Means and ranges; NaN where a Sharpe ratio is not defined.
@@ -115,26 +131,29 @@ def permutation_importance(
         )
     columns = {("part", name): layout.part(name) for name in layout.parts}
     columns |= {("stock", name): layout.stock(place) for name, place in (stocks or {}).items()}
-    yearly = (periods_per_year, risk_free)
     began = time.monotonic()
-    with predicting(policy):
-        usual, recorded = _episode(policy, env, seed, yearly)
+    run = _Batch(policy, env, market, seed, (periods_per_year, risk_free))
+    alone = seen is None or env.num_envs == 1
+    usual, recorded = run.usual() if alone else (None, seen)
+    assert recorded is not None
     drops: dict[tuple[str, str], list[float]] = {part: [] for part in columns}
     asked = [(part, number) for number in range(n_permutations) for part in columns]
-    for first in range(0, len(asked), env.num_envs):
+    at_once, ratio = env.num_envs - (not alone), math.nan
+    for first in range(0, len(asked), at_once):
         complete = min(len(values) for values in drops.values())
         if complete >= _LEAST and time.monotonic() - began > most_seconds:
             break
-        batch = asked[first : first + env.num_envs]
-        exchange = _exchange(batch, columns, recorded, env.num_envs, seed)
-        with predicting(policy):
-            found, _ = _episode(policy, env, seed, yearly, exchange)
+        batch = asked[first : first + at_once]
+        found = run.ratios(_exchange(batch, columns, recorded, env.num_envs, seed))
+        # The last account is the usual one: no question is about it.
+        before = np.full(env.num_envs, found[-1]) if usual is None else usual
+        ratio = float(before[0])
         for row, (part, _number) in enumerate(batch):
-            drops[part].append(float(usual[row] - found[row]))
+            drops[part].append(float(before[row] - found[row]))
     complete = min(len(values) for values in drops.values())
     intervals = {part: _summary(values[:complete]) for part, values in drops.items()}
     return PermutationImportance(
-        float(usual[0]),
+        ratio,
         {name: found for (kind, name), found in intervals.items() if kind == "part"},
         {name: found for (kind, name), found in intervals.items() if kind == "stock"},
         complete,
@@ -148,44 +167,80 @@ def _exchange(
     n_envs: int,
     seed: int,
 ) -> _Exchange:
-    mask = np.zeros((n_envs, recorded.shape[1]), dtype=np.bool_)
-    days = np.tile(np.arange(len(recorded)), (n_envs, 1))
-    for row, (part, number) in enumerate(batch):
-        mask[row, columns[part]] = True
-        days[row] = np.random.default_rng([seed, number]).permutation(len(recorded))
-    return _Exchange(mask, days, recorded)
+    numbers = {number for _, number in batch}
+    orders = {
+        number: np.random.default_rng([seed, number]).permutation(len(recorded))
+        for number in numbers
+    }
+    days = np.tile(np.arange(len(recorded))[:, np.newaxis], (1, n_envs))
+    for row, (_, number) in enumerate(batch):
+        days[:, row] = orders[number]
+    exchanged = [columns[part] for part, _ in batch]
+    rows = np.repeat(np.arange(len(batch)), [len(part) for part in exchanged])
+    return _Exchange(rows, np.concatenate(exchanged), days, recorded)
 
 
-def _episode(
-    policy: Policy,
-    env: VecEnv,
-    seed: int,
-    yearly: tuple[float, float],
-    exchange: _Exchange | None = None,
-) -> tuple[FloatArray, NDArray[Any]]:
-    """Return the Sharpe ratio of each account, and (n_steps, n_columns) of what the first saw."""
-    env.seed(seed)
-    observation: Any = env.reset()
-    state: tuple[NDArray[Any], ...] | None = None
-    episode_start = np.ones(env.num_envs, dtype=np.bool_)
-    ratios = np.full(env.num_envs, np.nan)
-    running, recorded = np.ones(env.num_envs, dtype=np.bool_), []
-    for step in itertools.count():
-        seen = observation if exchange is None else exchange.seen(observation, step)
-        if exchange is None and running[0]:
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Runs a policy through one episode of a batch of accounts."""
+
+    policy: Policy
+    env: VecEnv
+    market: BatchedMarket | None
+    seed: int
+    yearly: tuple[float, float]
+
+    def usual(self) -> tuple[FloatArray, NDArray[Any]]:
+        """Return Sharpe ratios of accounts as they are, and what the first saw by day."""
+        recorded: list[NDArray[Any]] = []
+
+        def as_it_is(observation: NDArray[Any], _: int) -> NDArray[Any]:
             recorded.append(observation[0].copy())
-        actions, state = policy.predict(
-            seen, state=state, episode_start=episode_start, deterministic=True
-        )
-        observation, _, episode_start, infos = env.step(actions)
-        # An account that was ruined before the others has begun anew, and counts no more.
-        for row in np.flatnonzero(episode_start & running):
-            returns = simple_returns(np.asarray(infos[row]["ledger"]["account_value"]))
-            ratios[row] = sharpe_ratio(returns, *yearly)
-        running &= ~episode_start
-        if not running.any():
-            break
-    return ratios, np.array(recorded)
+            return observation
+
+        return self._run(as_it_is), np.array(recorded)
+
+    def ratios(self, exchange: _Exchange) -> FloatArray:
+        """Return the Sharpe ratio of each account where numbers are exchanged."""
+        return self._run(exchange.seen)
+
+    def _run(self, shown: Callable[[NDArray[Any], int], NDArray[Any]]) -> FloatArray:
+        env = self.env
+        env.seed(self.seed)
+        observation: Any = env.reset()
+        state: tuple[NDArray[Any], ...] | None = None
+        episode_start = np.ones(env.num_envs, dtype=np.bool_)
+        ratios, running = np.full(env.num_envs, np.nan), np.ones(env.num_envs, dtype=np.bool_)
+        values = [] if self.market is None else [self.market.accounts["value"].copy()]
+        with predicting(self.policy):
+            for step in itertools.count():
+                actions, state = self.policy.predict(
+                    shown(observation, step),
+                    state=state,
+                    episode_start=episode_start,
+                    deterministic=True,
+                )
+                observation, _, episode_start, infos = env.step(actions)
+                if self.market is not None:
+                    values.append(self.market.accounts["value"].copy())
+                # An account that was ruined before the others has begun anew, and counts no more.
+                ended = np.flatnonzero(episode_start & running)
+                by_account = np.transpose(values) if len(ended) else np.empty(0)
+                for row in map(int, ended):
+                    account = _values_of(row, by_account, infos[row])
+                    ratios[row] = sharpe_ratio(simple_returns(account), *self.yearly)
+                running &= ~episode_start
+                if not running.any():
+                    return ratios
+        raise AssertionError("an episode ends")
+
+
+def _values_of(row: int, by_account: FloatArray, info: Mapping[str, Any]) -> FloatArray:
+    """Return the values of an account by day, of its books where there are any."""
+    if not by_account.size:
+        return np.asarray(info["ledger"]["account_value"])
+    # It has begun anew by now: what it ended with stands in the info.
+    return np.append(by_account[row, :-1], info["account"]["account_value"])
 
 
 def _summary(drops: Sequence[float]) -> Interval:

@@ -13,8 +13,9 @@ from finai_rl.agents.evaluation_mode import predicting
 from finai_rl.evaluation.backtest import Policy
 from finai_rl.evaluation.observation_layout import ObservationLayout
 from finai_rl.evaluation.random_band import BatchedMarket
-from finai_rl.statistics.bootstrap import bootstrap_interval, optimal_block_length
-from finai_rl.type_aliases import BoolArray, FloatArray, IntArray
+from finai_rl.evaluation.watched_days import WatchedDays, watched
+from finai_rl.statistics.bootstrap import bootstrap_interval_of_means, optimal_block_length
+from finai_rl.type_aliases import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 LEVELS = (0.05, 0.20, 0.35, 0.50, 0.65, 0.80, 0.95)
 """Quantiles of a stock's own values that it is shown instead of today's."""
 _RESAMPLES = 500
-
-_Day = tuple[Any, tuple[NDArray[Any], ...] | None, BoolArray, NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +67,7 @@ def response_curves(
     stocks: Sequence[int],
     n_days: int = 60,
     seed: int = 0,
+    days: WatchedDays | None = None,
 ) -> list[ResponseCurve]:
     """Ask a policy, on days of its own backtest, what it would do if one number were another.
 
@@ -87,6 +87,8 @@ def response_curves(
         stocks: Positions of the stocks to ask about.
         n_days: Days to ask on, evenly spaced, at most.
         seed: Of the resamples.
+        days: Of the policy's backtest, where it has been watched: a policy without a memory is
+            then asked about these, and takes the path no second time.
 
     Returns:
         One curve for each name: means over days and stocks, intervals over days.
@@ -98,59 +100,61 @@ def response_curves(
     if env.num_envs != n_rows:
         raise ValueError(f"{env.num_envs} accounts for {len(stocks)} stocks, which need {n_rows}")
     with predicting(policy):
-        changes = _changes(policy, env, market, close, layout, names, stocks, n_days, seed)
+        if days is None or days.with_memory or not days.with_accounts:
+            days = watched(policy, env, seed)
+        changes = _changes(policy, market, close, layout, names, stocks, n_days, days)
     by_level = changes.reshape(*changes.shape[:2], len(stocks), len(LEVELS)).mean(axis=2)
     return [_curve(name, by_level[:, number], seed) for number, name in enumerate(names)]
 
 
 def _changes(
     policy: Policy,
-    env: VecEnv,
     market: BatchedMarket,
     close: FloatArray,
     layout: ObservationLayout,
     names: Sequence[str],
     stocks: Sequence[int],
     n_days: int,
-    seed: int,
+    days: WatchedDays,
 ) -> FloatArray:
     """Return the (n_days, n_names, n_rows) changes of weights that the answers come to."""
-    seen = np.array([observation[0].copy() for observation, *_ in backtest_days(policy, env, seed)])
+    seen = days.seen
     # Not the last: what is traded on it is never earned, and nothing is in FinRL's arithmetic.
     asked = np.unique(np.linspace(0, len(seen) - 1, n_days + 1).astype(np.int64)[:-1])
-    wanted = set(asked.tolist())
     owner = np.repeat(np.asarray(stocks, dtype=np.int64), len(LEVELS))
-    changes = np.empty((len(asked), len(names), env.num_envs))
+    changes = np.empty((len(asked), len(names), len(owner)))
     questions = [_question(seen, layout.today(name)[owner]) for name in names]
-    path = enumerate(backtest_days(policy, env, seed))
-    for row, day in enumerate(day for step, day in path if step in wanted):
-        observation, state, episode_start, actions = day
+    for row, step in enumerate(asked.tolist()):
+        market.accounts[:], market.shares[:] = days.accounts[step], days.shares[step]
+        actions = np.repeat(days.actions[step][np.newaxis], len(owner), axis=0)
         usual = _weights_after(market, actions, close, owner)
-        for number, (columns, values) in enumerate(questions):
-            shown = observation.copy()
-            shown[np.arange(env.num_envs), columns] = values
-            answer, _ = policy.predict(
-                shown, state=state, episode_start=episode_start, deterministic=True
-            )
+        answers = _answers(policy, seen[step], days.states[step], step == 0, questions)
+        for number, answer in enumerate(answers):
             changes[row, number] = _weights_after(market, answer, close, owner) - usual
     return changes
 
 
-def backtest_days(policy: Policy, env: VecEnv, seed: int) -> Iterator[_Day]:
-    """Yield what is seen on each day of a backtest that all accounts take alike, and is done."""
-    env.seed(seed)
-    observation: Any = env.reset()
-    state: tuple[NDArray[Any], ...] | None = None
-    episode_start = np.ones(env.num_envs, dtype=np.bool_)
-    over = False
-    while not over:
-        actions, next_state = policy.predict(
-            observation, state=state, episode_start=episode_start, deterministic=True
-        )
-        actions = np.broadcast_to(actions[:1], actions.shape).copy()
-        yield observation, state, episode_start, actions
-        observation, _, episode_start, _ = env.step(actions)
-        state, over = next_state, bool(episode_start.any())
+def _answers(
+    policy: Policy,
+    seen: NDArray[Any],
+    state: tuple[NDArray[Any], ...] | None,
+    first: bool,
+    questions: Sequence[tuple[IntArray, NDArray[Any]]],
+) -> Iterator[NDArray[Any]]:
+    """Yield the actions that a policy answers to each question, of one row an account."""
+    if not questions:
+        return
+    n_rows = len(questions[0][0])
+    # A memory has a row for each account: it is asked one question after the other.
+    at_once = len(questions) if state is None else 1
+    for begin in range(0, len(questions), at_once):
+        asked = questions[begin : begin + at_once]
+        shown = np.repeat(seen[np.newaxis], len(asked) * n_rows, axis=0)
+        columns, values = (np.concatenate(parts) for parts in zip(*asked, strict=True))
+        shown[np.arange(len(shown)), columns] = values
+        start = np.full(len(shown), first)
+        answer, _ = policy.predict(shown, state=state, episode_start=start, deterministic=True)
+        yield from np.split(answer, len(asked))
 
 
 def _question(seen: NDArray[Any], columns: IntArray) -> tuple[IntArray, NDArray[Any]]:
@@ -175,11 +179,11 @@ def _weights_after(
 def _curve(name: str, changes: FloatArray, seed: int) -> ResponseCurve:
     """Average (n_days, n_levels) changes, with an interval at each level."""
     intervals = [
-        bootstrap_interval(
+        bootstrap_interval_of_means(
             change,
-            lambda drawn: drawn.mean(axis=(1, 2)),
+            lambda means: means[:, 0],
             optimal_block_length(change),
-            np.random.default_rng(seed),
+            seed,
             n_resamples=_RESAMPLES,
         )
         for change in changes.T

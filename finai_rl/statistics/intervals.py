@@ -11,11 +11,16 @@ import math
 
 import numpy as np
 
-from finai_rl.statistics.bootstrap import Interval, bootstrap_interval, optimal_block_length
+from finai_rl.statistics.bootstrap import (
+    Interval,
+    bootstrap_interval_of_means,
+    optimal_block_length,
+)
+from finai_rl.statistics.ranks import average_ranks
 from finai_rl.statistics.returns import excess_returns
 from finai_rl.type_aliases import FloatArray
 
-_NEGLIGIBLE = 1e-12
+_NEGLIGIBLE, _ROUNDING = 1e-12, 1e-13
 
 
 def return_intervals(
@@ -31,33 +36,30 @@ def return_intervals(
     ruined has a ``cagr`` of -1.
     """
     excess = excess_returns(returns, periods_per_year, risk_free)
-    centred = returns - returns.mean()
+    centred, n = returns - returns.mean(), len(returns)
+    with np.errstate(divide="ignore"):
+        growing = np.log(np.maximum(1 + returns, 0.0))
 
-    def growth(samples: FloatArray) -> FloatArray:
-        rest = np.maximum(1 + samples[..., 0], 0.0)
-        with np.errstate(divide="ignore", over="ignore"):
-            return np.asarray(np.expm1(np.log(rest).mean(axis=1) * periods_per_year))
+    def growth(means: FloatArray) -> FloatArray:
+        with np.errstate(over="ignore"):
+            return np.asarray(np.expm1(means[:, 0] * periods_per_year))
 
-    def deviation(samples: FloatArray) -> FloatArray:
-        return np.asarray(_moments(samples[..., 0])[1] * np.sqrt(periods_per_year))
+    def deviation(means: FloatArray) -> FloatArray:
+        return np.asarray(_deviation(means, n) * np.sqrt(periods_per_year))
 
-    def sharpe(samples: FloatArray) -> FloatArray:
-        return _sharpe(samples[..., 0], periods_per_year)
+    def sharpe(means: FloatArray) -> FloatArray:
+        return _sharpe(means, excess, periods_per_year)
 
     plans = {
-        "sharpe_ratio": (excess, sharpe, _influence(excess)),
-        "cagr": (returns, growth, returns),
-        "volatility": (returns, deviation, centred**2),
+        "sharpe_ratio": (_powers(excess), sharpe, _influence(excess)),
+        "cagr": (growing, growth, returns),
+        "volatility": (_powers(returns), deviation, centred**2),
     }
     return {
-        name: bootstrap_interval(
-            series,
-            statistic,
-            optimal_block_length(influence),
-            np.random.default_rng(seed),
-            n_resamples=n_resamples,
+        name: bootstrap_interval_of_means(
+            columns, statistic, optimal_block_length(influence), seed, n_resamples=n_resamples
         )
-        for name, (series, statistic, influence) in plans.items()
+        for name, (columns, statistic, influence) in plans.items()
     }
 
 
@@ -86,16 +88,18 @@ def sharpe_difference_interval(
         raise ValueError(f"{len(baseline_returns)} baseline returns for {len(returns)} returns")
     pair = [excess_returns(r, periods_per_year, risk_free) for r in (returns, baseline_returns)]
 
-    def difference(samples: FloatArray) -> FloatArray:
-        return _sharpe(samples[..., 0], periods_per_year) - _sharpe(
-            samples[..., 1], periods_per_year
+    def difference(means: FloatArray) -> FloatArray:
+        ratios = (
+            _sharpe(part, excess, periods_per_year)
+            for part, excess in zip((means[:, :2], means[:, 2:]), pair, strict=True)
         )
+        return next(ratios) - next(ratios)
 
-    return bootstrap_interval(
-        np.column_stack(pair),
+    return bootstrap_interval_of_means(
+        np.column_stack([_powers(excess) for excess in pair]),
         difference,
         optimal_block_length(_influence(pair[0]) - _influence(pair[1])),
-        np.random.default_rng(seed),
+        seed,
         n_resamples=n_resamples,
     )
 
@@ -137,42 +141,52 @@ def rank_correlation_interval(
         return undefined
     by_day /= [np.sqrt(scale[1] * scale[2]), scale[1], scale[2]]
 
-    def correlation(samples: FloatArray) -> FloatArray:
-        both, left, right = np.moveaxis(samples.mean(axis=1), -1, 0)
+    def correlation(means: FloatArray) -> FloatArray:
+        both, left, right = means.T
         product = np.maximum(left * right, 0)
         return np.asarray(
             np.divide(both, np.sqrt(product), out=np.full_like(both, np.nan), where=product > 0)
         )
 
     influence = by_day[:, 0] - by_day[:, 0].mean() * (by_day[:, 1] + by_day[:, 2]) / 2
-    return bootstrap_interval(
-        by_day,
-        correlation,
-        optimal_block_length(influence),
-        np.random.default_rng(seed),
-        n_resamples=n_resamples,
+    return bootstrap_interval_of_means(
+        by_day, correlation, optimal_block_length(influence), seed, n_resamples=n_resamples
     )
 
 
 def _centred_ranks(panel: FloatArray) -> FloatArray:
     """Return the ranks of each column over its rows, less their mean; ties share one."""
-    from scipy.stats import rankdata
-
-    ranks: FloatArray = rankdata(panel, axis=0)
+    ranks = average_ranks(panel)
     centred: FloatArray = ranks - ranks.mean(axis=0)
     return centred
 
 
-def _moments(samples: FloatArray) -> tuple[FloatArray, FloatArray]:
-    mean = samples.mean(axis=1)
-    if samples.shape[1] < 2:
-        return mean, np.full_like(mean, np.nan)
-    return mean, samples.std(axis=1, ddof=1)
+def _powers(returns: FloatArray) -> FloatArray:
+    """Return (n, 2) of which `_deviation` and `_sharpe` take means: about the mean, and squared."""
+    centred = returns - returns.mean()
+    return np.column_stack([centred, centred**2])
 
 
-def _sharpe(samples: FloatArray, periods_per_year: float) -> FloatArray:
-    """Of each row, with the convention of `finai_rl.statistics.returns.ratio`."""
-    mean, deviation = _moments(samples)
+def _deviation(means: FloatArray, n: int) -> FloatArray:
+    """Return standard deviations (ddof=1) of samples of n from (n_samples, 2) means of powers."""
+    if n < 2:
+        return np.full(len(means), np.nan)
+    shift, square = means.T
+    variance = square - shift**2
+    # What rounding leaves of the variance of a constant is no variance.
+    variance[variance <= _ROUNDING * square] = 0.0
+    return np.asarray(np.sqrt(variance * n / (n - 1)))
+
+
+def _sharpe(means: FloatArray, excess: FloatArray, periods_per_year: float) -> FloatArray:
+    """Of samples of returns, with the convention of `finai_rl.statistics.returns.ratio`.
+
+    Args:
+        means: (n_samples, 2) of the `_powers` of the returns.
+        excess: (n,) returns.
+        periods_per_year: 252 for daily data.
+    """
+    mean, deviation = excess.mean() + means[:, 0], _deviation(means, len(excess))
     undefined = np.where(np.abs(mean) <= _NEGLIGIBLE, 0.0, np.nan)
     undefined[np.isnan(deviation)] = np.nan
     ratio: FloatArray = np.divide(mean, deviation, out=undefined, where=deviation > _NEGLIGIBLE)

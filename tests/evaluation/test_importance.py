@@ -10,6 +10,7 @@ import pytest
 from finai_rl.envs.finrl import finrl_vec_env
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.evaluation.importance import PermutationImportance, permutation_importance
+from finai_rl.evaluation.watched_days import WatchedDays
 from finai_rl.statistics.returns import sharpe_ratio
 from tests.evaluation.seeing import (
     OnceBuyer,
@@ -25,10 +26,12 @@ STOCKS = {"S00": 0, "S02": 2}
 
 def asked(policy: Any = None, window: int = 1, n_envs: int = 16, **changes: Any) -> Any:
     env = shares_env(MARKET, n_envs, window)
-    layout = layout_of(env, window)
+    return asked_of(env, policy or Reader(layout_of(env, window), "feature_1"), window, **changes)
+
+
+def asked_of(env: Any, policy: Any, window: int = 1, **changes: Any) -> Any:
     settings: dict[str, Any] = {"n_permutations": 5, "stocks": STOCKS}
-    policy = policy or Reader(layout, "feature_1")
-    return permutation_importance(policy, env, layout, **settings | changes)
+    return permutation_importance(policy, env, layout_of(env, window), **settings | changes)
 
 
 def values(found: PermutationImportance) -> list[float]:
@@ -115,3 +118,13 @@ def test_another_layout_is_refused() -> None:
     env = shares_env(MARKET, 2)
     with pytest.raises(ValueError, match="a layout of 32"):
         permutation_importance(OnceBuyer(), env, layout_of(env, window=2), n_permutations=2)
+
+
+def test_watched_days_and_an_account_without_books_give_the_same() -> None:
+    single, days = shares_env(MARKET, 1), WatchedDays()
+    policy = Reader(layout_of(single), "feature_1")
+    backtest(policy, single, MARKET, "agent", days)
+    env = shares_env(MARKET, 16, record=False)
+    found = asked_of(env, policy, seen=days.seen, market=env.unwrapped)
+    np.testing.assert_allclose(values(found), values(asked()), rtol=1e-9)
+    assert found.sharpe_ratio == pytest.approx(asked().sharpe_ratio)

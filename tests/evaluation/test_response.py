@@ -9,6 +9,7 @@ import pytest
 
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.evaluation.response import LEVELS, ResponseCurve, response_curves
+from finai_rl.evaluation.watched_days import WatchedDays
 from tests.evaluation.seeing import (
     Chooser,
     OnceBuyer,
@@ -101,3 +102,16 @@ def test_a_batch_of_another_size_is_refused() -> None:
     env = shares_env(MARKET, 3)
     with pytest.raises(ValueError, match="which need 21"):
         curves(OnceBuyer(), env)
+
+
+def test_watched_days_need_no_second_walk() -> None:
+    single, days = shares_env(MARKET, 1), WatchedDays()
+    policy = Reader(layout_of(single), "feature_0", 0.5)
+    backtest(policy, single, MARKET, "agent", days)
+    env = shares_env(MARKET, ROWS, record=False)
+    expected = curves(policy, env)
+    env.step_async = None  # type: ignore[assignment]
+    found = curves(policy, env, days=days)
+    for name, curve in expected.items():
+        np.testing.assert_array_equal(found[name].change, curve.change)
+        np.testing.assert_array_equal(found[name].low, curve.low)

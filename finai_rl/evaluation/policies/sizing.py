@@ -130,15 +130,19 @@ def _largest_scale(scaled: Callable[[float], FloatArray], account: Account) -> f
     worth = account.worth
 
     def affordable(scale: float) -> bool:
-        shares = scaled(scale)
-        costs = float(account.costs_of(shares - account.held).sum())
-        return scale * worth + costs <= worth and account.pays_for(shares) >= 0
+        orders = scaled(scale) - account.held
+        costs = float(account.costs_of(orders).sum())
+        left = account.cash - float(orders @ account.price) - costs
+        return scale * worth + costs <= worth and left >= 0
 
     if affordable(1.0):
         return 1.0
     lower, upper = 0.0, 1.0
     for _ in range(_BISECTIONS):
         middle = (lower + upper) / 2
+        # There is no number between the two.
+        if middle in (lower, upper):
+            break
         lower, upper = (middle, upper) if affordable(middle) else (lower, middle)
     return lower
 

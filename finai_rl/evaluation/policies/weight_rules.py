@@ -3,7 +3,7 @@
 Every rule takes ``returns`` (n_returns, n_stocks), the trailing window of simple returns up to
 the close of the decision, and gives (n_stocks,) weights, not negative, that add up to 1. Those
 that weigh by risk leave out stocks whose price did not move in the window, and give equal weight
-where none did. Covariances are shrunk (Ledoit & Wolf, 2004, as skfolio has it).
+where none did. Covariances are shrunk (Ledoit & Wolf, 2004).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from finai_rl.data.market import MarketData
+from finai_rl.evaluation.policies.mean_variance import long_only, shrunk_covariance
 from finai_rl.type_aliases import BoolArray, FloatArray
 
 Rule = Callable[[FloatArray], FloatArray]
@@ -36,21 +37,22 @@ def inverse_volatility(returns: FloatArray) -> FloatArray:
 
 
 def minimum_variance(returns: FloatArray) -> FloatArray:
-    """The long-only portfolio of least variance (Markowitz, 1952), by skfolio."""
-    return _of_moving(returns, lambda moving: _fitted("MINIMIZE_RISK", moving))
+    """The long-only portfolio of least variance (Markowitz, 1952)."""
+    return _of_moving(returns, _least_variance)
 
 
 def maximum_sharpe(returns: FloatArray) -> FloatArray:
-    """The long-only portfolio of most mean return per deviation (Markowitz, 1952), by skfolio.
+    """The long-only portfolio of most mean return per deviation (Markowitz, 1952).
 
     Means are those of the window, the risk-free rate is 0. Where no stock has a positive mean,
     and the ratio has no maximum, it is the portfolio of least variance.
     """
 
     def weights(moving: FloatArray) -> FloatArray:
-        if (moving.mean(axis=0) <= _NO_RISK).all():
-            return _fitted("MINIMIZE_RISK", moving)
-        return _fitted("MAXIMIZE_RATIO", moving)
+        mean = moving.mean(axis=0)
+        if (mean <= _NO_RISK).all():
+            return _least_variance(moving)
+        return long_only(shrunk_covariance(moving), mean)
 
     return _of_moving(returns, weights)
 
@@ -213,16 +215,12 @@ def _of_moving(returns: FloatArray, weights_of: Rule) -> FloatArray:
     return weights
 
 
-def _fitted(objective: str, returns: FloatArray) -> FloatArray:
-    # Slow to import (seconds), and most runs take their baselines from the cache.
-    from skfolio.optimization import MeanRisk, ObjectiveFunction
-
-    model = MeanRisk(objective_function=ObjectiveFunction[objective], prior_estimator=_prior())
-    weights: FloatArray = model.fit(returns).weights_
-    return weights
+def _least_variance(returns: FloatArray) -> FloatArray:
+    return long_only(shrunk_covariance(returns), np.ones(returns.shape[1]))
 
 
 def _prior() -> Any:
+    # Slow to import (seconds), and most runs take their baselines from the cache.
     from skfolio.moments import LedoitWolf
     from skfolio.prior import EmpiricalPrior
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from finai_rl.agents.evaluation_mode import predicting
 from finai_rl.envs.market_env import MarketVecEnv
 from finai_rl.envs.observations import ACCOUNT_BLOCKS
 from finai_rl.evaluation.attribution import (
@@ -19,7 +20,9 @@ from finai_rl.evaluation.attribution import (
 from finai_rl.evaluation.behaviour import Behaviour, habits_of, trade_drivers
 from finai_rl.evaluation.importance import PermutationImportance, permutation_importance
 from finai_rl.evaluation.observation_layout import ObservationLayout
-from finai_rl.evaluation.response import LEVELS, ResponseCurve, backtest_days, response_curves
+from finai_rl.evaluation.response import LEVELS, ResponseCurve, response_curves
+from finai_rl.evaluation.watched_days import WatchedDays, watched
+from finai_rl.experiment.environments import in_finrls_arithmetic
 from finai_rl.type_aliases import FloatArray
 
 if TYPE_CHECKING:
@@ -36,7 +39,8 @@ MOST_BACKTESTS = 100
 """What the importances may take, in the time of one backtest; and how many are run one by one."""
 MOST_STOCKS = 30
 """Stocks that are asked about one by one: the largest positions."""
-MOST_ACCOUNTS = 256
+MOST_ACCOUNTS = 768
+_GROUP = 16
 _OBSERVED_CELLS, _LEDGER_CELLS, _RECORDED_CELLS = 8_000_000, 10_000_000, 200_000_000
 OF_ACCOUNT = ("holdings", *ACCOUNT_BLOCKS)
 
@@ -73,6 +77,7 @@ class Explanation:
         agent: The agent.
         trained: The environment it learned in, whose normalization is frozen; None for none.
         questions: What is asked.
+        days: Of the agent's backtest, where it has been watched.
 
     Example:
         >>> import hydra
@@ -99,9 +104,10 @@ class Explanation:
         agent: BaseAlgorithm,
         trained: VecEnv | None,
         questions: Questions,
+        days: WatchedDays | None = None,
     ) -> None:
         self._environments, self._data, self._asked = environments, data, questions
-        self._agent, self._trained = agent, trained
+        self._agent, self._trained, self._days = agent, trained, days
         self._notes: list[str] = []
 
     def behaviour(self, result: BacktestResult) -> Behaviour:
@@ -179,9 +185,13 @@ class Explanation:
             n_envs = self._accounts(layout, n_parts * n_permutations)
         else:
             n_permutations = min(n_permutations, max(2, MOST_BACKTESTS // n_parts))
+        # Books of every account are most of what a batch takes, and its values are all of them
+        # that is asked for; in FinRL's arithmetic the two open with different amounts.
+        recorded = not batched or in_finrls_arithmetic(self._environments.evaluation_settings)
+        env = self._environment(n_envs, record=recorded)
         found = permutation_importance(
             self._agent,
-            self._environment(n_envs, record=True),
+            env,
             layout,
             n_permutations=n_permutations,
             stocks=stocks,
@@ -189,6 +199,8 @@ class Explanation:
             periods_per_year=evaluation.periods_per_year,
             risk_free=evaluation.risk_free,
             most_seconds=MOST_BACKTESTS * asked.seconds,
+            seen=None if self._days is None else self._days.seen,
+            market=None if recorded else cast(MarketVecEnv, env.unwrapped),
         )
         if not batched:
             self._notes.append(
@@ -221,6 +233,7 @@ class Explanation:
             stocks,
             self._asked.response_days,
             self._asked.seed,
+            self._days,
         )
 
     def _attribution(self, layout: ObservationLayout) -> Attribution | None:
@@ -229,10 +242,12 @@ class Explanation:
                 "No integrated gradients: they need a network of PyTorch without a memory."
             )
             return None
-        env = self._environment(1, record=False)
-        days = backtest_days(self._agent, env, self._asked.seed)
-        seen = np.array([observation[0].copy() for observation, *_ in days])
-        return integrated_gradients(self._agent, seen, layout, self._asked.attribution_days)
+        days = self._days
+        if days is None:
+            env = self._environment(1, record=False)
+            with predicting(self._agent):
+                days = watched(self._agent, env, self._asked.seed)
+        return integrated_gradients(self._agent, days.seen, layout, self._asked.attribution_days)
 
     @property
     def _is_batched(self) -> bool:
@@ -246,10 +261,16 @@ class Explanation:
         return self._environments.evaluation(self._data, self._trained, **further)
 
     def _accounts(self, layout: ObservationLayout, wanted: int) -> int:
-        """Return how many accounts a batch has that fits into memory."""
-        cells = self._data.n_days * self._data.n_stocks
+        """Return how many accounts a batch has: one usual one beside those wanted, if they fit.
+
+        Rows of a matrix are multiplied in groups: in one of a whole number of groups, all alike.
+        """
+        finrls = in_finrls_arithmetic(self._environments.evaluation_settings)
+        cells = self._data.n_days * (self._data.n_stocks if finrls else 1)
         most = min(MOST_ACCOUNTS, _OBSERVED_CELLS // layout.n_columns, _LEDGER_CELLS // cells)
-        return max(1, min(most, wanted))
+        n_batches = -(-wanted // max(most - 1, 1))
+        even = -(-wanted // n_batches) + 1
+        return max(1, min(most, -(-even // _GROUP) * _GROUP))
 
     def _largest(self, result: BacktestResult) -> Mapping[str, int]:
         """Return the positions of the stocks that the account held most of, by ticker."""

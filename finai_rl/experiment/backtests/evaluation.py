@@ -17,6 +17,7 @@ from finai_rl.evaluation.coverage import Coverage
 from finai_rl.evaluation.metrics import break_even_cost, metrics
 from finai_rl.evaluation.run_statistics import CostScenario, statistics_of
 from finai_rl.evaluation.verdict import judge_run
+from finai_rl.evaluation.watched_days import WatchedDays
 from finai_rl.experiment.backtests.baselines import (
     CACHE_FOLDER,
     CASH,
@@ -26,7 +27,7 @@ from finai_rl.experiment.backtests.baselines import (
     run_random_band,
 )
 from finai_rl.experiment.backtests.behaviour import Explanation, Questions
-from finai_rl.experiment.backtests.holdout import Holdout
+from finai_rl.experiment.backtests.holdout import Holdout, run_together
 from finai_rl.experiment.environments import Environments
 from finai_rl.report.run.contents import DataFacts, EvaluationReport, RunFacts
 from finai_rl.statistics.benchmark import EQUAL_WEIGHT
@@ -134,7 +135,8 @@ class Assessment:
         """
         data, yearly = self._block.data, self._yearly
         began = time.monotonic()
-        result = self._holdout.run(agent, normalization, name)
+        days = WatchedDays()
+        result = self._holdout.run(agent, normalization, name, days)
         questions = Questions(
             self._request.permutations,
             self._request.response_days,
@@ -142,7 +144,7 @@ class Assessment:
             self._request.seed,
             time.monotonic() - began,
         )
-        explanation = Explanation(self._environments, data, agent, normalization, questions)
+        explanation = Explanation(self._environments, data, agent, normalization, questions, days)
         baselines = {LABELS[key]: found for key, found in self.baselines.items()}
         if (knowing := self._holdout.attainable) is not None:
             baselines[KNOWING] = knowing
@@ -239,16 +241,17 @@ class Assessment:
                     "environment has one number for each, and env.finrl_compat=false"
                 )
             return []
+        others = [multiplier for multiplier in self._request.cost_multipliers if multiplier != 1]
+        markets = [
+            Holdout(Environments(cfg), self._block.data)
+            for cfg in (at_costs(self._cfg, multiplier) for multiplier in others)
+            if cfg is not None
+        ]
+        found = run_together(markets, agent, normalization, result.name)
+        accounts = {**dict(zip(others, found, strict=True)), 1: result}
         scenarios = []
         for multiplier in self._request.cost_multipliers:
-            account = result
-            if multiplier != 1:
-                cfg = at_costs(self._cfg, multiplier)
-                assert cfg is not None
-                account = Holdout(Environments(cfg), self._block.data).run(
-                    agent, normalization, result.name
-                )
-            returns = account.returns
+            returns = accounts[multiplier].returns
             scenarios.append(
                 CostScenario(
                     multiplier, sharpe_ratio(returns, *self._yearly), total_return(returns)

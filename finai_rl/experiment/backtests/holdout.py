@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +14,15 @@ import numpy as np
 from finai_rl.data.market import MarketData
 from finai_rl.envs.settings import per_stock
 from finai_rl.envs.wrappers.observations import frozen
+from finai_rl.envs.wrappers.segments import SegmentedVecEnv
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.attainable_share import AttainableShare
-from finai_rl.evaluation.backtest import BacktestResult, backtest
+from finai_rl.evaluation.backtest import BacktestResult, backtest, backtests
 from finai_rl.evaluation.behaviour import habits_of
 from finai_rl.evaluation.coverage import Coverage
 from finai_rl.evaluation.metrics import break_even_cost, exposures, metrics, return_metrics
 from finai_rl.evaluation.policies.buy_and_hold import ConstantAction, index_account_value
+from finai_rl.evaluation.watched_days import WatchedDays
 from finai_rl.experiment.backtests.baselines import (
     CACHE_FOLDER,
     cost_of_buying,
@@ -239,14 +242,30 @@ class Holdout:
             (result,),
         )
 
-    def run(self, agent: BaseAlgorithm, trained: VecEnv | None, name: str) -> BacktestResult:
-        """Backtest an agent and write nothing; arguments and errors are those of `backtest`."""
+    def run(
+        self,
+        agent: BaseAlgorithm,
+        trained: VecEnv | None,
+        name: str,
+        days: WatchedDays | None = None,
+    ) -> BacktestResult:
+        """Backtest an agent and write nothing.
+
+        Args:
+            agent: As for `backtest`, like the two that follow.
+            trained: See there.
+            name: See there.
+            days: Receives what the agent saw and did.
+
+        Raises:
+            ConfigError: As `backtest`.
+        """
         env = self._env
         if not self._environments.starts_alike:
             env = self._environments.evaluation(self._data)
         env.seed(self._cfg.seed)
         env = env if trained is None else frozen(env, trained)
-        result = backtest(agent, env, self._data, name)
+        result = backtest(agent, env, self._data, name, days)
         self._check_days(result)
         return result
 
@@ -343,3 +362,30 @@ class Holdout:
                 simple_returns(self.index[:n_days]), settings.periods_per_year, settings.risk_free
             )
         return measured
+
+
+def run_together(
+    holdouts: Sequence[Holdout], agent: BaseAlgorithm, trained: VecEnv | None, name: str
+) -> list[BacktestResult]:
+    """Backtest an agent in several markets at once, one account each, and write nothing.
+
+    The agent is asked for all accounts of a day together. As matrices are multiplied, that may
+    differ in the last bits of its actions from asking for one.
+
+    Args:
+        holdouts: Of the same days; their environments differ in what trading costs, say.
+        agent: As for `Holdout.run`, like the two that follow.
+        trained: See there.
+        name: See there.
+
+    Raises:
+        ConfigError: As `Holdout.run`.
+    """
+    if len(holdouts) < 2 or not all(one._environments.starts_alike for one in holdouts):
+        return [one.run(agent, trained, name) for one in holdouts]
+    env: VecEnv = SegmentedVecEnv([one._env for one in holdouts])
+    env = env if trained is None else frozen(env, trained)
+    results = backtests(agent, env, holdouts[0]._data, [name] * len(holdouts))
+    for holdout, result in zip(holdouts, results, strict=True):
+        holdout._check_days(result)
+    return results

@@ -16,6 +16,7 @@ from mlflow.entities import Metric, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
 from finai_rl.agents.saved_files import STATISTICS_FILE
+from finai_rl.agents.torch_compiler import compiler_on_use
 from finai_rl.tracking.access import access_advice
 from finai_rl.tracking.environment import absolute, quiet, short_patience, use_store
 from finai_rl.tracking.history.endings import ending
@@ -23,6 +24,7 @@ from finai_rl.tracking.history.siblings import siblings
 from finai_rl.tracking.history.trainings import count_trials
 from finai_rl.tracking.journal.file import Journal
 from finai_rl.tracking.models.hashes import CODE_TAG, MODEL_TAG, check_package, model_file
+from finai_rl.tracking.models.packages import found_by_name
 from finai_rl.tracking.outage import brief
 from finai_rl.tracking.params import CONFIG_ARTIFACT
 from finai_rl.tracking.store import page_of
@@ -142,11 +144,13 @@ class FinishedRun:
             TrackingError: If the run logged no model, as `check` says it, or it cannot be loaded.
             SavedFileError: If one of its files is damaged or another one than was saved.
         """
+        # Loading builds the optimizer, too, which is not used.
+        compiler_on_use()
         # What is imported later is in there, too.
         self._folder = TemporaryDirectory(prefix="finai_rl_policy_")
         package = self._package(Path(self._folder.name))
         try:
-            with quiet("mlflow.pyfunc"):
+            with quiet("mlflow.pyfunc"), found_by_name():
                 model = mlflow.pyfunc.load_model(str(package))
         except Exception as error:
             raise TrackingError(

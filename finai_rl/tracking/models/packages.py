@@ -48,6 +48,29 @@ def versions_known() -> Iterator[None]:
         setattr(asked, check, compare)
 
 
+@contextmanager
+def found_by_name() -> Iterator[None]:
+    """Let MLflow ask for the version of a package by its name, when it compares a model's with it.
+
+    It looks up first which module belongs to which package, and reads what every package of the
+    environment consists of for that: a second. It would need that for a package alone that is
+    installed without metadata.
+    """
+    asked: Any = import_module("mlflow.utils.requirements_utils")
+    read, known = "_init_packages_to_modules_map", "_PACKAGES_TO_MODULES"
+    if not (hasattr(asked, read) and hasattr(asked, known)):
+        yield
+        return
+    before = {name: getattr(asked, name) for name in (read, known)}
+    setattr(asked, read, lambda: None)
+    setattr(asked, known, before[known] or {})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(asked, name, value)
+
+
 def policy_code(agent: object) -> list[str]:
     """Return the files and folders to send along with a policy.
 

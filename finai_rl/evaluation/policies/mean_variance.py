@@ -1,0 +1,61 @@
+"""Long-only portfolios of least variance and of most return per deviation (Markowitz, 1952).
+
+Both are directions: with no weight below zero, the portfolio that maximizes ``gains @ w`` per
+deviation is, but for its size, the solution of ``min y' C y / 2 - gains' y, y >= 0`` (gains of 1
+give the least variance), which is a problem of non-negative least squares in a square root of the
+covariance C. An active-set method solves it exactly, in well under a millisecond.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from finai_rl.type_aliases import FloatArray
+
+
+def shrunk_covariance(returns: FloatArray) -> FloatArray:
+    """Return the covariance of returns, shrunk towards equal variances without correlation.
+
+    By as much as Ledoit and Wolf (2004), "A well-conditioned estimator for large-dimensional
+    covariance matrices", found to be best for n independent returns.
+
+    Args:
+        returns: (n, n_stocks), at least two.
+
+    Returns:
+        (n_stocks, n_stocks), of full rank unless no return differs from its mean.
+    """
+    n, n_stocks = returns.shape
+    centred = returns - returns.mean(axis=0)
+    sample = centred.T @ centred / n
+    size = float(np.trace(sample)) / n_stocks
+    squares = centred**2
+    distance = float((sample**2).sum()) - n_stocks * size**2
+    error = (float((squares.T @ squares).sum()) / n - float((sample**2).sum())) / n
+    share = 0.0 if distance <= 0 or error <= 0 else min(error / distance, 1.0)
+    shrunk: FloatArray = (1 - share) * sample
+    shrunk.flat[:: n_stocks + 1] += share * size
+    return shrunk
+
+
+def long_only(covariance: FloatArray, gains: FloatArray) -> FloatArray:
+    """Return the weights of most gain per deviation, none negative, that add up to 1.
+
+    Args:
+        covariance: (n_stocks, n_stocks) of full rank.
+        gains: (n_stocks,) of which one is positive: mean returns, or ones for the least variance.
+
+    Raises:
+        ValueError: If no gain is positive.
+    """
+    from scipy.optimize import nnls
+
+    if not (gains > 0).any():
+        raise ValueError("no gain is positive: none of these portfolios has the most of it")
+    # Sizes near 1: what counts as zero in the solver is absolute.
+    scale = float(np.sqrt(np.trace(covariance) / len(covariance)))
+    root = np.linalg.cholesky(covariance / scale**2)
+    wanted = np.linalg.solve(root, gains / np.abs(gains).max())
+    found: FloatArray = nnls(root.T, wanted)[0]
+    weights: FloatArray = found / found.sum()
+    return weights
