@@ -13,16 +13,23 @@ from finai_rl.type_aliases import Float32Array, FloatArray
 
 
 @compiled
-def moments_with(
-    rows: Float32Array, mean: FloatArray, var: FloatArray, count: float
-) -> tuple[FloatArray, FloatArray]:
-    """Return mean and variance after further rows (Chan et al.'s parallel algorithm).
+def write_moments(
+    rows: Float32Array,
+    mean: FloatArray,
+    var: FloatArray,
+    count: float,
+    new_mean: FloatArray,
+    new_var: FloatArray,
+) -> None:
+    """Write mean and variance after further rows (Chan et al.'s parallel algorithm).
 
     Args:
         rows: (n_rows, n_columns) float32. Their own moments are taken in float32.
         mean: (n_columns,) before.
         var: (n_columns,) before.
         count: Of the rows before.
+        new_mean: (n_columns,) receives the mean.
+        new_var: (n_columns,) receives the variance.
     """
     n_rows, n_columns = rows.shape
     means = np.zeros(n_columns, np.float32)
@@ -37,7 +44,6 @@ def moments_with(
         for i in range(n_columns):
             apart = rows[row, i] - means[i]
             squares[i] += apart * apart
-    new_mean, new_var = np.empty(n_columns), np.empty(n_columns)
     total = count + n_rows
     for i in range(n_columns):
         delta = means[i] - mean[i]
@@ -46,14 +52,18 @@ def moments_with(
         new_mean[i] = mean[i] + np.divide(delta * n_rows, total)
         between = np.divide(delta * delta * count * n_rows, total)
         new_var[i] = np.divide(var[i] * count + of_rows + between, total)
-    return new_mean, new_var
 
 
 @compiled
-def normalized_rows(
-    rows: Float32Array, mean: FloatArray, var: FloatArray, epsilon: float, clip: float
-) -> Float32Array:
-    """Return (n_rows, n_columns) rows less the mean, over the deviation, within ``clip`` of 0.
+def write_normalized(
+    rows: Float32Array,
+    mean: FloatArray,
+    var: FloatArray,
+    epsilon: float,
+    clip: float,
+    out: Float32Array,
+) -> None:
+    """Write rows less the mean, over the deviation, within ``clip`` of 0.
 
     Args:
         rows: (n_rows, n_columns).
@@ -61,13 +71,12 @@ def normalized_rows(
         var: (n_columns,).
         epsilon: Added to the variance.
         clip: Bound of a result, in deviations. What is no number stays none.
+        out: (n_rows, n_columns) receives them.
     """
     n_rows, n_columns = rows.shape
     deviation = np.sqrt(var + epsilon)
-    out = np.empty((n_rows, n_columns), np.float32)
     for row in range(n_rows):
         for i in range(n_columns):
             value = np.divide(rows[row, i] - mean[i], deviation[i])
             value = -clip if value < -clip else value
             out[row, i] = clip if value > clip else value
-    return out

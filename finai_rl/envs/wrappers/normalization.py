@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 
-from finai_rl.envs.kernels.normalizing import moments_with, normalized_rows
+from finai_rl.envs.kernels.normalizing import write_moments, write_normalized
 
 FLOAT32 = np.dtype(np.float32)
 
 
 class CompiledVecNormalize(VecNormalize):
-    """SB3's ``VecNormalize`` with the same numbers, bit for bit, in a seventh of the time.
+    """SB3's ``VecNormalize`` with the same numbers, bit for bit, in a fifth of the time.
 
     What it saves is SB3's class. Observations that are not float32 rows of two columns or more are
     left to SB3's own code.
@@ -31,6 +31,9 @@ class CompiledVecNormalize(VecNormalize):
         >>> all(np.array_equal(*pair) for pair in zip(*seen))
         True
     """
+
+    recorded_as = VecNormalize
+    """What checkpoints call it: those of either class go on in the other."""
 
     def step_wait(self) -> Any:
         """Return normalized observations and rewards, dones and infos, of which it learns."""
@@ -57,8 +60,9 @@ class CompiledVecNormalize(VecNormalize):
         if not _in_columns(obs, moments):
             return super().normalize_obs(obs)
         rows = np.ascontiguousarray(obs).reshape(-1, obs.shape[-1])
-        clip, epsilon = float(self.clip_obs), float(self.epsilon)
-        return normalized_rows(rows, moments.mean, moments.var, epsilon, clip).reshape(obs.shape)
+        clip, epsilon, out = float(self.clip_obs), float(self.epsilon), np.empty_like(rows)
+        write_normalized(rows, moments.mean, moments.var, epsilon, clip, out)
+        return out.reshape(obs.shape)
 
     def normalize_reward(self, reward: NDArray[Any]) -> NDArray[Any]:
         """Return rewards over the running deviation of the discounted return, float32."""
@@ -83,7 +87,9 @@ class CompiledVecNormalize(VecNormalize):
                 moments.update(seen)
             return
         count, rows = float(moments.count), np.ascontiguousarray(seen)
-        moments.mean, moments.var = moments_with(rows, moments.mean, moments.var, count)
+        mean, var = np.empty_like(moments.mean), np.empty_like(moments.var)
+        write_moments(rows, moments.mean, moments.var, count, mean, var)
+        moments.mean, moments.var = mean, var
         moments.count += len(seen)
 
     def _update_reward(self, reward: NDArray[Any]) -> None:
