@@ -1,4 +1,8 @@
-"""One training of the training benchmark, in a process of its own; prints it as JSON."""
+"""One training of the training benchmark, in a process of its own; prints it as JSON.
+
+Or two, in turn: what share of its speed without an environment a training as shipped has. Where
+other work comes and goes, two processes that run one after the other do not tell.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,7 @@ from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.learning.agent import new_agent
 from finai_rl.experiment.learning.training import seed_everything
 
-LOOKS = 12
+LOOKS, SLICES = 12, 8
 ONE_ACCOUNT = (
     "env.n_envs=1", "env.episode_days=null", "env.random_start=false", "env.normalize=false",
 )  # fmt: skip
@@ -199,10 +203,35 @@ def measure(
     }
 
 
+def share(
+    name: str, steps: int, seed: int, clock: Callable[[], float], size: list[int]
+) -> dict[str, Any]:
+    """Train with the environment and with none, in slices that take turns."""
+    market = generated_market(*size)
+    cfg = composed(f"agent={name}", f"seed={seed}")
+    seed_everything(cfg)
+    env = Environments(cfg).training(market)
+    null = NullVecEnv(env, min(int(cfg.env.episode_days), market.n_days - 1))
+    agents = [new_agent(cfg, env), new_agent(cfg, null)]
+    for agent in agents:
+        agent.learn(getattr(agent, "learning_starts", 0) + 1)
+    ratios: list[float] = []
+    for _ in range(SLICES):
+        took: list[float] = []
+        for agent in agents:
+            before, start = agent.num_timesteps, clock()
+            agent.learn(steps // SLICES, reset_num_timesteps=False)
+            took.append((clock() - start) / (agent.num_timesteps - before))
+        ratios.append(took[1] / took[0])
+    return {"share": float(np.median(ratios))}
+
+
 def main() -> None:
     """Do what the command line says."""
     name, variant, steps, seed, clock, *size = sys.argv[1:]
-    found = measure(name, variant, int(steps), int(seed), CLOCKS[clock], [*map(int, size)])
+    settings = int(steps), int(seed), CLOCKS[clock], [*map(int, size)]
+    in_turn = variant == "share"
+    found = share(name, *settings) if in_turn else measure(name, variant, *settings)
     print(json.dumps(found))
 
 
