@@ -1,4 +1,8 @@
-"""One training of the training benchmark, in a process of its own; prints it as JSON."""
+"""One training of the training benchmark, in a process of its own; prints it as JSON.
+
+Or two, in turn: what share of its speed without an environment a training as shipped has. Where
+other work comes and goes, two processes that run one after the other do not tell.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +30,14 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecNormalize
 from finai_rl.config.build import import_target
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.config.hydra_versions import VERSION_BASE
+from finai_rl.data.market import MarketData
 from finai_rl.envs.finrl import import_finrl_module
 from finai_rl.envs.wrappers.observations import frozen
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.learning.agent import new_agent
 from finai_rl.experiment.learning.training import seed_everything
 
-LOOKS, EPISODES = 10, 3
+LOOKS, SLICES = 12, 8
 ONE_ACCOUNT = (
     "env.n_envs=1", "env.episode_days=null", "env.random_start=false", "env.normalize=false",
 )  # fmt: skip
@@ -58,7 +63,10 @@ class NullVecEnv(VecEnv):
         self._going = np.zeros(like.num_envs, bool)
         self._episode_steps, self._day = episode_steps, 0
         self._infos: list[dict[str, Any]] = [{} for _ in range(like.num_envs)]
-        self._last = [{"terminal_observation": row} for row in self._observations]
+        # Cut by time, as in a market: the library values what would have followed.
+        self._last = [
+            {"terminal_observation": row, "TimeLimit.truncated": True} for row in self._observations
+        ]
 
     def reset(self) -> Any:
         """Return zeros."""
@@ -95,18 +103,18 @@ class NullVecEnv(VecEnv):
 
 
 class Looks(BaseCallback):
-    """Plays episodes on the way, with the clock stopped.
+    """Plays an episode now and then, with the clock stopped; more often at first.
 
     Args:
-        every: Environment steps between two looks.
-        play: Returns a mean episode reward.
+        steps: Environment steps of the training.
+        play: Returns an episode's reward.
         clock: Seconds.
     """
 
-    def __init__(self, every: int, play: Callable[[], float], clock: Callable[[], float]) -> None:
+    def __init__(self, steps: int, play: Callable[[], float], clock: Callable[[], float]) -> None:
         super().__init__()
-        self._every, self._play, self._clock = every, play, clock
-        self._next, self.stopped = every, 0.0
+        self._play, self._clock, self.stopped = play, clock, 0.0
+        self._due = [steps * look**2 // LOOKS**2 for look in range(1, LOOKS)]
         self.seen: list[tuple[float, float]] = []
 
     def _on_training_start(self) -> None:
@@ -116,8 +124,8 @@ class Looks(BaseCallback):
         return True
 
     def _on_rollout_start(self) -> None:
-        if self.num_timesteps >= self._next:
-            self._next = self.num_timesteps + self._every
+        if self._due and self.num_timesteps >= self._due[0]:
+            self._due = [steps for steps in self._due if steps > self.num_timesteps]
             self.look()
 
     def look(self) -> None:
@@ -146,16 +154,20 @@ def finrls_agent(cfg: DictConfig, env: VecEnv, agent: str) -> BaseAlgorithm:
 
 
 def play(agent: BaseAlgorithm, env: VecEnv, trained: VecEnv) -> float:
-    """Return the mean reward of whole episodes with sampled actions, as the monitor has them."""
+    """Return the reward of a whole episode as the agent would trade it, without exploring."""
     played = frozen(env, trained) if isinstance(trained, VecNormalize) else env
-    rewards: list[float] = []
-    for _ in range(EPISODES):
-        observation, done = played.reset(), np.zeros(1, bool)
-        while not done[0]:
-            action, _ = agent.predict(observation, deterministic=False)  # type: ignore[arg-type]
-            observation, _, done, infos = played.step(action)
-        rewards.append(float(infos[0]["episode"]["r"]))
-    return float(np.mean(rewards))
+    observation, done = played.reset(), np.zeros(1, bool)
+    while not done[0]:
+        action, _ = agent.predict(observation, deterministic=True)  # type: ignore[arg-type]
+        observation, _, done, infos = played.step(action)
+    return float(infos[0]["episode"]["r"])
+
+
+def load_compiled(cfg: DictConfig, market: MarketData) -> None:
+    """Step an environment of its own once: what is compiled is there before the clock runs."""
+    env = Environments(cfg).training(market)
+    env.reset()
+    env.step(np.zeros((env.num_envs, *(env.action_space.shape or ())), np.float32))
 
 
 def measure(
@@ -174,31 +186,52 @@ def measure(
     if variant == "null":
         env = NullVecEnv(env, min(int(cfg.env.episode_days), market.n_days - 1))
     agent = finrls_agent(cfg, env, name) if of_finrl else new_agent(cfg, env)
+    load_compiled(cfg, market)
     looked = Environments(composed(f"agent={name}", *ONE_ACCOUNT)).evaluation(market)
-    looks = Looks(
-        steps // LOOKS, lambda: math.nan if variant == "null" else play(agent, looked, env), clock
-    )
+    looks = Looks(steps, lambda: play(agent, looked, env), clock)
     start = clock()
-    agent.learn(steps, callback=looks if variant in ("defaults", "same") else None)
+    agent.learn(steps, callback=None if variant == "null" else looks)
     seconds = clock() - start - looks.stopped
-    episodes = agent.ep_info_buffer or ()
-    reward = float(np.mean([episode["r"] for episode in episodes])) if episodes else math.nan
-    if variant in ("defaults", "same"):
+    if variant != "null":
         looks.look()
-        reward = looks.seen[-1][1]
     return {
         "steps": agent.num_timesteps,
         "seconds": seconds,
         "looks": looks.seen,
-        "reward": reward,
+        "reward": looks.seen[-1][1] if looks.seen else math.nan,
         "peak_mib": peak_bytes() / 2**20,
     }
+
+
+def share(
+    name: str, steps: int, seed: int, clock: Callable[[], float], size: list[int]
+) -> dict[str, Any]:
+    """Train with the environment and with none, in slices that take turns."""
+    market = generated_market(*size)
+    cfg = composed(f"agent={name}", f"seed={seed}")
+    seed_everything(cfg)
+    env = Environments(cfg).training(market)
+    null = NullVecEnv(env, min(int(cfg.env.episode_days), market.n_days - 1))
+    agents = [new_agent(cfg, env), new_agent(cfg, null)]
+    for agent in agents:
+        agent.learn(getattr(agent, "learning_starts", 0) + 1)
+    ratios: list[float] = []
+    for _ in range(SLICES):
+        took: list[float] = []
+        for agent in agents:
+            before, start = agent.num_timesteps, clock()
+            agent.learn(steps // SLICES, reset_num_timesteps=False)
+            took.append((clock() - start) / (agent.num_timesteps - before))
+        ratios.append(took[1] / took[0])
+    return {"share": float(np.median(ratios))}
 
 
 def main() -> None:
     """Do what the command line says."""
     name, variant, steps, seed, clock, *size = sys.argv[1:]
-    found = measure(name, variant, int(steps), int(seed), CLOCKS[clock], [*map(int, size)])
+    settings = int(steps), int(seed), CLOCKS[clock], [*map(int, size)]
+    in_turn = variant == "share"
+    found = share(name, *settings) if in_turn else measure(name, variant, *settings)
     print(json.dumps(found))
 
 

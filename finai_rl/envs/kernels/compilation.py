@@ -24,6 +24,7 @@ COMPILED_MODULES = (
     "delisting",
     "observing",
     "stepping",
+    "normalizing",
     "finrl_accounting",
 )
 """Modules of this package whose functions are compiled, into one another."""

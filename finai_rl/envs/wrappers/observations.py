@@ -6,6 +6,7 @@ import copy
 
 from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecNormalize
 
+from finai_rl.envs.wrappers.normalization import CompiledVecNormalize
 from finai_rl.errors import InputError
 
 
@@ -31,7 +32,7 @@ def normalized(
     """
     if not normalize:
         return env
-    return VecNormalize(
+    return CompiledVecNormalize(
         env, norm_reward=norm_reward, clip_obs=clip_obs, clip_reward=clip_reward, gamma=gamma
     )
 
@@ -44,7 +45,7 @@ def frozen(env: VecEnv, trained: VecEnv) -> VecEnv:
     """
     if not isinstance(trained, VecNormalize):
         return env
-    wrapped = VecNormalize(
+    wrapped = CompiledVecNormalize(
         env, training=False, norm_reward=False, clip_obs=trained.clip_obs, epsilon=trained.epsilon
     )
     wrapped.obs_rms = copy.deepcopy(trained.obs_rms)

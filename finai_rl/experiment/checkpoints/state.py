@@ -3,7 +3,8 @@
 Everything that an object holds is its state: numbers, texts, arrays, tensors, random generators,
 optimizers, and the objects it holds in turn. Code (functions, classes) and what never changes
 (frozen dataclasses, names in ``not_state`` of a class) is not. An object that has both
-``get_state`` and ``set_state`` is asked instead.
+``get_state`` and ``set_state`` is asked instead. One whose class names another in ``recorded_as``
+is recorded, and restored, as one of that.
 """
 
 from __future__ import annotations
@@ -299,4 +300,5 @@ def _generator_state(value: Any) -> Any:
 
 
 def _name(value: Any) -> str:
-    return f"{type(value).__module__}.{type(value).__qualname__}"
+    named = getattr(type(value), "recorded_as", type(value))
+    return f"{named.__module__}.{named.__qualname__}"
