@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from finai_rl.envs.market_env import MarketVecEnv
+from finai_rl.envs.portfolio import PortfolioVecEnv
+from finai_rl.envs.stock_trading import StockTradingVecEnv
 
-INSTEAD = "leave it, or choose env.backend=compiled"
+INSTEAD = "leave it out, or choose backend=compiled"
 
 
 def refuse_unsupported(market: MarketVecEnv) -> None:
@@ -13,6 +15,11 @@ def refuse_unsupported(market: MarketVecEnv) -> None:
     Raises:
         ValueError: Names every such setting.
     """
+    if type(market) not in (StockTradingVecEnv, PortfolioVecEnv):
+        raise ValueError(
+            f"backend=torch steps StockTradingVecEnv and PortfolioVecEnv, not "
+            f"{type(market).__name__}, which may trade by rules of its own: choose backend=compiled"
+        )
     terms = market.terms
     asked = {
         "allow_short=true": terms.borrow is not None,

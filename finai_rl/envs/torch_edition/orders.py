@@ -52,9 +52,8 @@ def orders_to_weights(
         whole: Whether target holdings are whole shares.
     """
     entries = actions.to(price.dtype).clamp(-1.0, 1.0)
-    if temperature is None:
-        parts = 0.5 * (entries + 1.0)
-    else:
+    parts = 0.5 * (entries + 1.0)
+    if temperature is not None:
         parts = ((entries - 1.0) / temperature).exp()
     total = sum_in_order(parts[:, :-1], start=parts[:, -1]).unsqueeze(1)
     target = parts[:, :-1] / total * value.unsqueeze(1) / price

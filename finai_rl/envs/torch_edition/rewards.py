@@ -1,4 +1,4 @@
-"""The rewards that accounts on tensors can be paid, by the arithmetic of `finai_rl.envs.rewards`."""
+"""The rewards that accounts on tensors can be paid: some of `finai_rl.envs.rewards`."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def sum_in_lanes(values: Tensor) -> Tensor:
     n = values.shape[-1]
     whole = n - n % LANES
     if whole:
-        parts = values[..., :whole].unflatten(-1, (-1, LANES))
+        parts = values[..., :whole].reshape(*values.shape[:-1], -1, LANES)
         lanes = parts[..., 0, :]
         for part in range(1, whole // LANES):
             lanes = lanes + parts[..., part, :]
@@ -31,7 +31,8 @@ def sum_in_lanes(values: Tensor) -> Tensor:
     first = lanes[..., 0]
     for place in range(whole, n):
         first = first + values[..., place]
-    return (first + lanes[..., 1]) + (lanes[..., 2] + lanes[..., 3])
+    total: Tensor = (first + lanes[..., 1]) + (lanes[..., 2] + lanes[..., 3])
+    return total
 
 
 def sum_in_order(values: Tensor, start: Tensor | None = None) -> Tensor:
