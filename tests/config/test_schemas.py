@@ -218,6 +218,8 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "maintenance_margin": NOT_NEGATIVE,
         "delisting_loss": (1.0, 1.5, "must be from 0 to 1, got 1.5"),
         "threads": COUNT,
+        "backend": ("torch", "gpu", "must be compiled or torch, got 'gpu'"),
+        "precision": ("float32", "half", "must be float64 or float32, got 'half'"),
         "episode_days": (2, 1, "must be at least 2, got 1"),
         "horizons": ([1], [0, 1], "[0]: must be at least 1, got 0"),
         "observation": ("ranks", "x", "must be finrl or relative or ranks, got 'x'"),

@@ -139,6 +139,6 @@ def test_a_seed_gives_the_windows_of_the_compiled_edition_again_and_again() -> N
         env.seed(3)
         env.reset()
         days: Any = env.accounts["first_day"] if env is compiled else env.accounts.first_day
-        first.append(np.array(days).tolist())
+        first.append(days.tolist())
     assert first[0] == first[1] == first[2]
     assert len(set(first[0])) > 1
