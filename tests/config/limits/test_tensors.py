@@ -28,13 +28,16 @@ def said(*overrides: str) -> str:
         ("env.finrl_compat=true", "env.finrl_compat: env.backend=torch has no FinRL's own"),
         ("env.sentiment_modulation=finrl_deepseek", "set env.sentiment_modulation=null, or"),
         ("env.record=true", "env.record: env.backend=torch has no books for callbacks"),
-        ("+data.universe=mask", "data.universe: env.backend=torch trades every stock on every"),
+        (
+            "data=processed_csv data.path=x.csv data.universe=mask",
+            "data.universe: env.backend=torch trades every stock on every",
+        ),
         ("reward=drawdown_penalty", "reward: env.backend=torch pays profit, log_return, excess_re"),
     ],
 )
 def test_a_setting_is_refused_by_its_key(override: str, message: str) -> None:
     check(composed(TORCH))
-    assert message in said(override)
+    assert message in said(*override.split())
 
 
 def test_everything_is_said_at_once() -> None:
