@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from finai_rl.config import command_schemas, data_schemas, env_schemas, reward_schemas, schemas
 from finai_rl.config.bounds import BOUNDS
 from finai_rl.config.check import check, nested_schema
-from finai_rl.config.env_schemas import WRAPPER, settings_with
+from finai_rl.config.env_schemas import EDITION, WRAPPER, settings_with
 from finai_rl.data.listings.universe import UNIVERSES
 from finai_rl.data.sentiment import settings as sentiment
 from finai_rl.data.sources.downloads.alpaca import FEEDS
@@ -43,7 +43,7 @@ def test_schemas_match_the_signatures_they_stand_for(target: str) -> None:
     parameters = set(inspect.signature(hydra.utils.get_object(target)).parameters)
     if target.startswith("finai_rl.envs.") and not target.startswith("finai_rl.envs.rewards."):
         assert set(settings_with(WRAPPER)) <= fields
-        fields -= set(settings_with(WRAPPER))
+        fields -= {*settings_with(WRAPPER), *settings_with(EDITION)}
     if target.startswith("finai_rl.data."):
         fields -= {CACHE}
     given_by_code = {"data", "seed", "reward", "description", "tags", "run_id"}
