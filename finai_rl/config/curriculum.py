@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from finai_rl.config.bounds import at_least, between
-from finai_rl.config.env_schemas import WRAPPER, settings_with
+from finai_rl.config.env_schemas import EDITION, WRAPPER, settings_with
 
 CHANGES = ("env", "data", "first_day", "last_day", "calmest")
 """What makes a stage another market than the run's own."""
@@ -59,6 +59,6 @@ def stage_problems(stages: list[dict[str, Any]]) -> Iterator[str]:
             yield f"{key}.every: the steps between looks at until_score; give both, or none"
         if score and len(score) != 1:
             yield f"{key}.until_score: must be one metric, as in {{sharpe_ratio: 0.5}}, got {score}"
-        fixed = {"n_envs", "_target_", *settings_with(WRAPPER)}
+        fixed = {"n_envs", "_target_", *settings_with(WRAPPER), *settings_with(EDITION)}
         for name in sorted(fixed & set(stage.get("env") or {})):
             yield f"{key}.env.{name}: is the same in all stages; set env.{name} for the whole run"

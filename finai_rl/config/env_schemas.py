@@ -22,6 +22,8 @@ EPISODE = {ROLE: "episode"}
 """What a backtest sets itself, in every environment that has such a setting."""
 WRAPPER = {ROLE: "wrapper"}
 """What the wrappers take, not the environment."""
+EDITION = {ROLE: "edition"}
+"""What a training is stepped by; accounts that are measured are always the compiled ones."""
 PER_STOCK = {BY_TICKER: True}
 """What may be one number, one for each stock, numbers by ticker, or a file of these."""
 
@@ -90,13 +92,28 @@ class Terms(Trading):
     observation: str = field(metadata=one_of("finrl", "relative", "ranks") | in_baselines("finrl"))
     horizons: list[int] = field(metadata=at_least(1) | RELATIVE_ONLY)
     threads: int = field(
-        metadata=at_least(1) | acts(not_beside(".finrl_compat", True), beside_several(".n_envs"))
+        metadata=at_least(1)
+        | acts(
+            not_beside(".finrl_compat", True),
+            beside_several(".n_envs"),
+            not_beside(".backend", "torch"),
+        )
     )
     # A run made before there was this has none.
     delisting_loss: float = field(
         default_factory=lambda: 0.0,
         kw_only=True,
         metadata=within(0, 1) | acts(beside("data.universe", "mask", describes=True)),
+    )
+    backend: str = field(
+        default_factory=lambda: "compiled",
+        kw_only=True,
+        metadata=one_of("compiled", "torch") | EDITION,
+    )
+    precision: str = field(
+        default_factory=lambda: "float64",
+        kw_only=True,
+        metadata=one_of("float64", "float32") | EDITION | acts(beside(".backend", "torch")),
     )
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from omegaconf import DictConfig
 
 from finai_rl.config.build import build, plain
-from finai_rl.config.env_schemas import EPISODE, WRAPPER, baseline_rules, settings_with
+from finai_rl.config.env_schemas import EDITION, EPISODE, WRAPPER, baseline_rules, settings_with
 from finai_rl.envs.wrappers.observations import frozen, normalized, windowed
 from finai_rl.envs.wrappers.segments import SegmentedVecEnv, environments_per_segment
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.policies.sizing import OrderLimit
 from finai_rl.evaluation.policies.target_weights import ORDER_LIMIT
+from finai_rl.experiment.device_env import TORCH, on_device
 from finai_rl.experiment.rewards import check_takes_reward, new_reward
 from finai_rl.type_aliases import FloatArray
 
@@ -103,6 +105,9 @@ class Environments:
         }
         self._settings = settings
         self.window = int(self._wrappers.pop("window", 1))
+        self._edition = {
+            name: settings.pop(name) for name in settings_with(EDITION) if name in settings
+        }
         self.evaluation_settings = settings | self._evaluation_changes()
 
     @property
@@ -113,7 +118,8 @@ class Environments:
     def training(self, *blocks: MarketData) -> VecEnv:
         """Build the environment to learn in: monitored, seeded, and in its config's wrappers.
 
-        It alone is told of the run's reward: what is measured elsewhere are accounts.
+        It alone is told of the run's reward: what is measured elsewhere are accounts. And it
+        alone may be on tensors, by ``env.backend``.
 
         Args:
             *blocks: What to learn on; of several, every account stays in one.
@@ -249,16 +255,24 @@ class Environments:
     def _rewarded(self, settings: dict[str, Any], block: MarketData) -> VecEnv:
         reward = new_reward(self.cfg)
         if reward is None:
-            return self._market(settings, block)
+            return self._market(settings, block, edition=self._edition)
         finrls = in_finrls_arithmetic(settings)
         check_takes_reward(settings, self.cfg.reward["_target_"], finrls=finrls)
-        return self._market(settings, block, reward=reward)
+        return self._market(settings, block, edition=self._edition, reward=reward)
 
     def _market(
-        self, settings: dict[str, Any], block: MarketData, key: str = "env", **objects: Any
+        self,
+        settings: dict[str, Any],
+        block: MarketData,
+        key: str = "env",
+        edition: Mapping[str, Any] = MappingProxyType({}),
+        **objects: Any,
     ) -> VecEnv:
         from stable_baselines3.common.vec_env import VecMonitor
 
-        env = VecMonitor(build(settings, key, block, **objects))
+        batch = build(settings, key, block, **objects)
+        if edition.get("backend") == TORCH:
+            batch = on_device(batch, self.cfg, edition["precision"])
+        env = VecMonitor(batch)
         env.seed(self.cfg.seed)
         return env

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from finai_rl.config import command_schemas, data_schemas, env_schemas, reward_schemas, schemas
 from finai_rl.config.bounds import BOUNDS
 from finai_rl.config.check import check, nested_schema
-from finai_rl.config.env_schemas import WRAPPER, settings_with
+from finai_rl.config.env_schemas import EDITION, WRAPPER, settings_with
 from finai_rl.data.listings.universe import UNIVERSES
 from finai_rl.data.sentiment import settings as sentiment
 from finai_rl.data.sources.downloads.alpaca import FEEDS
@@ -43,7 +43,7 @@ def test_schemas_match_the_signatures_they_stand_for(target: str) -> None:
     parameters = set(inspect.signature(hydra.utils.get_object(target)).parameters)
     if target.startswith("finai_rl.envs.") and not target.startswith("finai_rl.envs.rewards."):
         assert set(settings_with(WRAPPER)) <= fields
-        fields -= set(settings_with(WRAPPER))
+        fields -= {*settings_with(WRAPPER), *settings_with(EDITION)}
     if target.startswith("finai_rl.data."):
         fields -= {CACHE}
     given_by_code = {"data", "seed", "reward", "description", "tags", "run_id"}
@@ -218,6 +218,8 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "maintenance_margin": NOT_NEGATIVE,
         "delisting_loss": (1.0, 1.5, "must be from 0 to 1, got 1.5"),
         "threads": COUNT,
+        "backend": ("torch", "gpu", "must be compiled or torch, got 'gpu'"),
+        "precision": ("float32", "half", "must be float64 or float32, got 'half'"),
         "episode_days": (2, 1, "must be at least 2, got 1"),
         "horizons": ([1], [0, 1], "[0]: must be at least 1, got 0"),
         "observation": ("ranks", "x", "must be finrl or relative or ranks, got 'x'"),

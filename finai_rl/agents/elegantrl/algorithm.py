@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.type_aliases import GymEnv, MaybeCallback
@@ -93,7 +92,9 @@ class ElegantRLAlgorithm(BaseAlgorithm):
         (state_dim,), (action_dim,) = self.observation_space.shape, self.action_space.shape  # type: ignore[misc]
         return {"state_dim": state_dim, "action_dim": action_dim}
 
-    def _tensor(self, array: NDArray[Any]) -> Tensor:
+    def _tensor(self, array: Any) -> Tensor:
+        if isinstance(array, Tensor):
+            return array.to(self.device, torch.float32)
         return torch.as_tensor(np.asarray(array, dtype=np.float32), device=self.device)
 
     def _set_learning_rates(self) -> None:

@@ -122,7 +122,7 @@ class ElegantRLOffPolicy(ElegantRLAlgorithm, OffPolicyAlgorithm):
                 np.array([self.action_space.sample() for _ in range(n_envs)])
             )
         else:
-            states = self._tensor(self._last_obs)  # type: ignore[arg-type]
+            states = self._tensor(self._last_obs)
             with torch.no_grad():
                 squashed = self.elegantrl_agent.act.get_action(states).cpu().numpy()
         return policy.to_action_space(squashed), squashed
@@ -136,7 +136,7 @@ class ElegantRLOffPolicy(ElegantRLAlgorithm, OffPolicyAlgorithm):
         """
         agent, buffer = self.elegantrl_agent, self.replay_buffer
         buffer.vec_normalize = self._vec_normalize_env  # type: ignore[union-attr]
-        agent.last_state = self._tensor(self._last_obs)  # type: ignore[arg-type]
+        agent.last_state = self._tensor(self._last_obs)
         agent.batch_size = batch_size
         # ElegantRL updates int(added_rows * repeat_times) times, and one row is added at a time.
         agent.repeat_times = gradient_steps + 0.5

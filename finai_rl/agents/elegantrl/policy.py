@@ -67,6 +67,13 @@ class ElegantRLPolicy(BasePolicy):
         """Return (n, n_actions) actions of the environment for raw ones."""
         return self.to_action_space(torch.as_tensor(scaled_action).tanh().numpy())
 
+    def env_actions(self, raw: Tensor) -> Tensor:
+        """Return (n, n_actions) actions of the environment for raw ones, on their device."""
+        space = self.action_space
+        assert isinstance(space, spaces.Box)
+        low, high = (torch.as_tensor(one, device=raw.device) for one in (space.low, space.high))
+        return low + 0.5 * (raw.tanh() + 1.0) * (high - low)
+
     def to_action_space(self, squashed: NDArray[Any]) -> NDArray[Any]:
         """Return (n, n_actions) actions of the environment for actions in [-1, 1]."""
         return super().unscale_action(squashed)

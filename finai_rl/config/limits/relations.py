@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from finai_rl.config.limits.agents import LIBRARIES
+from finai_rl.config.limits.tensors import backend_problems
 
 SEEDS = 2**32
 BATCHED = ("finai_rl.data.split.split_walk_forward", "finai_rl.data.split.split_rolling")
@@ -30,6 +31,7 @@ def relation_problems(settings: dict[str, Any]) -> Iterator[str]:
     yield from _agent_problems(settings, node.get("agent", {}), node.get("env", {}))
     yield from _network_problems(node.get("network", {}))
     yield from _env_problems(node.get("env", {}))
+    yield from backend_problems(node)
     seeds = node.get("sweep", {}).get("seeds") or 1
     if settings.get("seed", 0) + seeds - 1 >= SEEDS:
         yield (

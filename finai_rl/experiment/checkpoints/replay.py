@@ -86,10 +86,38 @@ class Ring:
             array[np.arange(start, start + len(new)) % self._size] = new
 
 
-def ring_arrays(buffer: Any) -> dict[str, NDArray[Any]]:
+class DeviceRows:
+    """The rows of a tensor that is on another device than the CPU, read and written as arrays.
+
+    Example:
+        >>> rows = DeviceRows(torch.zeros(3, 2))
+        >>> rows[np.array([2])] = np.ones((1, 2), np.float32)
+        >>> rows[np.array([0, 2])].tolist(), len(rows)
+        ([[0.0, 0.0], [1.0, 1.0]], 3)
+    """
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self._tensor = tensor
+
+    def __len__(self) -> int:
+        return len(self._tensor)
+
+    def __getitem__(self, at: NDArray[Any]) -> NDArray[Any]:
+        found: NDArray[Any] = self._tensor[self._places(at)].cpu().numpy()
+        return found
+
+    def __setitem__(self, at: NDArray[Any], rows: NDArray[Any]) -> None:
+        self._tensor[self._places(at)] = torch.as_tensor(rows).to(self._tensor)
+
+    def _places(self, at: NDArray[Any]) -> torch.Tensor:
+        return torch.as_tensor(at, device=self._tensor.device)
+
+
+def ring_arrays(buffer: Any) -> dict[str, Any]:
     """Return views of a replay buffer's arrays by name, one entry per row; empty for another kind.
 
-    A kind whose rows change after they were added is none of these.
+    Those of a buffer on a GPU are `DeviceRows`. A kind whose rows change after they were added is
+    none of these.
     """
     if type(buffer) in (ReplayBuffer, NStepReplayBuffer) and not buffer.optimize_memory_usage:
         rows = buffer.buffer_size
@@ -98,13 +126,16 @@ def ring_arrays(buffer: Any) -> dict[str, NDArray[Any]]:
     else:
         return {}
     return {
-        name: value.numpy() if isinstance(value, torch.Tensor) else value
+        name: _rows_of(value)
         for name, value in vars(buffer).items()
-        if isinstance(value, np.ndarray | torch.Tensor)
-        and value.ndim > 1
-        and len(value) == rows
-        and str(value.device) == "cpu"
+        if isinstance(value, np.ndarray | torch.Tensor) and value.ndim > 1 and len(value) == rows
     }
+
+
+def _rows_of(value: NDArray[Any] | torch.Tensor) -> Any:
+    if isinstance(value, np.ndarray):
+        return value
+    return value.numpy() if value.device.type == "cpu" else DeviceRows(value)
 
 
 def write_segment(folder: Path, ring: Ring, first: int) -> Segment:

@@ -37,6 +37,8 @@ MAY_CHANGE = (
     "agent.verbose",
 )
 """Settings, or beginnings of them, that cannot change what is learned or logged."""
+DEVICE = "agent.device"
+"""What the machine that a run goes on on may not have; another one rounds in its own way."""
 LONGER = ("total_timesteps", "total_episodes")
 """Settings by which a finished run is trained further."""
 FORMS = f"a run folder, the id of an MLflow run, or {LATEST}"
@@ -188,7 +190,7 @@ def _with_changes(
     own = check(OmegaConf.create(_with_secrets(record["config"], plain(cfg))))
     command: Any = HydraConfig.instance().cfg
     choices, overrides = command.hydra.runtime.choices, list(command.hydra.overrides.task)
-    may_change = (*MAY_CHANGE, *(LONGER if further else ()))
+    may_change = (*MAY_CHANGE, DEVICE, *(LONGER if further else ()))
     problems, changed = [], []
     for text in overrides:
         key = text.partition("=")[0].lstrip("+~").partition("@")[0]
@@ -203,6 +205,14 @@ def _with_changes(
         elif key != "resume":
             OmegaConf.update(own, key, here, force_add=True)
             changed.append(text)
+            if key == DEVICE:
+                log.warning(
+                    "resume: %s was trained on %s and goes on on %s: from here on its numbers are "
+                    "not those that it would have had there",
+                    folder,
+                    there,
+                    here,
+                )
     if problems:
         raise ConfigError(problems)
     with read_write(command.hydra), open_dict(command.hydra):

@@ -104,4 +104,6 @@ def generators() -> dict[str, Any]:
     }
     if torch.cuda.is_available():
         found |= {f"cuda:{n}": one for n, one in enumerate(torch.cuda.default_generators)}
+    if torch.backends.mps.is_available():
+        found["mps"] = torch.mps._get_default_mps_generator()
     return found

@@ -70,6 +70,8 @@ COMMON: dict[str, Effect] = {
     "episode_days": acts(6),
     "random_start": acts(False),
     "threads": acts(2, off={"env.n_envs": 1}),
+    "backend": acts("torch"),
+    "precision": acts("float32", beside={"env.backend": "torch"}, off={"env.backend": "compiled"}),
     "observation": acts("relative"),
     "horizons": acts([2], beside=RELATIVE, off={"env.observation": "finrl"}),
 }
@@ -146,6 +148,7 @@ def lived(env: str, changes: Settings) -> dict[str, Any]:
     return {
         "told": told,
         "threads": threads,
+        "steps": type(batch).__name__,
         "processes": len(getattr(batch, "processes", ())),
     }
 

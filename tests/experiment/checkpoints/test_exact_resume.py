@@ -49,6 +49,19 @@ def test_every_agent_goes_on_exactly(name: str, data: MarketData, tmp_path: Path
     assert history(tmp_path / "whole") == history(tmp_path / "broken")
 
 
+@pytest.mark.parametrize(("name", "window"), [("ppo", 2), ("erl_ppo", 1)])
+def test_accounts_on_tensors_go_on_exactly(
+    name: str, window: int, data: MarketData, tmp_path: Path
+) -> None:
+    on_tensors = ("env.backend=torch", f"env.window={window}", "reward=mean_variance")
+    cfg = tiny(f"agent={name}", *on_tensors, settings=OUR_ENV[:2])
+    whole = trained(cfg, data, tmp_path / "whole")
+    assert trained(cfg, data, tmp_path / "broken", every=60, until=150) is None
+    resumed = trained(cfg, data, tmp_path / "broken", every=45)
+    assert differences(whole_state(whole), whole_state(resumed)) == []
+    assert history(tmp_path / "whole") == history(tmp_path / "broken")
+
+
 def test_checkpoints_change_nothing(data: MarketData, tmp_path: Path) -> None:
     cfg = tiny("agent=sac")
     without = whole_state(trained(cfg, data, tmp_path / "without"))

@@ -65,6 +65,21 @@ def test_other_settings_are_refused_key_by_key(tmp_path: Path) -> None:
     assert "n_envs" not in said
 
 
+def test_a_run_goes_on_on_another_device_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = recorded(tmp_path / "run", "agent.device=cuda")
+    # Nothing was asked for: the machine's check names what there is.
+    found = resumed(command(f"resume={folder}"))
+    assert found is not None
+    assert found.cfg.agent.device == "cuda"
+    with caplog.at_level(logging.WARNING):
+        found = resumed(command(f"resume={folder}", "agent.device=cpu"))
+    assert found is not None
+    assert found.cfg.agent.device == "cpu"
+    assert "was trained on cuda and goes on on cpu" in caplog.text
+
+
 def test_a_finished_run_is_trained_further_as_a_run_of_its_own(tmp_path: Path) -> None:
     folder = recorded(tmp_path / "run", "total_timesteps=100", finished=True)
     with pytest.raises(ConfigError, match="has finished, at step 100; total_timesteps above 100"):
