@@ -12,8 +12,8 @@ from finai_rl.evaluation.importance import PermutationImportance
 from finai_rl.evaluation.metrics import turnover
 from finai_rl.evaluation.response import ResponseCurve
 from finai_rl.evaluation.result import BacktestResult
-from finai_rl.statistics.bootstrap import Interval
-from finai_rl.statistics.intervals import rank_correlation_interval
+from finai_rl.statistics.intervals.bootstrap import Interval
+from finai_rl.statistics.intervals.estimates import rank_correlation_interval
 from finai_rl.statistics.trading_habits import TradingHabits, trading_habits
 from finai_rl.type_aliases import FloatArray
 

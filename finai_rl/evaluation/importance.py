@@ -16,7 +16,7 @@ from finai_rl.agents.evaluation_mode import predicting
 from finai_rl.evaluation.backtest import Policy
 from finai_rl.evaluation.observation_layout import ObservationLayout
 from finai_rl.evaluation.random_band import BatchedMarket
-from finai_rl.statistics.bootstrap import Interval
+from finai_rl.statistics.intervals.bootstrap import Interval
 from finai_rl.statistics.returns import sharpe_ratio, simple_returns
 from finai_rl.type_aliases import FloatArray, IntArray
 

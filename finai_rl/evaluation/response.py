@@ -14,7 +14,10 @@ from finai_rl.evaluation.backtest import Policy
 from finai_rl.evaluation.observation_layout import ObservationLayout
 from finai_rl.evaluation.random_band import BatchedMarket
 from finai_rl.evaluation.watched_days import WatchedDays, watched
-from finai_rl.statistics.bootstrap import bootstrap_interval_of_means, optimal_block_length
+from finai_rl.statistics.intervals.bootstrap import (
+    bootstrap_interval_of_means,
+    optimal_block_length,
+)
 from finai_rl.type_aliases import FloatArray, IntArray
 
 if TYPE_CHECKING:

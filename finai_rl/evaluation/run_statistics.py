@@ -17,8 +17,8 @@ from finai_rl.evaluation.over_time import (
 )
 from finai_rl.evaluation.regimes import Regime, regime_breakdown, risk_threshold
 from finai_rl.evaluation.result import BacktestResult
-from finai_rl.statistics.bootstrap import Interval
-from finai_rl.statistics.intervals import return_intervals, sharpe_difference_interval
+from finai_rl.statistics.intervals.bootstrap import Interval
+from finai_rl.statistics.intervals.estimates import return_intervals, sharpe_difference_interval
 from finai_rl.statistics.returns import sharpe_ratio, total_return
 from finai_rl.type_aliases import FloatArray
 

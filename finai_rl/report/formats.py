@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from finai_rl.statistics.bootstrap import Interval
+from finai_rl.statistics.intervals.bootstrap import Interval
 
 Unit = Literal["percent", "ratio", "money", "bps", "days", "count"]
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from finai_rl.statistics.benchmark import ATTAINABLE, EQUAL_WEIGHT, shortfall_of
-from finai_rl.statistics.bootstrap import Interval
 from finai_rl.statistics.comparable_runs import (
     AGENT,
     BASELINE,
@@ -17,7 +16,8 @@ from finai_rl.statistics.comparable_runs import (
     TrainedRun,
     comparable_runs,
 )
-from finai_rl.statistics.intervals import sharpe_difference_interval
+from finai_rl.statistics.intervals.bootstrap import Interval
+from finai_rl.statistics.intervals.estimates import sharpe_difference_interval
 from finai_rl.statistics.returns import sharpe_ratio
 from finai_rl.statistics.run_verdict import RunVerdict, judge_returns
 from finai_rl.statistics.seeds import (

@@ -21,7 +21,7 @@ from finai_rl.report.run.contents import DataFacts, EvaluationReport
 from finai_rl.report.run.files import save_page
 from finai_rl.report.run.live import LiveDays, Period
 from finai_rl.statistics.benchmark import EQUAL_WEIGHT
-from finai_rl.statistics.intervals import return_intervals
+from finai_rl.statistics.intervals.estimates import return_intervals
 from finai_rl.type_aliases import FloatArray
 
 if TYPE_CHECKING:

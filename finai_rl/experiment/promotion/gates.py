@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from finai_rl.report.gates import Gate
-from finai_rl.statistics.intervals import sharpe_difference_interval
+from finai_rl.statistics.intervals.estimates import sharpe_difference_interval
 from finai_rl.statistics.returns import sharpe_ratio
 from finai_rl.statistics.run_verdict import RunVerdict
 from finai_rl.statistics.search_verdict import cautious

@@ -6,7 +6,7 @@ import itertools
 import math
 
 from finai_rl.report.formats import UNDEFINED, interval, number, plural, share
-from finai_rl.statistics.bootstrap import Interval
+from finai_rl.statistics.intervals.bootstrap import Interval
 from finai_rl.statistics.leaderboard import BASELINE_NAME, Leaderboard, Standing
 from finai_rl.statistics.run_verdict import RULE
 

@@ -22,7 +22,7 @@ from finai_rl.report.canvas import (
 )
 from finai_rl.report.run.account_figures import fill, period_text
 from finai_rl.report.run.contents import EvaluationReport
-from finai_rl.statistics.bootstrap import Interval
+from finai_rl.statistics.intervals.bootstrap import Interval
 
 _ROW, _NAMES = 0.3, 2.35
 _GUIDE = "#666666"

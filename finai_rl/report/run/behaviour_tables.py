@@ -6,7 +6,7 @@ from finai_rl.report.formats import interval, number
 from finai_rl.report.markup import Cell, Table
 from finai_rl.report.run.behaviour_figures import ranked
 from finai_rl.report.run.contents import EvaluationReport
-from finai_rl.statistics.bootstrap import Interval
+from finai_rl.statistics.intervals.bootstrap import Interval
 
 _NOTHING = Table([], [])
 

@@ -16,8 +16,8 @@ from finai_rl.report.canvas import AGENT_COLOUR, LOW_PANEL, date_canvas, legend
 from finai_rl.report.formats import Unit, interval, number, plural
 from finai_rl.report.markup import Cell, Table
 from finai_rl.report.run.terms import METRICS, TERMS, label, unit
-from finai_rl.statistics.bootstrap import Interval
 from finai_rl.statistics.exchangeability import EVIDENCE, ExchangeabilityTest
+from finai_rl.statistics.intervals.bootstrap import Interval
 from finai_rl.type_aliases import DateArray
 
 SHOWN = (

@@ -7,7 +7,7 @@ from finai_rl.evaluation.behaviour import Behaviour, habits_of, trade_drivers
 from finai_rl.evaluation.importance import PermutationImportance
 from finai_rl.evaluation.random_band import RandomBand
 from finai_rl.evaluation.response import ResponseCurve
-from finai_rl.statistics.bootstrap import Interval
+from finai_rl.statistics.intervals.bootstrap import Interval
 from finai_rl.statistics.returns import sharpe_ratio, total_return
 
 

@@ -13,7 +13,7 @@ from finai_rl.report.run.files import figures
 from finai_rl.report.run.live import LiveDays, Period, comparison
 from finai_rl.report.run.page import html_page
 from finai_rl.statistics.exchangeability import exchangeability_test
-from finai_rl.statistics.intervals import return_intervals
+from finai_rl.statistics.intervals.estimates import return_intervals
 from tests.evaluation.accounts import traded
 from tests.report.run.test_page import Reader
 

@@ -11,12 +11,12 @@ import math
 
 import numpy as np
 
-from finai_rl.statistics.bootstrap import (
+from finai_rl.statistics.intervals.bootstrap import (
     Interval,
     bootstrap_interval_of_means,
     optimal_block_length,
 )
-from finai_rl.statistics.ranks import average_ranks
+from finai_rl.statistics.intervals.ranks import average_ranks
 from finai_rl.statistics.returns import excess_returns
 from finai_rl.type_aliases import FloatArray
 

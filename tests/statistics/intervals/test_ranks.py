@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
-from finai_rl.statistics.ranks import average_ranks
+from finai_rl.statistics.intervals.ranks import average_ranks
 
 
 @given(st.integers(1, 40), st.integers(1, 4), st.integers(1, 12), st.integers(0, 999))

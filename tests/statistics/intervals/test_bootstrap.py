@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter
 
-from finai_rl.statistics.bootstrap import bootstrap_interval, optimal_block_length
-from finai_rl.statistics.intervals import return_intervals, sharpe_difference_interval
+from finai_rl.statistics.intervals.bootstrap import bootstrap_interval, optimal_block_length
+from finai_rl.statistics.intervals.estimates import return_intervals, sharpe_difference_interval
 from finai_rl.statistics.returns import cagr, sharpe_ratio, volatility
 
 

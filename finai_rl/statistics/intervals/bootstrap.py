@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finai_rl.statistics.resampling import resampled, resampled_means
+from finai_rl.statistics.intervals.resampling import resampled, resampled_means
 from finai_rl.type_aliases import FloatArray
 
 _NEGLIGIBLE = 1e-12

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from finai_rl.statistics.intervals import rank_correlation_interval
+from finai_rl.statistics.intervals.estimates import rank_correlation_interval
 
 RNG = np.random.default_rng(0)
 
