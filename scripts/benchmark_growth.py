@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
+import multiprocessing
 import os
 import resource
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import numpy as np
 from benchmark_growth_report import draw_growth, growth_lines
 from benchmark_market import (
     N_DAYS,
@@ -35,10 +34,12 @@ from benchmark_market import (
 )
 from benchmark_report import machine_lines
 
+from finai_rl.data.market import MarketData
+
 MIB = 1 << 20
 N_STOCKS, N_ENVS = (30, 100, 500, 3_000), (1, 8, 64, 512, 4_096)
 ROWS = (10_000, 100_000, 1_000_000, 10_000_000)
-ENVS_OF_ROWS = 64
+ENVS_OF_ROWS, REPEATED = 64, 1_000
 LARGEST_BATCH = 4_096 * 3_000
 """Environments times stocks that are measured: beyond it an observation takes half a gigabyte."""
 
@@ -76,6 +77,20 @@ def cells(quick: bool) -> list[Cell]:
     return batches + longer
 
 
+def market(cell: Cell) -> MarketData:
+    """Make a cell's market; a long one repeats its days, since random walks leave all bounds."""
+    data = generated_market(cell.n_stocks, min(cell.n_days, REPEATED))
+    if cell.n_days <= REPEATED:
+        return data
+    days = np.arange(cell.n_days) % REPEATED
+    return replace(
+        data,
+        dates=data.dates[0] + np.arange(cell.n_days),
+        close=data.close[days],
+        features=data.features[days],
+    )
+
+
 def measure(cell: Cell, runs: int, seconds: float) -> dict[str, float]:
     """Measure one cell in this process.
 
@@ -86,7 +101,7 @@ def measure(cell: Cell, runs: int, seconds: float) -> dict[str, float]:
     """
     imported = _peak()
     start = time.process_time()
-    data = generated_market(cell.n_stocks, cell.n_days)
+    data = market(cell)
     made = time.process_time()
     env = batch(data, cell.n_envs)
     env.reset()
@@ -129,16 +144,6 @@ def _peak() -> float:
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def in_a_process(cell: Cell, runs: int, seconds: float) -> dict[str, float]:
-    """Measure one cell in a fresh process."""
-    told = json.dumps([asdict(cell), runs, seconds])
-    done = subprocess.run(
-        [sys.executable, __file__, "--cell", told], capture_output=True, text=True, check=True
-    )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return {**asdict(cell), "rows": cell.rows, **found}
-
-
 def write(folder: Path, found: Sequence[dict[str, float]]) -> None:
     """Write ``growth.csv``."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -155,19 +160,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.3, help="length of one; default 0.3")
     parser.add_argument("--quick", action="store_true", help="three small cells, rough numbers")
     parser.add_argument("--out", type=Path, default=Path("outputs/benchmark"), help="folder")
-    parser.add_argument("--cell", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.cell:
-        chosen, runs, seconds = json.loads(options.cell)
-        print(json.dumps(measure(Cell(**chosen), runs, seconds)))
-        return
     notes = [*machine_lines(), f"{N_INDICATORS} indicators, random actions, one thread"]
     print("\n".join(notes), flush=True)
-    found = []
-    for cell in cells(options.quick):
-        found.append(in_a_process(cell, options.runs, options.seconds))
-        print(*growth_lines(found[-1:], heading=len(found) == 1), sep="\n", flush=True)
-        write(options.out, found)
+    found: list[dict[str, float]] = []
+    # Forked: a cell starts with the imports made, and its peak is counted from there.
+    with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as processes:
+        for cell in cells(options.quick):
+            measured = processes.apply(measure, (cell, options.runs, options.seconds))
+            found.append({**asdict(cell), "rows": cell.rows, **measured})
+            print(*growth_lines(found[-1:], heading=len(found) == 1), sep="\n", flush=True)
+            write(options.out, found)
     draw_growth(options.out / "growth.png", found, N_DAYS, notes)
     print(f"\nwritten to {options.out}: growth.csv, growth.png")
 

@@ -70,9 +70,17 @@ def _panel(axes: Axes, found: Sequence[Measured], over: str, label: str) -> None
         else NullLocator()
     )
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:,.0f}"))
+    axes.yaxis.set_major_locator(FixedLocator((1, 3, 10, 30, 100, 300)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(1, 500)
+    axes.xaxis.set_major_formatter(FuncFormatter(_number))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n:g}"))
     axes.set_xlabel(label, size=9.5, color=QUIET)
     axes.tick_params(labelsize=8.5, colors=QUIET)
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _number(number: float, _: object = None) -> str:
+    # 99,990 rows are as many as 30 stocks make of 100,000.
+    return f"{number:,.0f}" if number < 10_000 else f"{float(f'{number:.2g}'):,.0f}"
