@@ -63,6 +63,12 @@ SCHEMAS = {
 }
 
 
+ONE_RUN = (
+    "from Python a call is one run; a sweep is `python -m finai_rl.train -m ...`, or a loop over "
+    "calls"
+)
+
+
 @dataclass(frozen=True)
 class Trained:
     """A training that has ended.
@@ -271,6 +277,8 @@ def _job(command: str, overrides: Sequence[str]) -> Iterator[tuple[DictConfig, P
             hydra.initialize_config_dir(str(CONFIG_DIR), job_name=command, **VERSION_BASE)
         )
         whole = _composed(command, overrides)
+        if whole.hydra.mode == RunMode.MULTIRUN:
+            raise ConfigError([f"hydra.mode: the overrides ask for a multirun; {ONE_RUN}"])
         goes_on = whole.get("resume") is not None
         folder = Path(whole.hydra.run.dir).absolute()
         folder = folder if goes_on else _unused(folder)
@@ -302,12 +310,7 @@ def _refuse_several(overrides: Sequence[str]) -> None:
     """
     switches = [item for item in overrides if item.startswith("-")]
     if switches:
-        raise ConfigError(
-            [
-                f"{' '.join(switches)}: from Python a call is one run and takes no switch; a sweep "
-                "is `python -m finai_rl.train -m ...`, or a loop over calls"
-            ]
-        )
+        raise ConfigError([f"{' '.join(switches)}: a call takes no switch; {ONE_RUN}"])
 
 
 def _unused(folder: Path) -> Path:

@@ -244,10 +244,12 @@ def main() -> None:
     # A search's trials differ by its hyperparameters, and the pruner ends many early.
     known = recorded_lengths(told.sweep) if told.sweep else random.gamma(2, told.mean / 2, 1000)
     lengths = random.choice(np.asarray(known), told.trials)
-    work = float(lengths.sum()) + told.trials * told.start_up
+    compared = scenarios(told)
+    alone = replace(next(iter(compared.values())), workers=1)
+    work = Sweep(alone, lengths, told.seed).run().seconds
     rows = {
         name: [Sweep(replace(one, workers=n), lengths, told.seed).run() for n in WORKERS]
-        for name, one in scenarios(told).items()
+        for name, one in compared.items()
     }
     table = Table("", *map(str, WORKERS), title=f"speed-up over one worker, {told.trials} trials")
     for name, found in rows.items():

@@ -51,7 +51,7 @@ def main() -> None:
     """Measure and print one row per number of workers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--launcher", default="joblib", choices=["joblib", "ray"])
+    parser.add_argument("--launcher", default="processes", choices=["joblib", "processes", "ray"])
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=3)

@@ -73,7 +73,9 @@ def test_hydra_and_logging_are_left_as_they_were(here: Path) -> None:
     [
         (["agent.gama=1"], "gama"),
         (["agent=nope"], "nope"),
-        (["-m", "seed=0,1"], "a call is one run"),
+        (["-m", "seed=0,1"], "from Python a call is one run"),
+        (["hydra.mode=MULTIRUN"], "hydra.mode: the overrides ask for a multirun"),
+        (["evaluation=walk_forward"], "hydra.mode: the overrides ask for a multirun"),
         (["total_timesteps=0"], "total_timesteps"),
     ],
 )

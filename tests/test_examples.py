@@ -23,6 +23,8 @@ EXEMPT = {
     "Trial": "needs a job of a running multirun",
     "StudyTrial": "needs a trial that another process has put into a database",
     "RayJobs": "needs a Ray cluster and a composed multirun",
+    "ForkedJob": "needs a composed multirun",
+    "ProcessJobs": "needs a composed multirun",
     "SlurmJobs": "needs Slurm and a composed multirun",
     "FinishedRun": "needs a tracking store with a finished run",
     "Sender": "needs a tracking store with a run, and the run's journal",

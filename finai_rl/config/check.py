@@ -25,6 +25,16 @@ BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, 
 """YAML's words, for settings that are true, false or a name."""
 
 
+EXAMPLES = {
+    "agent": "ppo",
+    "data": "sp500",
+    "env": "stock_trading",
+    "split": "fraction",
+    "tracking": "none",
+}
+"""Of each group that has to name a class, one of its choices."""
+
+
 def check(cfg: DictConfig, schema: type = schemas.Train) -> DictConfig:
     """Validate a composed config against the schemas, without importing what it will build.
 
@@ -52,6 +62,7 @@ def check(cfg: DictConfig, schema: type = schemas.Train) -> DictConfig:
         for field in dataclasses.fields(schema)
         if field.name not in settings and field.default_factory is dataclasses.MISSING
     ]
+    problems += _classless(settings) if schema is schemas.Train else ()
     problems += published(OmegaConf.to_container(own, resolve=False), settings)
     problems += resolve_files(settings, strict=_target_of(settings.get("env")) in schemas.BY_TARGET)
     if isinstance(settings.get("objective"), list):
@@ -74,6 +85,13 @@ def check(cfg: DictConfig, schema: type = schemas.Train) -> DictConfig:
     if problems:
         raise ConfigError(problems)
     return OmegaConf.create(settings)
+
+
+def _classless(settings: dict[str, Any]) -> Iterator[str]:
+    """Yield the groups that name no class to build, such as the agent after ``~agent``."""
+    for group in ("agent", "data", "env", "split", "tracking"):
+        if group in settings and not _target_of(settings[group]).strip("None"):
+            yield f"{group}: names no class; choose one, as in {group}={EXAMPLES[group]}"
 
 
 def _evaluation_env_problems(settings: dict[str, Any]) -> Iterator[str]:

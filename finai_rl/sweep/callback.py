@@ -68,6 +68,8 @@ class MultirunRecord(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Load and check what all jobs share, and open the parent run."""
         try:
+            if config.get("resume") is not None:
+                raise InputError("resume: goes on with one run; leave -m out")
             _complete_params(config)
             if config.hydra.sweeper._target_ == STUDY_SWEEPER:
                 _check_search(config)

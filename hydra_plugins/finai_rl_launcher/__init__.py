@@ -1,1 +1,1 @@
-"""`hydra/launcher=ray`: the jobs of a multirun on a Ray cluster."""
+"""`hydra/launcher=processes`, `ray` and `slurm`: the jobs of a multirun, one by one."""

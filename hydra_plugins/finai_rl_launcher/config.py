@@ -1,4 +1,4 @@
-"""The settings of `hydra/launcher=ray`, of its presets, and of `hydra/launcher=slurm`."""
+"""The settings of `hydra/launcher=processes`, `ray`, its preset `ray_cluster`, and `slurm`."""
 
 # No annotations from the future: Hydra runs this file before it is in sys.modules, where
 # dataclasses would look them up.
@@ -80,7 +80,24 @@ class SlurmLauncherConf:
     )
 
 
-_LAUNCHERS = {"ray": RayLauncherConf, "ray_cluster": RayClusterConf, "slurm": SlurmLauncherConf}
+@dataclass
+class ProcessLauncherConf:
+    """Jobs as processes of this machine.
+
+    Attributes:
+        n_jobs: Jobs at once; -1 for as many as there are cores.
+    """
+
+    _target_: str = "hydra_plugins.finai_rl_launcher.process_launcher.ProcessLauncher"
+    n_jobs: int = -1
+
+
+_LAUNCHERS = {
+    "processes": ProcessLauncherConf,
+    "ray": RayLauncherConf,
+    "ray_cluster": RayClusterConf,
+    "slurm": SlurmLauncherConf,
+}
 for _name, _node in _LAUNCHERS.items():
     ConfigStore.instance().store(
         group="hydra/launcher", name=_name, node=_node, provider="finai_rl"

@@ -8,7 +8,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from finai_rl.config import command_schemas, schemas
-from finai_rl.config.check import check
+from finai_rl.config.check import EXAMPLES, check
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.errors import ConfigError
 from tests.config.composition import SCHEMAS, composed
@@ -103,6 +103,16 @@ def test_a_missing_group_is_named() -> None:
     del cfg["tracking"]
     with pytest.raises(ConfigError, match="tracking: missing from the config"):
         check(cfg)
+
+
+@pytest.mark.parametrize("group", EXAMPLES)
+def test_a_group_without_a_class_is_told_a_choice(group: str) -> None:
+    cfg = composed()
+    # What other groups say of the environment is said first.
+    del cfg[group]["_target_"]
+    with pytest.raises(ConfigError, match=f"{group}: names no class; choose one") as refusal:
+        check(cfg)
+    check(composed(str(refusal.value).rpartition("as in ")[2].strip()))
 
 
 def test_a_missing_value_is_named() -> None:

@@ -23,6 +23,8 @@ from tests.warm import WarmProcess
         (["+agent.learning_rat=1"], "did you mean learning_rate?"),
         (["seed=-1"], "seed: must be at least 0, got -1"),
         (["~tracking"], "tracking: missing from the config"),
+        (["~agent"], "agent: names no class; choose one, as in agent=ppo"),
+        (["-m", "resume=latest", "seed=0,1"], "resume: goes on with one run; leave -m out"),
         (["data.start=2000"], "data.start: must be a full ISO date such as 2019-12-31, got '2000'"),
         (["data.indicators=[macd,close_1_s]"], "['close_1_s'] look ahead"),
         (["env.sell_cost_pct=2"], "env.sell_cost_pct: must be below 1, got 2"),

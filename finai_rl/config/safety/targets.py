@@ -67,7 +67,7 @@ PLACES = tuple(
         r"optuna\.(pruners|samplers)",
         r"hydra\._internal\.core_plugins\.basic_(launcher|sweeper)",
         r"hydra\.experimental\.callbacks",
-        r"hydra_plugins\.finai_rl_(launcher\.(ray|slurm)_launcher|sweeper\.study_sweeper)",
+        r"hydra_plugins\.finai_rl_(launcher\.(process|ray|slurm)_launcher|sweeper\.study_sweeper)",
         r"hydra_plugins\.hydra_(joblib_launcher|optuna_sweeper)\.[a-z]\w*",
     )
 )

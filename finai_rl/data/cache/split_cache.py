@@ -225,8 +225,21 @@ def _files(node: Any) -> Iterator[str]:
 def _code(settings: Mapping[str, Any]) -> str:
     hashes = [code_hash(CODE)]
     for node in settings.values():
-        with contextlib.suppress(ImportError, ValueError):
-            spec = importlib.util.find_spec(str(node["_target_"]).rpartition(".")[0])
-            if spec is not None and spec.origin is not None:
-                hashes.append(content_hash(Path(spec.origin)))
+        for file in _python_files(str(node["_target_"]).rpartition(".")[0]):
+            hashes += [file.name, content_hash(file)]
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
+
+
+def _python_files(module: str) -> list[Path]:
+    """Return the files of a user's own package, or a module's with those beside it."""
+    package = module.partition(".")[0]
+    if package == "finai_rl":
+        return []
+    with contextlib.suppress(ImportError, ValueError):
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.submodule_search_locations:
+            folders = sorted(map(Path, spec.submodule_search_locations))
+            return [file for folder in folders for file in sorted(folder.rglob("*.py"))]
+        if spec is not None and spec.origin is not None:
+            return sorted(Path(spec.origin).parent.glob("*.py"))
+    return []

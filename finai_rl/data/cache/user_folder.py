@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
 
 
@@ -13,4 +14,16 @@ def user_cache() -> Path:
     try:
         return Path(base or Path.home() / ".cache") / "finai_rl"
     except RuntimeError:  # There is no home.
-        return Path(tempfile.gettempdir()) / f"finai_rl-{os.getuid()}"
+        return _without_home(Path(tempfile.gettempdir()))
+
+
+@cache
+def _without_home(shared: Path) -> Path:
+    """Return a folder of this user alone where everybody may write."""
+    folder = shared / f"finai_rl-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    # What somebody else has put there under this name would be taken for one's own.
+    if folder.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        return Path(tempfile.mkdtemp(prefix="finai_rl-", dir=shared))
+    return folder

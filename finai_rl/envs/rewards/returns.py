@@ -56,7 +56,8 @@ class ExcessReturn(Reward):
         X_t = R_t - \frac{1}{n} \sum_i r_{i,t}
 
     R is the simple return of the account and r that of each stock, from close to close: the
-    benchmark holds equal parts of all stocks, rebalanced every day without costs. No action moves
+    benchmark holds equal parts of all stocks, rebalanced every day without costs; a stock that is
+    delisted leaves it at its last price, whatever ``env.delisting_loss``. No action moves
     it, so that taking it away leaves what is best to do as it is, and takes the market's moves out
     of what an agent has to learn from. With :math:`\lambda` it is the utility of active return and
     active risk (Grinold and Kahn, 2000, chapter 5).

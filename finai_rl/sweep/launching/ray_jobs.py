@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from multiprocessing.connection import wait
 from typing import Any
 
 import cloudpickle
@@ -15,8 +18,9 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from finai_rl.errors import InputError
+from finai_rl.sweep.launching.forked_job import ForkedJob
 from finai_rl.sweep.launching.ray_cluster import connect, request
-from finai_rl.sweep.launching.worker import Where, job_answer
+from finai_rl.sweep.launching.worker import Where
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +67,6 @@ class RayJobs:
             "memory": int(asked["memory"]) if "memory" in asked else None,
             # A job whose worker died is started again by who knows its folder and its number.
             "max_retries": 0,
-            # A process of its own: torch's threads, MLflow's run and random states are left behind.
-            "max_calls": 1,
         }
         self._run: Any = ray.remote(**options)(_run)
         # As bytes: a worker can only read them when it has the path that they were made on.
@@ -84,7 +86,6 @@ class RayJobs:
         number = self._running.pop(ended[0])
         try:
             node, answer = self._ray.get(ended[0])
-            found: JobReturn = cloudpickle.loads(answer)
         except self._ray.exceptions.RayTaskError as error:
             # Most of all a node that lacks a package, or has another version of it.
             found = JobReturn(status=JobStatus.FAILED)
@@ -94,7 +95,11 @@ class RayJobs:
             said = str(error).strip().partition(". ")[0].partition("\n")[0]
             log.warning("Job %d: its worker died (%s: %s)", number, type(error).__name__, said)
             return number, None
+        if answer is None:
+            log.warning("Job %d: its process died on %s", number, node)
+            return number, None
         log.info("Job %d ended on %s", number, node)
+        found = cloudpickle.loads(answer)
         return number, found
 
     def cancel(self) -> None:
@@ -113,12 +118,28 @@ def _last_line(error: Exception) -> str:
     return str(error).strip().rpartition("\n")[2]
 
 
-def _run(shared: tuple[Where, bytes], number: int, overrides: list[str]) -> tuple[str, bytes]:
-    """Run a job in this process, which Ray has started on some node, whose address it returns."""
+def _run(
+    shared: tuple[Where, bytes], number: int, overrides: list[str]
+) -> tuple[str, bytes | None]:
+    """Run a job in a process of its own on some node, whose address is returned, too.
+
+    Ray uses its worker, this process, for the next task again.
+    """
     from ray.util import get_node_ip_address
 
-    # Ray interrupts by it, and blocks it: a training that writes down where it stands, and then
-    # raises it again, would go on.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    # Ray interrupts by SIGINT, and blocks it, also for the processes that a worker starts.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    where, common = shared
     node = get_node_ip_address()
-    return node, job_answer(*shared, number, overrides, node)
+    # With what Ray has set for this task, such as the GPUs that it may see.
+    where = replace(where, env={**os.environ, **where.env})
+    job = ForkedJob(where, common, number, overrides, node)
+    try:
+        # What Ray interrupts a worker by does not end a wait that has begun.
+        while not wait(job.watched, POLL):
+            pass
+    except BaseException:
+        job.interrupt()
+        job.end_interrupted()
+        raise
+    return node, job.answer()

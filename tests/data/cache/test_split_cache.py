@@ -171,6 +171,28 @@ def test_the_code_of_a_source_of_the_user_counts(
         cache.get(settings, not_again)
 
 
+@pytest.mark.parametrize(
+    ("target", "changed"),
+    [("my_split.cut", "my_days.py"), ("my_markets.cut.by_year", "my_markets/calendar/days.py")],
+)
+def test_the_code_that_it_imports_counts(
+    target: str, changed: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_markets" / "calendar").mkdir(parents=True)
+    for name in ("my_split.py", "my_days.py", "my_markets/__init__.py", "my_markets/cut.py"):
+        (tmp_path / name).touch()
+    settings = settings_for(file)
+    settings["split"]["_target_"] = target
+    (tmp_path / changed).write_text("one = 1\n")
+    cache, split = SplitCache(tmp_path / "cache"), loader(settings_for(file))()
+    cache.get(settings, lambda: split)
+    cache.get(settings, not_again)
+    (tmp_path / changed).write_text("one = 2\n")
+    with pytest.raises(AssertionError, match="again"):
+        cache.get(settings, not_again)
+
+
 @pytest.mark.parametrize("path", ["absent.csv", "", ".", None])
 def test_what_is_no_file_is_loaded_every_time(path: str | None, tmp_path: Path) -> None:
     split = split_by_fraction(generated_market())

@@ -1,0 +1,114 @@
+"""A job in a process of its own that begins with the libraries imported."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+from finai_rl.sweep.launching.worker import Where, job_answer
+
+GRACE = 30.0
+"""Seconds that a job has to write down where it stands when it is interrupted, or to end."""
+IMPORTED = (
+    "finai_rl.train",
+    "finai_rl.sweep.trial",
+    "finai_rl.experiment.recording",
+    "finai_rl.experiment.model_card",
+    "finai_rl.experiment.learning.training",
+    "finai_rl.tracking.mlflow_tracker",
+    "finai_rl.envs.market_env",
+    "stable_baselines3",
+)
+"""What takes a training's first seconds, and is the same for all."""
+
+
+class ForkedJob:
+    """A job that runs in a fork of a process which has imported the libraries.
+
+    The first one starts that process (Python's ``forkserver``), which this process keeps for all
+    that follow. So a job begins at once, and leaves no random states, threads or MLflow run behind.
+    No job outlives the process that started it.
+
+    Args:
+        where: Of the command.
+        common: What all jobs have in common, pickled.
+        number: Of the job.
+        overrides: Of the job.
+        node: Name of this machine.
+    """
+
+    def __init__(
+        self, where: Where, common: bytes, number: int, overrides: Sequence[str], node: str
+    ) -> None:
+        forks = multiprocessing.get_context("forkserver")
+        forks.set_forkserver_preload(list(IMPORTED))
+        self._answers, end = forks.Pipe(duplex=False)
+        told = (end, where, common, number, list(overrides), node)
+        self._process: Any = forks.Process(target=_run, args=told)
+        self._process.start()
+        end.close()
+
+    @property
+    def watched(self) -> tuple[Any, Any]:
+        """What `multiprocessing.connection.wait` takes; either is ready when the job has ended."""
+        # What a job has started may hold its end of the pipe open when it has died.
+        return self._answers, self._process.sentinel
+
+    @property
+    def status(self) -> int | None:
+        """Exit status of the process; negative where a signal has ended it."""
+        status: int | None = self._process.exitcode
+        return status
+
+    def answer(self) -> bytes | None:
+        """Return the pickled ``JobReturn`` of a job that has ended; None if its process died."""
+        try:
+            found = self._answers.recv_bytes() if self._answers.poll() else None
+        except EOFError:
+            found = None
+        self._end()
+        return found
+
+    def interrupt(self) -> None:
+        """Ask the job to write down where it stands and to end; it has ``GRACE`` to do so."""
+        self._process.terminate()
+
+    def end_interrupted(self) -> None:
+        """Wait until an interrupted job has ended."""
+        self._end()
+
+    def _end(self) -> None:
+        self._process.join(GRACE)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._answers.close()
+
+
+def _run(
+    answers: Connection,
+    where: Where,
+    common: bytes,
+    number: int,
+    overrides: list[str],
+    node: str,
+) -> None:
+    """Run a job in this process and send what came of it."""
+    # What is typed at a terminal interrupts the command, which tells its jobs.
+    os.setpgid(0, 0)
+    threading.Thread(target=_end_with_who_started_it, daemon=True).start()
+    answers.send_bytes(job_answer(where, common, number, overrides, node))
+    answers.close()
+
+
+def _end_with_who_started_it() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        # Whoever goes on with the sweep takes its jobs for dead, and starts them again.
+        os.kill(os.getpid(), signal.SIGKILL)
