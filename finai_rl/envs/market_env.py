@@ -81,7 +81,7 @@ class MarketVecEnv(VecEnv):
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by VecEnv
     render_mode: str | None = None
     not_state = (
-        "data", "terms", "_market_rows", "_unit", "_settled", "observation_names", "_for_cash", "_code"
+        "data", "terms", "_market_rows", "_unit", "_settled", "observation_names", "_cash", "_code"
     )  # fmt: skip
     """Attributes that no step changes: a checkpoint does not hold them."""
 
@@ -118,7 +118,7 @@ class MarketVecEnv(VecEnv):
         self.observation_names = observed.blocks
         self._market_rows, self._layout = observed.rows, observed.layout
         terms.rules["layout"] = observed.layout
-        self._for_cash = terms.for_cash and observed.layout == SHARES
+        self._cash = terms.for_cash and observed.layout == SHARES
         self._code: dict[np.dtype[Any], Callable[..., int]] = {}
         self._windows = EpisodeWindows(data.n_days, n_envs, episode_days, random_start)
         self._windows.seed(seed)
@@ -273,7 +273,7 @@ class MarketVecEnv(VecEnv):
             self._executed, self.data.close, terms.fill_price, terms.risk, terms.rates,
         )  # fmt: skip
         trailing = (terms.rules, self._market_rows, observations, rewards, dones)
-        if self._for_cash:
+        if self._cash:
             return self._kernel(step_cash_accounts, *leading, *trailing)
         ended = self._kernel(
             step_accounts, *leading, terms.impact, terms.borrow, terms.initial_margin,

@@ -79,7 +79,7 @@ class Terms:
         return None if self.listed is None else self.delisting_loss
 
     def costs_of(self, orders: FloatArray, price: FloatArray, day: int) -> FloatArray:
-        """Return (n_stocks,) costs of orders that are filled at a price on a day, impact included."""
+        """Return (n_stocks,) costs of orders filled at a price on a day, impact included."""
         quantity = np.abs(orders)
         value = quantity * price
         costs: FloatArray = value * np.where(orders > 0, *self.rates)

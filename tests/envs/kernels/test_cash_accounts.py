@@ -54,8 +54,8 @@ def cash_cases(draw: st.DrawFn) -> Case:
 @given(cash_cases())
 def test_both_kernels_give_the_same_bits(case: Case) -> None:
     quick, full = case.env(), case.env()
-    assert quick._for_cash
-    full._for_cash = False
+    assert quick._cash
+    full._cash = False
     np.testing.assert_array_equal(quick.reset(), full.reset())
     for actions in case.actions:
         # Observations, rewards, dones, and how many are done.
@@ -73,8 +73,8 @@ def test_both_kernels_give_the_same_bits(case: Case) -> None:
 @pytest.mark.parametrize("chosen", OTHER_TERMS, ids=lambda chosen: next(iter(chosen)))
 def test_other_terms_are_left_to_the_full_kernel(chosen: dict[str, Any]) -> None:
     data = volatile_market(5, 3, seed=0)
-    assert StockTradingVecEnv(data)._for_cash
-    assert not StockTradingVecEnv(data, **chosen)._for_cash
+    assert StockTradingVecEnv(data)._cash
+    assert not StockTradingVecEnv(data, **chosen)._cash
 
 
 def test_actions_may_change_their_precision_from_step_to_step() -> None:
