@@ -185,7 +185,7 @@ def rank_largest_first(want: FloatArray, whole: bool, scratch: RankingScratch) -
             wanted += want[place] > 0.0
         return wanted
     # Size and place in one number: numbers without ties are ranked by counting, or sorted.
-    sizes = 0
+    sizes = np.int64(0)
     for i in range(n):
         size = np.int64(want[i])
         keys[wanted], stocks[wanted] = size * n + (n - 1 - i), i

@@ -63,7 +63,8 @@ def resolved(function: Function, *arguments: object) -> Function:
     accounts. Whoever calls it sees to it that they stay what they are.
     """
     dispatcher: Any = function
-    return cast(Function, dispatcher.compile(tuple(numba.typeof(value) for value in arguments)))
+    type_of: Any = numba.typeof
+    return cast(Function, dispatcher.compile(tuple(type_of(value) for value in arguments)))
 
 
 def _compiled(function: Function, inline: bool) -> Function:
