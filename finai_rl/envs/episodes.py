@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,29 @@ class EpisodeWindows:
         """Return the first and last day of the environment's next episode."""
         start = int(self._generators[env].integers(self._starts)) if self._starts > 1 else 0
         return start, start + self.length - 1
+
+
+def statistics(account: Mapping[str, Any], borrows: bool) -> dict[str, float]:
+    """Return what an episode's end says of its account.
+
+    Args:
+        account: Fields of :data:`~finai_rl.envs.kernels.stepping.ACCOUNT`, as Python's numbers.
+        borrows: Whether it may be short.
+
+    Returns:
+        account_value, turnover (mean daily one-way, a fraction of account value), cost, trades; of
+        one that borrows financing and margin_calls.
+    """
+    days = max(account["day"] - account["first_day"], 1)
+    found: dict[str, float] = {
+        "account_value": account["value"],
+        "turnover": account["turnover"] / days,
+        "cost": account["cost"],
+        "trades": account["trades"],
+    }
+    if borrows:
+        found |= {"financing": account["financing"], "margin_calls": account["margin_calls"]}
+    return found
 
 
 class Ledger:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import itertools
 from abc import abstractmethod
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -14,10 +15,13 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from finai_rl.data.market import MarketData
-from finai_rl.envs.episodes import EpisodeWindows, Ledger
-from finai_rl.envs.kernels.accounting import MAX_IMPACT, inner
+from finai_rl.envs.episodes import EpisodeWindows, Ledger, statistics
+from finai_rl.envs.kernels.accounting import inner
+from finai_rl.envs.kernels.cash_accounts import step_cash_accounts
+from finai_rl.envs.kernels.compilation import resolved
 from finai_rl.envs.kernels.observing import (
     RELATIVE,
+    SHARES,
     WEIGHTS,
     write_observations,
     write_relative_observations,
@@ -30,7 +34,7 @@ from finai_rl.envs.terms import Terms, opening_account
 from finai_rl.errors import Diverged
 from finai_rl.type_aliases import BoolArray, Float32Array, FloatArray
 
-NEW_ACCOUNT = np.zeros((), dtype=ACCOUNT)
+ACCOUNT_FIELDS = ACCOUNT.names or ()
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -76,7 +80,9 @@ class MarketVecEnv(VecEnv):
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - declared so by VecEnv
     render_mode: str | None = None
-    not_state = ("data", "terms", "_market_rows", "_unit", "_settled", "observation_names")
+    not_state = (
+        "data", "terms", "_market_rows", "_unit", "_settled", "observation_names", "_cash", "_code"
+    )  # fmt: skip
     """Attributes that no step changes: a checkpoint does not hold them."""
 
     def __init__(
@@ -112,6 +118,8 @@ class MarketVecEnv(VecEnv):
         self.observation_names = observed.blocks
         self._market_rows, self._layout = observed.rows, observed.layout
         terms.rules["layout"] = observed.layout
+        self._cash = terms.for_cash and observed.layout == SHARES
+        self._code: dict[np.dtype[Any], Callable[..., int]] = {}
         self._windows = EpisodeWindows(data.n_days, n_envs, episode_days, random_start)
         self._windows.seed(seed)
         books = (n_envs, self._windows.length, terms.fill_price)
@@ -158,12 +166,8 @@ class MarketVecEnv(VecEnv):
         Returns:
             (n_stocks,) proportional costs and market impact, in the currency of the prices.
         """
-        day, quantity = int(self.accounts[env]["day"]), np.abs(orders)
-        value = quantity * self.data.close[day]
-        costs: FloatArray = value * np.where(orders > 0, *self.terms.rates)
-        if self.terms.impact is not None:
-            costs += value * np.minimum(self.terms.impact[day] * np.sqrt(quantity), MAX_IMPACT)
-        return costs
+        day = int(self.accounts[env]["day"])
+        return self.terms.costs_of(orders, self.data.close[day], day)
 
     @abstractmethod
     def action_name(self, position: int) -> str:
@@ -264,23 +268,31 @@ class MarketVecEnv(VecEnv):
         dones: BoolArray,
     ) -> int:
         terms = self.terms
-        ended = int(
-            step_accounts(
-                first, last, actions, self._unit[actions.dtype], self.accounts, self.shares,
-                self._executed, self.data.close, terms.fill_price, terms.risk, terms.rates,
-                terms.impact, terms.borrow, terms.initial_margin, terms.maintenance_margin,
-                terms.listed, terms.delisting_loss, self._settled, terms.rules,
-                self._market_rows, observations, rewards, dones,
-            )
+        leading = (
+            first, last, actions, self._unit[actions.dtype], self.accounts, self.shares,
+            self._executed, self.data.close, terms.fill_price, terms.risk, terms.rates,
+        )  # fmt: skip
+        trailing = (terms.rules, self._market_rows, observations, rewards, dones)
+        if self._cash:
+            return self._kernel(step_cash_accounts, *leading, *trailing)
+        ended = self._kernel(
+            step_accounts, *leading, terms.impact, terms.borrow, terms.initial_margin,
+            terms.maintenance_margin, terms.listed, terms.delisting_loss, self._settled, *trailing,
         )  # fmt: skip
         if self._layout == RELATIVE:
             self._write_observations(first, last, observations)
         return ended
 
+    def _kernel(self, function: Callable[..., int], *arguments: Any) -> int:
+        """Call a compiled function whose arguments' types the actions' alone decides."""
+        dtype = arguments[2].dtype
+        if dtype not in self._code:
+            self._code[dtype] = resolved(function, *arguments)
+        return int(self._code[dtype](*arguments))
+
     def _action_unit(self, dtype: np.dtype[Any]) -> np.floating[Any]:
         """Return what an action of 1 asks for, in the actions' own type."""
-        one: np.floating[Any] = dtype.type(1)
-        return one
+        return cast("np.floating[Any]", dtype.type(1))
 
     def _checked(self, actions: NDArray[Any]) -> NDArray[Any]:
         expected = self._actions_shape
@@ -319,24 +331,14 @@ class MarketVecEnv(VecEnv):
         """Return the account statistics of an environment's episode, and its ledger if recorded.
 
         Returns:
-            ``account``: account_value, turnover (mean daily one-way, a fraction of account
-            value), cost, trades, and where short selling is allowed financing (borrow fees) and
-            margin_calls; ``ledger`` as :meth:`finai_rl.envs.episodes.Ledger.close` has it.
+            ``account`` of :func:`~finai_rl.envs.episodes.statistics`; ``ledger`` as
+            :meth:`finai_rl.envs.episodes.Ledger.close` has it.
         """
-        account = self.accounts[env]
-        days = max(int(account["day"] - account["first_day"]), 1)
-        statistics: dict[str, float] = {
-            "account_value": float(account["value"]),
-            "turnover": float(account["turnover"]) / days,
-            "cost": float(account["cost"]),
-            "trades": int(account["trades"]),
-        }
-        if self.terms.borrow is not None:
-            statistics["financing"] = float(account["financing"])
-            statistics["margin_calls"] = int(account["margin_calls"])
-        info: dict[str, Any] = {"account": statistics}
+        # All fields at once, as Python's numbers: one by one they take several times as long.
+        account = dict(zip(ACCOUNT_FIELDS, self.accounts[env].item(), strict=True))
+        info: dict[str, Any] = {"account": statistics(account, self.terms.borrow is not None)}
         if self._ledger is not None:
-            info["ledger"] = self._ledger.close(env, int(account["first_day"]), int(account["day"]))
+            info["ledger"] = self._ledger.close(env, account["first_day"], account["day"])
         return info
 
     def _opening_value(self, cash: float, shares: FloatArray, price: FloatArray) -> float:
@@ -349,20 +351,18 @@ class MarketVecEnv(VecEnv):
         price, opening = self.data.close[start], (self._opening_cash, self._opening_shares)
         cash, self.shares[env] = opening_account(self.terms, start, *opening, price)
         value = self._opening_value(cash, self.shares[env], price)
-        account = self.accounts[env]
-        reward = account["reward"]
-        self.accounts[env] = NEW_ACCOUNT
         self._executed[env] = 0.0
-        worth = self.shares[env] * price
-        self._traded_weights[env] = worth / value if value > 0.0 else 0.0
-        account["first_day"], account["day"], account["last_day"] = start, start, end
-        account["cash"], account["value"], account["reward"] = cash, value, reward
+        if self._layout == RELATIVE:
+            worth = self.shares[env] * price
+            self._traded_weights[env] = worth / value if value > 0.0 else 0.0
+        # In the order of ``ACCOUNT``: days, counts, money.
+        reward = self.accounts[env]["reward"]
+        self.accounts[env] = (start, start, end, 0, 0, 0, cash, value, 0.0, 0.0, 0.0, reward)
         if self._ledger is not None:
             recorded = self._recorded_opening(value, start)
             self._ledger.open(env, recorded, cash, self.shares[env])
 
     def _recorded_opening(self, value: float, start: int) -> float:
-        """Return the account value that the books open with."""
         return value
 
     def close(self) -> None:
@@ -372,7 +372,7 @@ class MarketVecEnv(VecEnv):
             self._pool = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_pool": None}
+        return {**self.__dict__, "_pool": None, "_code": {}}
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         """Return an attribute once per environment; all environments share it."""

@@ -78,6 +78,23 @@ class Terms:
         """``delisting_loss``; None where every stock always is listed."""
         return None if self.listed is None else self.delisting_loss
 
+    def costs_of(self, orders: FloatArray, price: FloatArray, day: int) -> FloatArray:
+        """Return (n_stocks,) costs of orders filled at a price on a day, impact included."""
+        quantity = np.abs(orders)
+        value = quantity * price
+        costs: FloatArray = value * np.where(orders > 0, *self.rates)
+        if self.impact is not None:
+            costs += value * np.minimum(self.impact[day] * np.sqrt(quantity), MAX_IMPACT)
+        return costs
+
+    @property
+    def for_cash(self) -> bool:
+        """Whether whole shares are bought for cash, the largest order first, and nothing else."""
+        rule = self.rules[0]
+        told = rule["target_weights"] or rule["pro_rata"] or rule["max_order"] > 0.0
+        plain = self.impact is None and self.borrow is None and self.listed is None
+        return bool(plain and rule["whole_shares"] and not told)
+
 
 def terms_of_trade(
     data: MarketData,

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from finai_rl.envs.kernels.compilation import inlined
 from finai_rl.type_aliases import FloatArray, IntArray
@@ -26,6 +27,7 @@ MAX_IMPACT = 0.5
 
 COUNTING_LIMIT = 64
 SIZES = 1024
+REGISTERS = 32
 BISECTIONS = 60
 JUST_BELOW = 1.0 - 1e-12
 
@@ -146,20 +148,35 @@ def affordable(
     return quantity
 
 
+RankingScratch = tuple[IntArray, NDArray[np.int32], IntArray, IntArray]
+"""What ranking needs room for: keys, narrow keys, stocks, and the ranking that comes out."""
+
+
 @inlined
-def rank_largest_first(want: FloatArray, whole: bool, keys: IntArray, ranking: IntArray) -> int:
+def ranking_scratch(n_stocks: int) -> RankingScratch:
+    """Make room for :func:`rank_largest_first`."""
+    return (
+        np.empty(n_stocks + SIZES, np.int64),
+        np.empty(COUNTING_LIMIT, np.int32),
+        np.empty(n_stocks, np.int64),
+        np.empty(n_stocks, np.int64),
+    )
+
+
+@inlined
+def rank_largest_first(want: FloatArray, whole: bool, scratch: RankingScratch) -> int:
     """Rank the orders by size, equal ones in ticker order.
 
     Args:
         want: (n_stocks,) shares wanted, not negative.
         whole: Whether they are whole numbers.
-        keys: (n_stocks + ``SIZES``,) scratch.
-        ranking: (n_stocks,) receives the stocks that want any.
+        scratch: Of :func:`ranking_scratch`; its last part, (n_stocks,), receives the stocks that
+            want any.
 
     Returns:
         How many want any.
     """
-    n = want.shape[0]
+    n, keys, narrow, stocks, ranking = want.shape[0], *scratch
     wanted = 0
     if not whole:
         by_size = np.argsort(-want, kind="mergesort")
@@ -168,15 +185,18 @@ def rank_largest_first(want: FloatArray, whole: bool, keys: IntArray, ranking: I
             wanted += want[place] > 0.0
         return wanted
     # Size and place in one number: numbers without ties are ranked by counting, or sorted.
+    sizes = np.int64(0)
     for i in range(n):
-        keys[wanted] = np.int64(want[i]) * n + (n - 1 - i)
+        size = np.int64(want[i])
+        keys[wanted], stocks[wanted] = size * n + (n - 1 - i), i
+        sizes |= size
         wanted += want[i] > 0.0
+    if wanted <= COUNTING_LIMIT and (sizes + 1) * n <= np.iinfo(np.int32).max:
+        filled = _narrow(keys, wanted, narrow)
+        _rank_by_counting(narrow, filled, wanted, stocks, ranking)
+        return wanted
     if wanted <= COUNTING_LIMIT:
-        for i in range(wanted):
-            key, place = keys[i], 0
-            for j in range(wanted):
-                place += keys[j] > key
-            ranking[place] = n - 1 - key % n
+        _rank_by_counting(keys, wanted, wanted, stocks, ranking)
         return wanted
     largest = int(want.max())
     if largest < keys.shape[0] - n:
@@ -185,6 +205,28 @@ def rank_largest_first(want: FloatArray, whole: bool, keys: IntArray, ranking: I
     for place in range(wanted):
         ranking[place] = n - 1 - ordered[wanted - 1 - place] % n
     return wanted
+
+
+@inlined
+def _narrow(keys: IntArray, wanted: int, narrow: NDArray[np.int32]) -> int:
+    # Half the width is twice as many in a register, and full registers need no loop for the rest.
+    filled = wanted + (-wanted) % REGISTERS
+    for i in range(wanted):
+        narrow[i] = keys[i]
+    for i in range(wanted, filled):
+        narrow[i] = -1
+    return filled
+
+
+@inlined
+def _rank_by_counting(
+    keys: NDArray[np.integer], filled: int, wanted: int, stocks: IntArray, ranking: IntArray
+) -> None:
+    for j in range(wanted):
+        key, place = keys[j], np.int32(0)
+        for i in range(filled):
+            place = np.int32(place + np.int32(keys[i] > key))
+        ranking[place] = stocks[j]
 
 
 @inlined
@@ -268,8 +310,7 @@ def limit_to_budget(
     least: float,
     whole: bool,
     pro_rata: bool,
-    keys: IntArray,
-    ranking: IntArray,
+    ranks: RankingScratch,
 ) -> float:
     """Cut orders, in place, to what a budget pays for.
 
@@ -286,8 +327,7 @@ def limit_to_budget(
         pro_rata: Whether all orders are cut by the same factor, to what there is over what they
             claim; else the largest (in shares, whole ones where shares are whole) is served
             first, equal ones in ticker order.
-        keys: (n_stocks + ``SIZES``,) scratch.
-        ranking: (n_stocks,) scratch.
+        ranks: Scratch of :func:`ranking_scratch`.
 
     Returns:
         What is left of the budget: not negative, unless it was before.
@@ -299,8 +339,8 @@ def limit_to_budget(
         return budget
     if pro_rata:
         return budget - _scale_down(want, price, claim, impact, done, total, budget, whole)
-    for place in range(rank_largest_first(want, whole, keys, ranking)):
-        i = ranking[place]
+    for place in range(rank_largest_first(want, whole, ranks)):
+        i = ranks[3][place]
         coefficient = 0.0 if impact is None else impact[i]
         due = claimed(want[i], price[i], claim[i], coefficient, done[i])
         if due > budget and budget <= least:

@@ -25,6 +25,7 @@ COMPILED_MODULES = (
     "observing",
     "stepping",
     "normalizing",
+    "cash_accounts",
     "finrl_accounting",
 )
 """Modules of this package whose functions are compiled, into one another."""
@@ -54,6 +55,17 @@ def compiled(function: Function) -> Function:
 def inlined(function: Function) -> Function:
     """Compile a function into its callers, so that loops over its arrays can be vectorized."""
     return _compiled(function, inline=True)
+
+
+def resolved(function: Function, *arguments: object) -> Function:
+    """Return a compiled function's code for arguments of these types.
+
+    A call of it does not look at types, which for a score of arrays takes longer than to step some
+    accounts. Whoever calls it sees to it that they stay what they are.
+    """
+    dispatcher: Any = function
+    type_of: Any = numba.typeof
+    return cast(Function, dispatcher.compile(tuple(type_of(value) for value in arguments)))
 
 
 def _compiled(function: Function, inline: bool) -> Function:

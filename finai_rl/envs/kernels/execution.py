@@ -12,13 +12,14 @@ import math
 import numpy as np
 
 from finai_rl.envs.kernels.accounting import (
+    RankingScratch,
     impact_of_more,
     limit_to_budget,
     total_claimed,
     value_and_cost,
 )
 from finai_rl.envs.kernels.compilation import inlined
-from finai_rl.type_aliases import BoolArray, FloatArray, IntArray
+from finai_rl.type_aliases import BoolArray, FloatArray
 
 
 @inlined
@@ -37,8 +38,7 @@ def execute_orders(
     buys: FloatArray,
     sells: FloatArray,
     scratch: FloatArray,
-    keys: IntArray,
-    ranking: IntArray,
+    ranks: RankingScratch,
 ) -> tuple[float, float, float, float]:
     """Execute one account's orders.
 
@@ -59,8 +59,7 @@ def execute_orders(
         buys: (n_stocks,) receives the shares bought.
         sells: (n_stocks,) receives the shares sold.
         scratch: (4, n_stocks), whose first row must be zero, and stays so.
-        keys: (n_stocks + ``SIZES``,) scratch.
-        ranking: (n_stocks,) scratch.
+        ranks: Scratch of :func:`~finai_rl.envs.kernels.accounting.ranking_scratch`.
 
     Returns:
         Cash after, value bought, value sold, and what the trades cost.
@@ -79,8 +78,7 @@ def execute_orders(
         claim[i] = 1.0 + buy_rate[i]
     if initial_margin is None:
         cash = limit_to_budget(
-            buys, price, claim, impact, nothing, bought + due, cash, least, whole, pro_rata, keys,
-            ranking,
+            buys, price, claim, impact, nothing, bought + due, cash, least, whole, pro_rata, ranks
         )  # fmt: skip
         bought, due = value_and_cost(buys, price, buy_rate, impact)
         return cash, bought, sold, paid + due
@@ -92,14 +90,14 @@ def execute_orders(
         done[i] = buys[i]
     total = total_claimed(buys, price, claim, impact, nothing)
     cash = limit_to_budget(
-        buys, price, claim, impact, nothing, total, cash, least, whole, pro_rata, keys, ranking
+        buys, price, claim, impact, nothing, total, cash, least, whole, pro_rata, ranks
     )
     for i in range(orders.shape[0]):
         if buys[i] < done[i]:
             opening[i] = 0.0
     cash = _open_positions(
         orders, price, shares, buy_rate, sell_rate, impact, cash, initial_margin, least, whole,
-        pro_rata, buys, sells, claim, opening, done, keys, ranking,
+        pro_rata, buys, sells, claim, opening, done, ranks,
     )  # fmt: skip
     bought, due = value_and_cost(buys, price, buy_rate, impact)
     sold, paid = value_and_cost(sells, price, sell_rate, impact)
@@ -124,8 +122,7 @@ def _open_positions(
     claim: FloatArray,
     opening: FloatArray,
     done: FloatArray,
-    keys: IntArray,
-    ranking: IntArray,
+    ranks: RankingScratch,
 ) -> float:
     short_value = 0.0
     for i in range(orders.shape[0]):
@@ -137,9 +134,7 @@ def _open_positions(
             done[i] = sells[i]
     free = cash - (1.0 + initial_margin) * short_value
     total = total_claimed(opening, price, claim, impact, done)
-    limit_to_budget(
-        opening, price, claim, impact, done, total, free, least, whole, pro_rata, keys, ranking
-    )
+    limit_to_budget(opening, price, claim, impact, done, total, free, least, whole, pro_rata, ranks)
     for i in range(orders.shape[0]):
         if opening[i] == 0.0:
             continue

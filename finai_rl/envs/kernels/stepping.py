@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from finai_rl.envs.kernels.accounting import SIZES, inner
+from finai_rl.envs.kernels.accounting import inner, ranking_scratch
 from finai_rl.envs.kernels.compilation import compiled, inlined
 from finai_rl.envs.kernels.delisting import set_aside, settle
 from finai_rl.envs.kernels.execution import (
@@ -139,8 +139,7 @@ def step_accounts(
     buy_rate, sell_rate = rates[0], rates[1]
     orders, price, now, held = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
     buys, sells, scratch = np.empty(n), np.empty(n), np.zeros((4, n))
-    aside = np.zeros(n)
-    keys, ranking = np.empty(n + SIZES, np.int64), np.empty(n, np.int64)
+    aside, ranks = np.zeros(n), ranking_scratch(n)
     coefficients = None if impact is None else np.empty(n)
     ended = 0
     for env in range(first, last):
@@ -174,7 +173,7 @@ def step_accounts(
             least = 0.0 if whole else DUST * max(account.value, 0.0)
             cash, bought, sold, cost = execute_orders(
                 orders, price, held, buy_rate, sell_rate, coefficients, account.cash,
-                initial_margin, least, whole, pro_rata, buys, sells, scratch, keys, ranking,
+                initial_margin, least, whole, pro_rata, buys, sells, scratch, ranks,
             )  # fmt: skip
         account.trades += _book(env, buys, sells, held, shares, executed)
         if borrow is not None and not later:

@@ -6,7 +6,7 @@ from arch.bootstrap import StationaryBootstrap
 from arch.bootstrap import optimal_block_length as of_each_column
 from scipy.signal import lfilter
 
-from finai_rl.statistics import resampling
+from finai_rl.statistics.intervals import resampling
 from finai_rl.statistics.intervals.bootstrap import (
     bootstrap_interval,
     bootstrap_interval_of_means,
