@@ -10,8 +10,11 @@ import numpy as np
 from finai_rl.type_aliases import BoolArray, FloatArray
 
 _BISECTIONS = 60
+# Costs are a small part of what is traded: each step leaves that part of the error before.
+_FIXED_POINTS = 6
 # Relative: a quotient that is a whole number but for its last bits is that number.
 _LAST_BITS = 1e-12
+_NEAR = 1e-14
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,15 +132,25 @@ def shares_for(
 def _largest_scale(scaled: Callable[[float], FloatArray], account: Account) -> float:
     worth = account.worth
 
-    def affordable(scale: float) -> bool:
+    def costs_at(scale: float) -> tuple[FloatArray, float]:
         orders = scaled(scale) - account.held
-        costs = float(account.costs_of(orders).sum())
+        return orders, float(account.costs_of(orders).sum())
+
+    def affordable(scale: float) -> bool:
+        orders, costs = costs_at(scale)
         left = account.cash - float(orders @ account.price) - costs
         return scale * worth + costs <= worth and left >= 0
 
     if affordable(1.0):
         return 1.0
     lower, upper = 0.0, 1.0
+    if worth > 0:
+        near = 1.0
+        for _ in range(_FIXED_POINTS):
+            near = 1.0 - costs_at(near)[1] / worth
+        around = near * (1 - _NEAR), near * (1 + _NEAR)
+        if affordable(around[0]) and not affordable(around[1]):
+            lower, upper = around
     for _ in range(_BISECTIONS):
         middle = (lower + upper) / 2
         # There is no number between the two.

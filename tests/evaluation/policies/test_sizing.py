@@ -1,0 +1,39 @@
+"""How many shares weights come to: as much as costs leave room for, to the last bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from finai_rl.evaluation.policies.sizing import Account, shares_for
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    rate=st.sampled_from([1e-4, 1e-3, 0.05, 0.4]),
+    impact=st.sampled_from([0.0, 1e-4]),
+    part=st.booleans(),
+)
+def test_it_is_the_most_that_pays_for_itself(
+    seed: int, rate: float, impact: float, part: bool
+) -> None:
+    random = np.random.default_rng(seed)
+    n = int(random.integers(1, 30))
+    price, weights = 10 ** random.uniform(-2, 4, n), random.dirichlet(np.ones(n))
+    held = np.floor(random.uniform(0, 100, n)) if part else np.zeros(n)
+
+    def costs(orders: np.ndarray) -> np.ndarray:
+        quantity = np.abs(orders)
+        return np.asarray(quantity * price * np.minimum(rate + impact * np.sqrt(quantity), 0.5))
+
+    account = Account(10 ** random.uniform(2, 7), price, held, costs)
+    shares = shares_for(weights, account, whole=False)
+    assert account.pays_for(shares) >= 0
+    assume((weights > 1e-6).all())
+    # A hundred-millionth more of the portfolio is not paid for.
+    assert account.pays_for(shares * (1 + 1e-8)) < 0
+    # It is the portfolio that was asked for.
+    assert shares * price / (shares @ price) == pytest.approx(weights, rel=1e-9)
