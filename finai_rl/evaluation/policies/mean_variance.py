@@ -65,7 +65,8 @@ def long_only(covariance: FloatArray, gains: FloatArray) -> FloatArray:
 
 def _root(covariance: FloatArray) -> FloatArray:
     try:
-        return np.linalg.cholesky(covariance)
+        root = np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError:
         # Of two returns the error is found to be none, and nothing is shrunk.
-        return np.linalg.cholesky(covariance + _LEAST_VARIANCE * np.eye(len(covariance)))
+        root = np.linalg.cholesky(covariance + _LEAST_VARIANCE * np.eye(len(covariance)))
+    return np.asarray(root, dtype=np.float64)
