@@ -15,6 +15,7 @@ from torch import Tensor
 from finai_rl.agents.elegantrl import library
 from finai_rl.envs.portfolio import PortfolioVecEnv
 from finai_rl.envs.torch_edition.environment import TorchVecEnv
+from finai_rl.envs.wrappers.observations import normalized
 from tests.markets import generated_market
 
 pytest.importorskip("elegantrl", reason=library.INSTALL)
@@ -128,6 +129,11 @@ def test_a_callback_that_stops_it_leaves_everything_where_it_is() -> None:
     assert isinstance(env, VecNormalize)
     assert env.obs_rms.count == pytest.approx(6 * 6, abs=1e-3)
     assert_allclose(agent._last_obs, env.normalize_obs(env.get_original_obs()), atol=1e-6)
+
+
+def test_a_training_in_its_own_wrappers_does_not_leave_the_device() -> None:
+    env = normalized(env_of(True, False), gamma=0.99, normalize=True)
+    assert tensor_env(env) is not None
 
 
 def test_other_wrappers_leave_the_device_and_learn_all_the_same() -> None:

@@ -231,4 +231,6 @@ def tensor_env(env: VecEnv | None) -> TensorEnv | None:
 
 def _is_plain(env: Any) -> bool:
     """Return whether an environment is normalized as a training's is."""
-    return type(env) is VecNormalize and env.training and env.norm_obs
+    # The compiled class has SB3's numbers, and names SB3's as what it is.
+    kind = getattr(type(env), "recorded_as", type(env))
+    return bool(kind is VecNormalize and env.training and env.norm_obs)

@@ -239,7 +239,11 @@ def _python_files(module: str) -> list[Path]:
         spec = importlib.util.find_spec(package)
         if spec is not None and spec.submodule_search_locations:
             folders = sorted(map(Path, spec.submodule_search_locations))
-            return [file for folder in folders for file in sorted(folder.rglob("*.py"))]
-        if spec is not None and spec.origin is not None:
-            return sorted(Path(spec.origin).parent.glob("*.py"))
+            found = [file for folder in folders for file in sorted(folder.rglob("*.py"))]
+        elif spec is not None and spec.has_location:
+            found = sorted(Path(str(spec.origin)).parent.glob("*.py"))
+        else:
+            return []
+        # An editor's lock is a link to nowhere, of a name like a module's.
+        return [file for file in found if file.is_file()]
     return []

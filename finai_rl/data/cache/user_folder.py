@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -21,9 +23,11 @@ def user_cache() -> Path:
 def _without_home(shared: Path) -> Path:
     """Return a folder of this user alone where everybody may write."""
     folder = shared / f"finai_rl-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
     found = folder.lstat()
     # What somebody else has put there under this name would be taken for one's own.
-    if folder.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o022:
+    mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    if not mine or found.st_mode & 0o022:
         return Path(tempfile.mkdtemp(prefix="finai_rl-", dir=shared))
     return folder

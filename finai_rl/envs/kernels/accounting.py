@@ -28,6 +28,7 @@ MAX_IMPACT = 0.5
 COUNTING_LIMIT = 64
 SIZES = 1024
 REGISTERS = 32
+LARGEST_KEY = 2**62
 BISECTIONS = 60
 JUST_BELOW = 1.0 - 1e-12
 
@@ -184,23 +185,24 @@ def rank_largest_first(want: FloatArray, whole: bool, scratch: RankingScratch) -
             ranking[place] = by_size[place]
             wanted += want[place] > 0.0
         return wanted
-    # Size and place in one number: numbers without ties are ranked by counting, or sorted.
-    sizes = np.int64(0)
+    # Size and place in one number: numbers without ties are ranked by counting, or sorted. Sizes
+    # that would not fit beside a place count as equal.
+    sizes, most = np.int64(0), float(LARGEST_KEY // n)
     for i in range(n):
-        size = np.int64(want[i])
+        size = np.int64(min(want[i], most))
         keys[wanted], stocks[wanted] = size * n + (n - 1 - i), i
         sizes |= size
         wanted += want[i] > 0.0
-    if wanted <= COUNTING_LIMIT and (sizes + 1) * n <= np.iinfo(np.int32).max:
+    if wanted <= COUNTING_LIMIT and sizes < np.iinfo(np.int32).max // n:
         filled = _narrow(keys, wanted, narrow)
         _rank_by_counting(narrow, filled, wanted, stocks, ranking)
         return wanted
     if wanted <= COUNTING_LIMIT:
         _rank_by_counting(keys, wanted, wanted, stocks, ranking)
         return wanted
-    largest = int(want.max())
+    largest = want.max()
     if largest < keys.shape[0] - n:
-        return _rank_by_buckets(want, largest, keys, ranking)
+        return _rank_by_buckets(want, int(largest), keys, ranking)
     ordered = np.sort(keys[:wanted])
     for place in range(wanted):
         ranking[place] = n - 1 - ordered[wanted - 1 - place] % n

@@ -80,15 +80,17 @@ class CompiledVecNormalize(VecNormalize):
 
     def _learn_of(self, seen: Any) -> None:
         moments: Any = self.obs_rms
-        if not _in_columns(seen, moments) or seen.ndim != 2:
+        # NumPy adds up columns that lie one after the other in another order.
+        in_rows = _in_columns(seen, moments) and seen.ndim == 2 and seen.flags.c_contiguous
+        if not in_rows:
             for name in moments if isinstance(moments, dict) else ():
                 moments[name].update(seen[name])
             if not isinstance(moments, dict):
                 moments.update(seen)
             return
-        count, rows = float(moments.count), np.ascontiguousarray(seen)
+        count = float(moments.count)
         mean, var = np.empty_like(moments.mean), np.empty_like(moments.var)
-        write_moments(rows, moments.mean, moments.var, count, mean, var)
+        write_moments(seen, moments.mean, moments.var, count, mean, var)
         moments.mean, moments.var = mean, var
         moments.count += len(seen)
 

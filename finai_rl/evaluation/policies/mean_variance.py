@@ -12,6 +12,8 @@ import numpy as np
 
 from finai_rl.type_aliases import FloatArray
 
+_LEAST_VARIANCE = 1e-8
+
 
 def shrunk_covariance(returns: FloatArray) -> FloatArray:
     """Return the covariance of returns, shrunk towards equal variances without correlation.
@@ -23,7 +25,7 @@ def shrunk_covariance(returns: FloatArray) -> FloatArray:
         returns: (n, n_stocks), at least two.
 
     Returns:
-        (n_stocks, n_stocks), of full rank unless no return differs from its mean.
+        (n_stocks, n_stocks), of full rank but for some of two or three returns.
     """
     n, n_stocks = returns.shape
     centred = returns - returns.mean(axis=0)
@@ -42,7 +44,7 @@ def long_only(covariance: FloatArray, gains: FloatArray) -> FloatArray:
     """Return the weights of most gain per deviation, none negative, that add up to 1.
 
     Args:
-        covariance: (n_stocks, n_stocks) of full rank.
+        covariance: (n_stocks, n_stocks).
         gains: (n_stocks,) of which one is positive: mean returns, or ones for the least variance.
 
     Raises:
@@ -54,8 +56,17 @@ def long_only(covariance: FloatArray, gains: FloatArray) -> FloatArray:
         raise ValueError("no gain is positive: none of these portfolios has the most of it")
     # Sizes near 1: what counts as zero in the solver is absolute.
     scale = float(np.sqrt(np.trace(covariance) / len(covariance)))
-    root = np.linalg.cholesky(covariance / scale**2)
+    root = _root(covariance / scale**2)
     wanted = np.linalg.solve(root, gains / np.abs(gains).max())
     found: FloatArray = nnls(root.T, wanted)[0]
     weights: FloatArray = found / found.sum()
     return weights
+
+
+def _root(covariance: FloatArray) -> FloatArray:
+    try:
+        root = np.linalg.cholesky(covariance)
+    except np.linalg.LinAlgError:
+        # Of two returns the error is found to be none, and nothing is shrunk.
+        root = np.linalg.cholesky(covariance + _LEAST_VARIANCE * np.eye(len(covariance)))
+    return np.asarray(root, dtype=np.float64)

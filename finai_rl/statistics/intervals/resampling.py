@@ -88,7 +88,11 @@ def _compiled() -> Callable[..., None]:
     # Slow to import, and not every statistic needs it.
     import numba
 
-    made: Any = numba.njit(cache=True, nogil=True)(_add_up)
+    made: Any
+    try:
+        made = numba.njit(cache=True, nogil=True)(_add_up)
+    except RuntimeError:  # There is no folder that may be written to.
+        made = numba.njit(nogil=True)(_add_up)
     compiled: Callable[..., None] = made
     return compiled
 

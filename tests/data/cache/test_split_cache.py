@@ -242,6 +242,17 @@ def test_a_failed_load_leaves_nothing(file: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "cache").exists()
 
 
+def test_an_editors_lock_beside_a_module_is_passed_over(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "locked_source.py").write_text("one = 1\n")
+    (tmp_path / ".#locked_source.py").symlink_to("somebody@somewhere.1")
+    settings, cache = settings_for(file, _target_="locked_source.load"), SplitCache(tmp_path / "c")
+    split = loader(settings_for(file))()
+    assert_same_split(cache.get(settings, lambda: split), split)
+
+
 def test_a_folder_that_cannot_be_written_costs_only_time(
     file: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

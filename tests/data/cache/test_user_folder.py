@@ -51,3 +51,15 @@ def test_what_somebody_else_could_have_planted_is_passed_over(kind: str, shared:
     user_folder._without_home.cache_clear()
     assert user_cache() != planted
     assert user_cache().stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("kind", ["a file", "a link to nowhere"])
+def test_what_is_no_folder_is_passed_over(kind: str, shared: Path) -> None:
+    from finai_rl.data.cache import user_folder
+
+    planted = shared / user_cache().name
+    planted.rmdir()
+    planted.touch() if kind == "a file" else planted.symlink_to(shared / "nowhere")
+    user_folder._without_home.cache_clear()
+    assert user_cache() != planted
+    assert user_cache().is_dir()

@@ -147,6 +147,15 @@ def test_orders_rank_by_whole_shares_then_ticker(n_stocks: int, largest: int) ->
     assert scratch[-1][:wanted].tolist() == expected
 
 
+@pytest.mark.parametrize("largest", [1e17, 1e18, 1e19, 1e25])
+@pytest.mark.parametrize("n_stocks", [3, 40, 64, 65])
+def test_orders_beyond_any_integer_rank_each_stock_once(n_stocks: int, largest: float) -> None:
+    want = np.linspace(largest, 1.0, n_stocks)
+    scratch = ranking_scratch(n_stocks)
+    assert rank_largest_first(want, True, scratch) == n_stocks
+    assert sorted(scratch[-1].tolist()) == list(range(n_stocks))
+
+
 def test_turnover_and_costs_are_what_was_traded() -> None:
     data = generated_market(n_days=3, n_stocks=2, seed=1)
     env = StockTradingVecEnv(data, hmax=100, initial_amount=1e6, buy_cost_pct=0.01)

@@ -117,6 +117,18 @@ def test_moments_are_those_of_numpy(n_rows: int, n_columns: int) -> None:
         assert raw(ours) == raw((theirs.mean, theirs.var))
 
 
+def test_columns_that_lie_together_are_added_up_as_by_sb3() -> None:
+    rows = np.random.default_rng(0).normal(3.0, 5.0, (200, 17)).astype(np.float32)
+    found = []
+    for wrapper in CLASSES:
+        env: Any = wrapper(DummyVecEnv([lambda: Noise(box(17))]))
+        env.venv.step_wait = lambda: (np.asfortranarray(rows), np.zeros(1), np.zeros(1, bool), [{}])
+        env.step_wait()
+        found.append(env.obs_rms)
+    np.testing.assert_array_equal(found[0].mean, found[1].mean)
+    np.testing.assert_array_equal(found[0].var, found[1].var)
+
+
 def test_what_is_no_number_stays_none() -> None:
     rows = np.array([[np.nan, np.inf, -np.inf, 1.0]], np.float32)
     ours = np.empty_like(rows)

@@ -19,6 +19,14 @@ def test_the_covariance_is_scikit_learns(n_stocks, n):
     np.testing.assert_allclose(shrunk_covariance(returns), ledoit_wolf(returns)[0], rtol=1e-10)
 
 
+@pytest.mark.parametrize("n_stocks", [1, 2, 5, 60])
+def test_a_window_of_two_returns_has_one_too(n_stocks):
+    covariance = shrunk_covariance(returns_of(n_stocks, seed=0, n=2))
+    weights = long_only(covariance, np.ones(n_stocks))
+    assert weights.sum() == pytest.approx(1)
+    assert (weights >= 0).all()
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("n_stocks", [1, 3, 20, 60])
 def test_no_stock_would_improve_it(n_stocks, seed):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from arch.bootstrap import StationaryBootstrap
 from arch.bootstrap import optimal_block_length as of_each_column
+from numba.core.caching import CacheImpl
 from scipy.signal import lfilter
 
 from finai_rl.statistics.intervals import resampling
@@ -30,6 +31,16 @@ def test_means_are_those_of_the_resamples(length, kept, monkeypatch):
     drawn = resampling.resampled(50, length, np.random.default_rng(5), 600)
     found = resampling.resampled_means(columns, length, 5, 600)
     np.testing.assert_allclose(found, columns[drawn].mean(axis=1), rtol=0, atol=1e-14)
+
+
+def test_means_need_no_folder_to_keep_compiled_code_in(monkeypatch):
+    monkeypatch.setattr(CacheImpl, "_locator_classes", [])
+    resampling._compiled.cache_clear()
+    try:
+        found = resampling.resampled_means(np.arange(6.0)[:, np.newaxis], 2.0, 0, 3)
+    finally:
+        resampling._compiled.cache_clear()
+    assert found.shape == (3, 1)
 
 
 @pytest.mark.parametrize("n", [20, 21, 60, 700])
