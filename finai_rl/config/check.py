@@ -90,7 +90,7 @@ def check(cfg: DictConfig, schema: type = schemas.Train) -> DictConfig:
 def _classless(settings: dict[str, Any]) -> Iterator[str]:
     """Yield the groups that name no class to build, such as the agent after ``~agent``."""
     for group in ("agent", "data", "env", "split", "tracking"):
-        if group in settings and not _target_of(settings[group]).strip("None"):
+        if group in settings and _target_of(settings[group]) in ("", "None"):
             yield f"{group}: names no class; choose one, as in {group}={EXAMPLES[group]}"
 
 
