@@ -57,7 +57,7 @@ CACHE_FOLDER = Path("cache", "baselines")
 
 CODE = (
     "envs", "evaluation", "statistics", "experiment/backtests/baselines.py",
-    "experiment/environments.py", "experiment/rewards.py",
+    "experiment/environments.py", "experiment/device_env.py", "experiment/rewards.py",
     "config/build.py", "config/env_schemas.py", "config/reward_schemas.py", "config/bounds.py",
     "config/companions.py", "config/hydra_versions.py", "config/tickers", "data/market.py",
     "agents/evaluation_mode.py",
