@@ -12,7 +12,6 @@ from typing import Any, cast
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv
 
 from finai_rl.data.market import MarketData
 from finai_rl.envs.episodes import EpisodeWindows, Ledger, statistics
@@ -31,6 +30,7 @@ from finai_rl.envs.observations import Observed
 from finai_rl.envs.rewards.reward import Reward, Step
 from finai_rl.envs.settings import check_opening_shares, check_range
 from finai_rl.envs.terms import Terms, opening_account
+from finai_rl.envs.whole_batch import WholeBatchVecEnv
 from finai_rl.errors import Diverged
 from finai_rl.type_aliases import BoolArray, Float32Array, FloatArray
 
@@ -38,7 +38,7 @@ ACCOUNT_FIELDS = ACCOUNT.names or ()
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
-class MarketVecEnv(VecEnv):
+class MarketVecEnv(WholeBatchVecEnv):
     """A batch of accounts that trade one market, which they share and which is stored once.
 
     Subclasses say what an action means. All state of the accounts is in two arrays:
@@ -373,28 +373,3 @@ class MarketVecEnv(VecEnv):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_pool": None, "_code": {}}
-
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """Return an attribute once per environment; all environments share it."""
-        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
-
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Set an attribute of the whole batch; there is none of a single environment.
-
-        Raises:
-            ValueError: If ``indices`` names fewer than all environments.
-        """
-        if len(list(self._get_indices(indices))) != self.num_envs:
-            raise ValueError(f"{attr_name} belongs to the whole batch: leave indices=None")
-        setattr(self, attr_name, value)
-
-    def env_method(
-        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
-    ) -> list[Any]:
-        """Call a method of the batch once; every environment gets the same answer."""
-        answer = getattr(self, method_name)(*method_args, **method_kwargs)
-        return [answer for _ in self._get_indices(indices)]
-
-    def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: Any = None) -> list[bool]:
-        """Return False for each: no single environment is wrapped, there is only the batch."""
-        return [False for _ in self._get_indices(indices)]

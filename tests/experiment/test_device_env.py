@@ -50,9 +50,8 @@ def test_it_learns_from_the_same_numbers(reward: str) -> None:
 def test_it_is_where_the_agent_is() -> None:
     cfg = composed(*TORCH)
     cfg.agent.device = "meta"
-    inner: Any
-    with pytest.raises(NotImplementedError):  # Nothing is computed there, so nothing is seen.
-        Environments(cfg).training(DATA).reset()
+    inner: Any = Environments(cfg).training(DATA).unwrapped
+    assert inner.device.type == inner.accounts.cash.device.type == "meta"
     cfg.agent.device = "mps"
     with pytest.raises(ConfigError, match=r"env\.precision: PyTorch has no float64 on mps"):
         Environments(cfg).training(DATA)

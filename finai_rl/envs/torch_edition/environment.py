@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from finai_rl.envs.market_env import MarketVecEnv
 from finai_rl.envs.torch_edition.batch import TensorAccounts
 from finai_rl.envs.torch_edition.limits import refuse_unsupported
 from finai_rl.envs.torch_edition.rewards import tensor_reward
+from finai_rl.envs.whole_batch import WholeBatchVecEnv
 from finai_rl.errors import Diverged
 from finai_rl.type_aliases import BoolArray, Float32Array
 
@@ -45,7 +44,7 @@ class Ended:
     infos: list[dict[str, Any]]
 
 
-class TorchVecEnv(VecEnv):
+class TorchVecEnv(WholeBatchVecEnv):
     """A batched market whose prices, accounts and steps are tensors on one device.
 
     Equal to the environment that it is made of, of which it takes everything but the arithmetic:
@@ -196,28 +195,3 @@ class TorchVecEnv(VecEnv):
 
     def close(self) -> None:
         """Let go of nothing: tensors go with the environment."""
-
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """Return an attribute once per environment; all environments share it."""
-        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
-
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Set an attribute of the whole batch; there is none of a single environment.
-
-        Raises:
-            ValueError: If ``indices`` names fewer than all environments.
-        """
-        if len(list(self._get_indices(indices))) != self.num_envs:
-            raise ValueError(f"{attr_name} belongs to the whole batch: leave indices=None")
-        setattr(self, attr_name, value)
-
-    def env_method(
-        self, method_name: str, *method_args: Any, indices: Any = None, **method_kwargs: Any
-    ) -> list[Any]:
-        """Call a method of the batch once; every environment gets the same answer."""
-        answer = getattr(self, method_name)(*method_args, **method_kwargs)
-        return [answer for _ in self._get_indices(indices)]
-
-    def env_is_wrapped(self, wrapper_class: type[gym.Wrapper], indices: Any = None) -> list[bool]:
-        """Return False for each: no single environment is wrapped, there is only the batch."""
-        return [False for _ in self._get_indices(indices)]

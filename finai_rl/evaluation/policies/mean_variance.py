@@ -25,19 +25,13 @@ def shrunk_covariance(returns: FloatArray) -> FloatArray:
         returns: (n, n_stocks), at least two.
 
     Returns:
-        (n_stocks, n_stocks), of full rank but for some of two or three returns.
+        (n_stocks, n_stocks), of full rank unless no return differs from its mean, or n is 2.
     """
-    n, n_stocks = returns.shape
-    centred = returns - returns.mean(axis=0)
-    sample = centred.T @ centred / n
-    size = float(np.trace(sample)) / n_stocks
-    squares = centred**2
-    distance = float((sample**2).sum()) - n_stocks * size**2
-    error = (float((squares.T @ squares).sum()) / n - float((sample**2).sum())) / n
-    share = 0.0 if distance <= 0 or error <= 0 else min(error / distance, 1.0)
-    shrunk: FloatArray = (1 - share) * sample
-    shrunk.flat[:: n_stocks + 1] += share * size
-    return shrunk
+    # Slow to import, and most runs take their baselines from the cache.
+    from sklearn.covariance import ledoit_wolf
+
+    covariance: FloatArray = ledoit_wolf(returns)[0]
+    return covariance
 
 
 def long_only(covariance: FloatArray, gains: FloatArray) -> FloatArray:

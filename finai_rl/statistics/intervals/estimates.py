@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 
 from finai_rl.statistics.intervals.bootstrap import (
     Interval,
     bootstrap_interval_of_means,
     optimal_block_length,
 )
-from finai_rl.statistics.intervals.ranks import average_ranks
 from finai_rl.statistics.returns import excess_returns
 from finai_rl.type_aliases import FloatArray
 
@@ -156,7 +156,8 @@ def rank_correlation_interval(
 
 def _centred_ranks(panel: FloatArray) -> FloatArray:
     """Return the ranks of each column over its rows, less their mean; ties share one."""
-    ranks = average_ranks(panel)
+    # Not SciPy's statistics, whose import takes longer than all ranks of an evaluation.
+    ranks: FloatArray = pd.DataFrame(panel).rank().to_numpy()
     centred: FloatArray = ranks - ranks.mean(axis=0)
     return centred
 

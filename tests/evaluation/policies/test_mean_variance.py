@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.covariance import ledoit_wolf
 
 from finai_rl.evaluation.policies.mean_variance import long_only, shrunk_covariance
 
@@ -11,12 +10,6 @@ def returns_of(n_stocks, seed, n=252):
     rng = np.random.default_rng(seed)
     common = rng.normal(0.0005, 0.01, (n, 1)) * rng.uniform(0.3, 1.5, n_stocks)
     return common + rng.normal(0.0002, 0.012, (n, n_stocks)) * rng.uniform(0.5, 2.0, n_stocks)
-
-
-@pytest.mark.parametrize(("n_stocks", "n"), [(1, 60), (2, 60), (20, 252), (60, 30)])
-def test_the_covariance_is_scikit_learns(n_stocks, n):
-    returns = returns_of(n_stocks, seed=n_stocks, n=n)
-    np.testing.assert_allclose(shrunk_covariance(returns), ledoit_wolf(returns)[0], rtol=1e-10)
 
 
 @pytest.mark.parametrize("n_stocks", [1, 2, 5, 60])
