@@ -81,9 +81,10 @@ def test_the_benchmark_is_invested_as_an_agent_that_asks_for_the_same(
         return
     baseline = equal_weight(built, data, Opening(cash, (0.0,) * n_stocks))
     agent = asking_for_the_same(built, data, baseline)
-    # Costs are known to the benchmark, and cut the agent's orders: by a share of a stock that an
-    # account of 233 holds 300 of, too.
-    assert exposures(baseline)[0] == pytest.approx(exposures(agent)[0], abs=4e-3)
+    # Costs are known to the benchmark, and cut the agent's orders, of whole shares by up to one.
+    share = 0.0 if fractional else float(data.close[0].max(where=baseline.shares[1] > 0, initial=0))
+    apart = abs(exposures(baseline)[0] - exposures(agent)[0])
+    assert apart <= 2e-3 + share / cash
     held = (baseline.shares[1] > 0), (agent.shares[1] > 0)
     assert (held[0] == held[1]).mean() > 0.95
 
