@@ -24,8 +24,10 @@ def seconds(
     """Run one search in a folder of its own and return how long the command took."""
     together = [f"hydra/launcher={launcher}", f"hydra.launcher.n_jobs={n_workers}"]
     command = [
-        *(sys.executable, "-m", "finai_rl.train", "-m", "sweep=a2c"),
+        # What is searched changes no trial's length: the last one would decide.
+        *(sys.executable, "-m", "finai_rl.train", "-m", "agent=a2c", "hydra/sweeper=study"),
         *("hydra/sweeper/sampler=random", "hydra/sweeper/pruner=none"),
+        "agent.learning_rate=interval(0.0001, 0.001)",
         *(f"hydra.sweeper.n_trials={n_trials}", f"total_timesteps={steps}"),
         *(together if n_workers > 1 else ()),
         *overrides,
@@ -50,34 +52,34 @@ def seconds(
 def main() -> None:
     """Measure and print one row per number of workers."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--launcher", default="processes", choices=["joblib", "processes", "ray"])
+    parser.add_argument("--workers", type=int, default=2, help="beside one")
+    parser.add_argument(
+        "--launcher", nargs="+", default=["processes"], choices=["joblib", "processes", "ray"]
+    )
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--set", nargs="*", default=[], help="further overrides")
     arguments = parser.parse_args()
-    took: dict[int, list[float]] = {n_workers: [] for n_workers in arguments.workers}
+    ways = [("one after the other", 1), *((name, arguments.workers) for name in arguments.launcher)]
+    took: dict[tuple[str, int], list[float]] = {way: [] for way in ways}
     for _ in range(arguments.repeats):
-        for n_workers, found in took.items():
+        for (launcher, n_workers), found in took.items():
             found.append(
-                seconds(
-                    arguments.launcher, n_workers, arguments.trials, arguments.steps, arguments.set
-                )
+                seconds(launcher, n_workers, arguments.trials, arguments.steps, arguments.set)
             )
-    first = statistics.median(took[arguments.workers[0]])
+    first = statistics.median(took[ways[0]])
     load = os.getloadavg()[0]
     table = Table(
-        title=f"{arguments.launcher}: {arguments.trials} trials of A2C, "
-        f"{arguments.steps:,} steps each; "
+        title=f"{arguments.trials} trials of A2C, {arguments.steps:,} steps each; "
         f"{platform.machine()}, {os.cpu_count()} cores, load average {load:.1f}"
     )
-    for name in ("workers", "seconds (median)", "least", "most", "x one worker"):
+    for name in ("launcher", "workers", "seconds (median)", "least", "most", "x one worker"):
         table.add_column(name, justify="right")
-    for n_workers, found in took.items():
+    for (launcher, n_workers), found in took.items():
         median = statistics.median(found)
         row = (f"{median:.1f}", f"{min(found):.1f}", f"{max(found):.1f}", f"{first / median:.2f}")
-        table.add_row(str(n_workers), *row)
+        table.add_row(launcher, str(n_workers), *row)
     Console().print(table)
 
 

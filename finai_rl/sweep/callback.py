@@ -70,6 +70,7 @@ class MultirunRecord(Callback):
         try:
             if config.get("resume") is not None:
                 raise InputError("resume: goes on with one run; leave -m out")
+            _begin_launching(config)
             _complete_params(config)
             if config.hydra.sweeper._target_ == STUDY_SWEEPER:
                 _check_search(config)
@@ -79,6 +80,14 @@ class MultirunRecord(Callback):
             if os.environ.get("HYDRA_FULL_ERROR") == "1":
                 raise SystemExit(1) from error
             _refuse(str(error))
+
+
+def _begin_launching(config: DictConfig) -> None:
+    # Libraries take seconds, which the command's own start does not have to wait for.
+    if str(OmegaConf.select(config, "hydra.launcher._target_")).endswith(".ProcessLauncher"):
+        from finai_rl.sweep.launching.forked_job import begin_importing
+
+        begin_importing()
 
 
 def _refuse(message: str) -> NoReturn:

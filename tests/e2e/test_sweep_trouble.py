@@ -98,6 +98,7 @@ def test_workers_that_die_cost_a_search_one_trial_at_most(launcher: str, tmp_pat
     assert left.parent.info.status == "FINISHED"
     assert left.tags["sweep.trials.fail"] == "2"
     assert "4 trials (2 complete, 2 fail)" in done.stdout
+    assert "RuntimeWarning" not in done.stderr
 
 
 @pytest.mark.slow

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Sequence
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -15,16 +17,54 @@ from finai_rl.sweep.launching.worker import Where, job_answer
 GRACE = 30.0
 """Seconds that a job has to write down where it stands when it is interrupted, or to end."""
 IMPORTED = (
-    "finai_rl.train",
-    "finai_rl.sweep.trial",
-    "finai_rl.experiment.recording",
-    "finai_rl.experiment.model_card",
+    "finai_rl.config.command",
+    "finai_rl.data.cache.split_cache",
+    "finai_rl.data.indicators",
+    "finai_rl.data.sources.sp500",
+    "finai_rl.envs.portfolio",
+    "finai_rl.envs.stock_trading",
+    "finai_rl.envs.weight_actions",
+    "finai_rl.experiment.backtests.holdout_blocks",
+    "finai_rl.experiment.before_data",
+    "finai_rl.experiment.checkpoints.beginning",
+    "finai_rl.experiment.learning.callbacks",
+    "finai_rl.experiment.learning.cloning",
+    "finai_rl.experiment.learning.curriculum",
+    "finai_rl.experiment.learning.trained_days",
     "finai_rl.experiment.learning.training",
+    "finai_rl.experiment.learning.warm_start",
+    "finai_rl.experiment.model_card",
+    "finai_rl.experiment.recording",
+    "finai_rl.report.run.files",
+    "finai_rl.report.run.page",
+    "finai_rl.sweep.launching.worker",
+    "finai_rl.sweep.trial",
     "finai_rl.tracking.mlflow_tracker",
-    "finai_rl.envs.market_env",
+    "hydra._internal.hydra",
+    "hydra_plugins.finai_rl_launcher.process_launcher",
+    "hydra_plugins.finai_rl_launcher.ray_launcher",
+    "hydra_plugins.finai_rl_launcher.slurm_launcher",
+    "hydra_plugins.finai_rl_sweeper.study_sweeper",
+    "hydra_plugins.hydra_optuna_sweeper.optuna_sweeper",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "numba.core.registry",
+    "scipy.linalg",
+    "scipy.special",
     "stable_baselines3",
 )
-"""What takes a training's first seconds, and is the same for all."""
+"""What takes a training's first seconds, and is the same for all.
+
+Not the command's own module, which each process runs anew.
+"""
+
+
+def begin_importing() -> None:
+    """Start the process that jobs are forked from, without waiting until it has imported.
+
+    The first job starts it where this was not called.
+    """
+    multiprocessing.get_context("forkserver").set_forkserver_preload(list(IMPORTED))
+    forkserver.ensure_running()
 
 
 class ForkedJob:
@@ -45,8 +85,8 @@ class ForkedJob:
     def __init__(
         self, where: Where, common: bytes, number: int, overrides: Sequence[str], node: str
     ) -> None:
+        begin_importing()
         forks = multiprocessing.get_context("forkserver")
-        forks.set_forkserver_preload(list(IMPORTED))
         self._answers, end = forks.Pipe(duplex=False)
         told = (end, where, common, number, list(overrides), node)
         self._process: Any = forks.Process(target=_run, args=told)
@@ -99,6 +139,8 @@ def _run(
     node: str,
 ) -> None:
     """Run a job in this process and send what came of it."""
+    # Looking through the libraries for garbage would copy the pages that this process shares.
+    gc.freeze()
     # What is typed at a terminal interrupts the command, which tells its jobs.
     os.setpgid(0, 0)
     threading.Thread(target=_end_with_who_started_it, daemon=True).start()

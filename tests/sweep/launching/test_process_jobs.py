@@ -56,7 +56,7 @@ def begin(folder: Path, *overrides: str) -> subprocess.Popen[str]:
 
 
 def until(files: list[Path]) -> None:
-    for _ in range(600):
+    for _ in range(1800):
         if all(file.is_file() and file.read_text() for file in files):
             return
         time.sleep(0.1)
