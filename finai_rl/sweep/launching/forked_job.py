@@ -109,7 +109,8 @@ class ForkedJob:
         """Return the pickled ``JobReturn`` of a job that has ended; None if its process died."""
         try:
             found = self._answers.recv_bytes() if self._answers.poll() else None
-        except EOFError:
+        # It may have died in the middle of its answer.
+        except (EOFError, OSError):
             found = None
         self._end()
         return found
