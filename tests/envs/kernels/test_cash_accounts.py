@@ -37,6 +37,7 @@ def cash_cases(draw: st.DrawFn) -> Case:
             st.sampled_from([0.0, 0.03, (np.arange(n_stocks) % 7 / 1e3).tolist()])
         ),
         "sell_cost_pct": draw(st.sampled_from([0.0, 0.001])),
+        "fill": draw(st.sampled_from(["same_close", "next_open", "next_close"])),
         # One kind of arguments: each is compiled on its own.
         "turbulence_threshold": draw(st.sampled_from([1e9, 25.0])),
         "num_stock_shares": draw(
