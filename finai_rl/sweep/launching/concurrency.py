@@ -14,6 +14,9 @@ from omegaconf import DictConfig
 from finai_rl.errors import InputError
 from finai_rl.sweep.launching.ray_cluster import TARGET, slots
 
+PROCESSES = "hydra_plugins.finai_rl_launcher.process_launcher.ProcessLauncher"
+"""``hydra.launcher._target_`` of jobs that are processes of this machine."""
+
 
 def jobs_at_once(launcher: Mapping[str, Any], wanted: int | None = None) -> int:
     """Return how many jobs run at once.
@@ -34,7 +37,9 @@ def jobs_at_once(launcher: Mapping[str, Any], wanted: int | None = None) -> int:
     n_jobs = launcher.get("n_jobs") if wanted is None else wanted
     if n_jobs is None:
         return slots(launcher) if on_cluster else 1
-    least = -1 if on_cluster or wanted is not None else -math.inf
+    # Of Hydra's own launchers each has its own meaning of other numbers.
+    ours = on_cluster or launcher.get("_target_") == PROCESSES
+    least = -1 if ours or wanted is not None else -math.inf
     if type(n_jobs) is not int or n_jobs < least or (n_jobs == 0 and least == -1):
         raise InputError(f"{key}: at least 1, or -1 for all cores, got {n_jobs}")
     if n_jobs < 0:

@@ -11,8 +11,9 @@ import pytest
 
 from finai_rl.errors import InputError
 from finai_rl.sweep.launching import concurrency, ray_cluster
-from finai_rl.sweep.launching.concurrency import jobs_at_once
+from finai_rl.sweep.launching.concurrency import PROCESSES, jobs_at_once
 from finai_rl.sweep.launching.ray_cluster import GB, TARGET, request, room
+from hydra_plugins.finai_rl_launcher.config import ProcessLauncherConf
 
 RAY = {"_target_": TARGET, "address": None, "n_jobs": None, "cpus": 1.0, "gpus": 0.0}
 RAY |= {"memory_gb": None, "init": {}}
@@ -51,10 +52,16 @@ def test_a_sweeper_that_asks_for_none_is_refused(wanted: int) -> None:
         jobs_at_once({}, wanted)
 
 
+@pytest.mark.parametrize("target", [TARGET, PROCESSES])
 @pytest.mark.parametrize("n_jobs", [0, -2, "many", 1.5])
-def test_a_launcher_that_runs_none_is_refused(n_jobs: Any) -> None:
+def test_a_launcher_that_runs_none_is_refused(n_jobs: Any, target: str) -> None:
     with pytest.raises(InputError, match=rf"hydra\.launcher\.n_jobs: at least 1.* got {n_jobs}"):
-        jobs_at_once(RAY | {"n_jobs": n_jobs})
+        jobs_at_once(RAY | {"_target_": target, "n_jobs": n_jobs})
+
+
+def test_processes_are_known_by_the_target_of_their_settings() -> None:
+    assert ProcessLauncherConf()._target_ == PROCESSES
+    assert jobs_at_once({"_target_": PROCESSES, "n_jobs": -1}) == os.cpu_count()
 
 
 @pytest.mark.parametrize(
