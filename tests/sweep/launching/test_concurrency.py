@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from importlib.util import find_spec
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from finai_rl.errors import InputError
 from finai_rl.sweep.launching import concurrency, ray_cluster
-from finai_rl.sweep.launching.concurrency import PROCESSES, jobs_at_once
+from finai_rl.sweep.launching.concurrency import PROCESSES, cores, jobs_at_once
 from finai_rl.sweep.launching.ray_cluster import GB, TARGET, request, room
 from hydra_plugins.finai_rl_launcher.config import ProcessLauncherConf
 
@@ -30,9 +32,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> None:
         ({}, None, 1),
         ({"n_jobs": 0}, None, 1),
         ({"n_jobs": 3}, None, 3),
-        ({"n_jobs": -2}, None, os.cpu_count()),
+        ({"n_jobs": -2}, None, cores()),
         ({"n_jobs": 3}, 2, 2),
-        ({}, -1, os.cpu_count()),
+        ({}, -1, cores()),
         (RAY, None, 7),
         (RAY | {"n_jobs": 20}, None, 20),
         (RAY, -1, 7),
@@ -61,7 +63,18 @@ def test_a_launcher_that_runs_none_is_refused(n_jobs: Any, target: str) -> None:
 
 def test_processes_are_known_by_the_target_of_their_settings() -> None:
     assert ProcessLauncherConf()._target_ == PROCESSES
-    assert jobs_at_once({"_target_": PROCESSES, "n_jobs": -1}) == os.cpu_count()
+    assert jobs_at_once({"_target_": PROCESSES, "n_jobs": -1}) == cores()
+
+
+ALLOWED = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})"
+COUNTED = "from finai_rl.sweep.launching.concurrency import jobs_at_once as jobs"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux alone gives out cores")
+def test_a_core_that_the_process_may_not_use_is_none() -> None:
+    code = f"{ALLOWED}; {COUNTED}; print(jobs({{'n_jobs': -1}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
 
 
 @pytest.mark.parametrize(
