@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 MIB = 1 << 20
 HEADING = (
     "stocks n_envs    days        rows    ns / step   median  ns / stock  time / copy"
-    "  market MiB  step MiB  peak MiB"
+    "  copy GB/s  market MiB  step MiB  peak MiB"
 )
 Measured = Mapping[str, float]
 
@@ -27,6 +27,7 @@ def growth_lines(found: Sequence[Measured], heading: bool = True) -> list[str]:
         f"{row['n_stocks']:6,.0f} {row['n_envs']:6,.0f} {row['n_days']:7,.0f} "
         f"{row['rows']:11,.0f} {row['least']:12,.0f} {row['median']:8,.0f} "
         f"{row['least'] / row['n_stocks']:11.1f} {row['least'] / row['copy']:12.1f} "
+        f"{row['step_bytes'] / row['n_envs'] / row['copy']:10.1f} "
         f"{row['market_bytes'] / MIB:11,.1f} {row['step_bytes'] / MIB:9,.2f} "
         f"{row['peak'] / MIB:9,.0f}"
         for row in found

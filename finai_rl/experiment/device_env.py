@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from finai_rl.config.build import import_target
+from finai_rl.config.env_schemas import EDITION, settings_with
 from finai_rl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -13,6 +16,24 @@ if TYPE_CHECKING:
 
 TORCH = "torch"
 """``env.backend``: accounts on tensors."""
+
+
+def edition_of(settings: dict[str, Any]) -> dict[str, Any]:
+    """Take out of an environment's settings what its training is stepped by, and return that.
+
+    A setting of such a name that an environment of one's own takes itself is its own.
+
+    Args:
+        settings: Of the environment, ``_target_`` included; changed in place.
+
+    Raises:
+        ConfigError: If the environment cannot be imported.
+    """
+    names = {name for name in settings_with(EDITION) if name in settings}
+    target = str(settings["_target_"])
+    if names and not target.startswith(f"{__package__.partition('.')[0]}."):
+        names -= set(inspect.signature(import_target("env._target_", target)).parameters)
+    return {name: settings.pop(name) for name in names}
 
 
 def on_device(market: Any, cfg: DictConfig, precision: str) -> VecEnv:

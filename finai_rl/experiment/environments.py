@@ -12,13 +12,13 @@ import numpy as np
 from omegaconf import DictConfig
 
 from finai_rl.config.build import build, plain
-from finai_rl.config.env_schemas import EDITION, EPISODE, WRAPPER, baseline_rules, settings_with
+from finai_rl.config.env_schemas import EPISODE, WRAPPER, baseline_rules, settings_with
 from finai_rl.envs.wrappers.observations import frozen, normalized, windowed
 from finai_rl.envs.wrappers.segments import SegmentedVecEnv, environments_per_segment
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.policies.sizing import OrderLimit
 from finai_rl.evaluation.policies.target_weights import ORDER_LIMIT
-from finai_rl.experiment.device_env import TORCH, on_device
+from finai_rl.experiment.device_env import TORCH, edition_of, on_device
 from finai_rl.experiment.rewards import check_takes_reward, new_reward
 from finai_rl.type_aliases import FloatArray
 
@@ -105,9 +105,7 @@ class Environments:
         }
         self._settings = settings
         self.window = int(self._wrappers.pop("window", 1))
-        self._edition = {
-            name: settings.pop(name) for name in settings_with(EDITION) if name in settings
-        }
+        self._edition = edition_of(settings)
         self.evaluation_settings = settings | self._evaluation_changes()
 
     @property
@@ -272,7 +270,7 @@ class Environments:
 
         batch = build(settings, key, block, **objects)
         if edition.get("backend") == TORCH:
-            batch = on_device(batch, self.cfg, edition["precision"])
+            batch = on_device(batch, self.cfg, edition.get("precision", "float64"))
         env = VecMonitor(batch)
         env.seed(self.cfg.seed)
         return env

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,13 +11,14 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecMonitor, VecNormalize
 from torch import Tensor
 
 from finai_rl.agents.elegantrl import library
 from finai_rl.envs.portfolio import PortfolioVecEnv
 from finai_rl.envs.torch_edition.environment import TorchVecEnv
-from finai_rl.envs.wrappers.observations import normalized
+from finai_rl.envs.wrappers.observations import frozen, normalized
 from tests.markets import generated_market
 
 pytest.importorskip("elegantrl", reason=library.INSTALL)
@@ -90,6 +93,45 @@ def test_the_agent_is_the_same(agent: Any, normalize: bool) -> None:
             assert_allclose(rms.var, other_rms.var, rtol=1e-5, atol=1e-6)
             assert rms.count == pytest.approx(other_rms.count)
         assert_allclose(env_here.get_original_obs(), env_there.get_original_obs(), rtol=1e-6)
+
+
+class Normalized(BaseCallback):
+    """Keeps what the agent is normalized by, as a checkpoint or a look at validation finds it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder, self.counts, self.means = folder, list[float](), list[Any]()
+
+    def note(self) -> None:
+        env: Any = self.model.get_vec_normalize_env()
+        env.save(str(self.folder / "statistics.pkl"))
+        saved = pickle.loads((self.folder / "statistics.pkl").read_bytes())
+        assert type(saved.obs_rms) is type(saved.ret_rms) is RunningMeanStd
+        for one in (frozen(env.venv, env), saved):
+            self.counts.append(one.obs_rms.count)
+            self.means.append(np.concatenate([one.obs_rms.mean, one.obs_rms.var]))
+        self.counts.append(saved.ret_rms.count)
+
+    def _on_step(self) -> bool:
+        self.note()
+        return True
+
+    def _on_rollout_end(self) -> None:
+        self.note()
+
+
+@pytest.mark.parametrize("agent", list(SMALL))
+def test_callbacks_find_the_normalization_of_the_moment(agent: Any, tmp_path: Path) -> None:
+    found = []
+    for tensors in (False, True):
+        seen, env = Normalized(tmp_path), env_of(tensors, normalize=True)
+        agent(env, seed=0, device="cpu", **SMALL[agent]).learn(16 * 6 * 2, callback=seen)
+        found.append(seen)
+        assert isinstance(env, VecNormalize)
+        assert type(env.obs_rms) is type(env.ret_rms) is RunningMeanStd
+    assert len(found[0].counts) == 3 * 2 * (16 + 1)
+    assert_allclose(found[1].counts, found[0].counts)
+    assert_allclose(found[1].means, found[0].means, rtol=1e-4, atol=1e-5)
 
 
 def test_no_array_is_made_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from finai_rl.data.market import MarketData
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.envs.torch_edition.environment import TorchVecEnv
 from finai_rl.errors import ConfigError
@@ -58,6 +59,20 @@ def test_it_is_where_the_agent_is() -> None:
     del cfg.agent["device"]
     inner = Environments(cfg).training(DATA).unwrapped
     assert inner.device == torch.device("cpu")
+
+
+def precise(data: MarketData, *, precision: str, **settings: Any) -> StockTradingVecEnv:
+    env: Any = StockTradingVecEnv(data, **settings)
+    env.precision = precision
+    return env
+
+
+def test_a_setting_of_ones_own_environment_is_its_own() -> None:
+    cfg = composed("env.n_envs=4", "env.precision=float32")
+    cfg.env._target_ = f"{__name__}.precise"
+    environments = Environments(cfg)
+    for env in (environments.training(DATA), environments.evaluation(DATA)):
+        assert env.get_attr("precision")[0] == "float32"
 
 
 def test_days_that_are_held_out_in_between_and_stages_stay_apart() -> None:

@@ -19,6 +19,7 @@ from finai_rl.evaluation.result import BacktestResult
 from finai_rl.experiment.learning.hooks import TrainingHooks
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
+from finai_rl.sweep.launching import concurrency
 from finai_rl.sweep.outcome import Outcome, load_returns
 from finai_rl.sweep.trial import Train, Trial, TrialKilled
 from tests.config.composition import composed
@@ -374,7 +375,7 @@ def test_jobs_at_once_share_the_cores(
     shared: int,
     seeds: int,
 ) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(concurrency, "cores", lambda: 8)
     seen = []
 
     def note(cfg: DictConfig) -> float:

@@ -1,8 +1,9 @@
 """Rollouts that stay on the device: from an environment on tensors to the update of the networks.
 
-Nothing of a step is copied to the host but whether an action was no number and whether an episode
-has ended. SB3's `VecMonitor` and `VecNormalize` are read before a rollout and written back after
-it, so that what is logged, saved and gone on from is theirs, as in any other training.
+Nothing of a step is copied to the host but whether an action was no number, whose cash is short
+and whether an episode has ended. SB3's `VecMonitor` and `VecNormalize` are read before a rollout
+and written back at its end, so that what is logged, saved and gone on from is theirs, as in any
+other training. The moments of `VecNormalize` are copied whenever a callback asks for them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor, VecNormalize
 from torch import Tensor
 
@@ -88,9 +91,8 @@ class RunningMoments:
         >>> known = RunningMeanStd(shape=(2,))
         >>> moments = RunningMoments(known, torch.device("cpu"))
         >>> moments.update(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
-        >>> moments.write()
-        >>> known.mean.round(2).tolist()
-        [2.0, 3.0]
+        >>> moments.write() is known, known.mean.round(2).tolist()
+        (True, [2.0, 3.0])
     """
 
     def __init__(self, of: Any, device: torch.device) -> None:
@@ -117,11 +119,62 @@ class RunningMoments:
         values = values - self.mean if centred else values.to(self.mean.dtype)
         return (values / (self.var + epsilon).sqrt()).clamp(-bound, bound).float()
 
-    def write(self) -> None:
-        """Write the moments back."""
-        self._of.mean, self._of.var = self.mean.cpu().numpy(), self.var.cpu().numpy()
-        self._of.mean = self._of.mean.astype(np.float64)
-        self._of.var, self._of.count = self._of.var.astype(np.float64), self._count
+    def on_host(self) -> RunningMeanStd:
+        """Return a copy of the moments as they are now."""
+        found = RunningMeanStd(shape=tuple(self.mean.shape))
+        found.mean, found.var = (
+            one.cpu().numpy().astype(np.float64) for one in (self.mean, self.var)
+        )
+        found.count = self._count
+        return found
+
+    def write(self) -> Any:
+        """Write the moments back to what they were read from, and return that."""
+        vars(self._of).update(vars(self.on_host()))
+        return self._of
+
+
+class MomentsOnDevice(RunningMeanStd):
+    """What stands for SB3's `RunningMeanStd` during a rollout: read from the device when asked.
+
+    A model checkpoint or a look at validation in the middle of a rollout finds what the agent is
+    normalized by at that moment. Copied or pickled it is SB3's.
+
+    Example:
+        >>> moments = RunningMoments(RunningMeanStd(shape=(2,)), torch.device("cpu"))
+        >>> shown = MomentsOnDevice(moments)
+        >>> moments.update(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        >>> shown.mean.round(2).tolist(), type(shown.copy()).__name__
+        ([2.0, 3.0], 'RunningMeanStd')
+    """
+
+    def __init__(self, moments: RunningMoments) -> None:
+        self._moments = moments
+
+    @property
+    def mean(self) -> NDArray[np.float64]:  # type: ignore[override]
+        """Mean as it is now."""
+        return self._moments.on_host().mean
+
+    @property
+    def var(self) -> NDArray[np.float64]:  # type: ignore[override]
+        """Variance as it is now."""
+        return self._moments.on_host().var
+
+    @property
+    def count(self) -> float:  # type: ignore[override]
+        """Count as it is now."""
+        return self._moments.on_host().count
+
+    def copy(self) -> RunningMeanStd:
+        """Return SB3's object with the moments as they are now."""
+        return self._moments.on_host()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RunningMeanStd:
+        return self.copy()
+
+    def __reduce__(self) -> Any:
+        return RunningMeanStd, (), vars(self.copy())
 
 
 class DeviceSteps:
@@ -147,7 +200,7 @@ class DeviceSteps:
 
     def __init__(self, env: VecEnv, inner: TensorEnv) -> None:
         self._inner, self._env = inner, env
-        self._normalize = env if isinstance(env, VecNormalize) else None
+        self._normalize: Any = env if isinstance(env, VecNormalize) else None
         monitor: Any = env.venv if isinstance(env, VecNormalize) else env
         self._monitor: VecMonitor = monitor
         device = inner.device
@@ -159,6 +212,8 @@ class DeviceSteps:
         if self._normalize is not None:
             self._obs = RunningMoments(self._normalize.obs_rms, device)
             self._ret = RunningMoments(self._normalize.ret_rms, device)
+            shown: Any = MomentsOnDevice(self._obs)
+            self._normalize.obs_rms, self._normalize.ret_rms = shown, MomentsOnDevice(self._ret)
             discounted = torch.as_tensor(self._normalize.returns, dtype=self._ret.mean.dtype)
             self._discounted = discounted.to(device)
 
@@ -181,10 +236,11 @@ class DeviceSteps:
         """Let the wrappers know of all steps."""
         self._monitor.episode_returns = self._returns.cpu().numpy()
         self._monitor.episode_lengths = self._lengths.cpu().numpy()
-        if self._normalize is None or self._seen is None or self._paid is None:
+        if self._normalize is None:
             return
-        self._obs.write()
-        self._ret.write()
+        self._normalize.obs_rms, self._normalize.ret_rms = self._obs.write(), self._ret.write()
+        if self._seen is None or self._paid is None:
+            return
         self._normalize.returns = self._discounted.cpu().numpy().astype(np.float64)
         self._normalize.old_obs = self._seen.cpu().numpy()
         self._normalize.old_reward = self._paid.cpu().numpy()

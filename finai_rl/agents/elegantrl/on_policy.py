@@ -167,6 +167,7 @@ class ElegantRLOnPolicy(ElegantRLAlgorithm, OnPolicyAlgorithm):
             last_values = policy.predict_values(seen)
         rollout.compute_returns(last_values, dones, self.gamma, self.gae_lambda)
         self._last_obs, self._last_episode_starts = _on_host(seen, dones)
+        steps.write_back()
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True

@@ -16,12 +16,12 @@ def user_cache() -> Path:
     try:
         return Path(base or Path.home() / ".cache") / "finai_rl"
     except RuntimeError:  # There is no home.
-        return _without_home(Path(tempfile.gettempdir()))
+        return own_folder_in(Path(tempfile.gettempdir()))
 
 
 @cache
-def _without_home(shared: Path) -> Path:
-    """Return a folder of this user alone where everybody may write."""
+def own_folder_in(shared: Path) -> Path:
+    """Return a folder of this user alone in one where everybody may write."""
     folder = shared / f"finai_rl-{os.getuid()}"
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)

@@ -67,12 +67,13 @@ def step_cash_accounts(
             continue
         held, price = shares[env], fills[today]
         _split(actions, env, hmax, held, buys, sells)
-        if risk is not None and risk[today] >= rules[0].risk_threshold:
-            _sell_all(held, buys, sells)
+        closes = risk is not None and risk[today] >= rules[0].risk_threshold
+        if closes:
+            _close_all(held, buys, sells)
         sold, paid = value_and_cost(sells, price, sell_rate, None)
         cash = account.cash + (sold - paid)
         bought, due = value_and_cost(buys, price, buy_rate, None)
-        if bought + due <= cash:
+        if closes or bought + due <= cash:
             cash -= bought + due
         else:
             cash = _serve(buys, price, claim, cash, ranks)
@@ -109,9 +110,10 @@ def _split(
 
 
 @inlined
-def _sell_all(held: FloatArray, buys: FloatArray, sells: FloatArray) -> None:
+def _close_all(held: FloatArray, buys: FloatArray, sells: FloatArray) -> None:
+    # No order opens a short position here, but whoever asks for a decision may hold one.
     for i in range(held.shape[0]):
-        buys[i] = 0.0
+        buys[i] = max(-held[i], 0.0)
         sells[i] = max(held[i], 0.0)
 
 

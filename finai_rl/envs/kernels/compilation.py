@@ -16,6 +16,8 @@ from typing import Any, TypeVar, cast
 
 import numba
 
+from finai_rl.data.cache.user_folder import own_folder_in, user_cache
+
 Function = TypeVar("Function", bound=Callable[..., object])
 
 COMPILED_MODULES = (
@@ -37,11 +39,17 @@ def _cache_folder() -> str:
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     base = Path(chosen) if chosen else here / "__pycache__"
-    if not os.access(base if base.is_dir() else base.parent, os.W_OK):
-        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "finai_rl"
-        if not os.access(Path.home(), os.W_OK):
-            base = Path(tempfile.gettempdir()) / f"finai_rl-{os.getuid()}"
+    if not _is_writable(base):
+        base = user_cache()
+    if not _is_writable(base):
+        # What is kept is run as code: nobody else may have put it there.
+        base = own_folder_in(Path(tempfile.gettempdir()))
     return str(base / f"compiled-{digest}")
+
+
+def _is_writable(folder: Path) -> bool:
+    there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    return os.access(there, os.W_OK)
 
 
 _FOLDER = _cache_folder()

@@ -45,6 +45,11 @@ _OBSERVED_CELLS, _LEDGER_CELLS, _RECORDED_CELLS = 8_000_000, 10_000_000, 200_000
 OF_ACCOUNT = ("holdings", *ACCOUNT_BLOCKS)
 
 
+def may_be_kept(shape: tuple[int, ...] | None, n_days: int) -> bool:
+    """Return whether observations of a shape are rows that can be kept for all days."""
+    return shape is not None and len(shape) == 1 and shape[0] * n_days <= _RECORDED_CELLS
+
+
 @dataclass(frozen=True)
 class Questions:
     """What is asked about an agent.
@@ -168,7 +173,7 @@ class Explanation:
                 f"{layout.n_columns} columns"
             )
             return None
-        if layout.n_columns * self._data.n_days > _RECORDED_CELLS:
+        if not may_be_kept(shape, self._data.n_days):
             self._note("its observations of all days do not fit into memory")
             return None
         return layout

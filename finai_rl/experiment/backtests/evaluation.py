@@ -26,7 +26,7 @@ from finai_rl.experiment.backtests.baselines import (
     run_baselines,
     run_random_band,
 )
-from finai_rl.experiment.backtests.behaviour import Explanation, Questions
+from finai_rl.experiment.backtests.behaviour import Explanation, Questions, may_be_kept
 from finai_rl.experiment.backtests.holdout import Holdout, run_together
 from finai_rl.experiment.environments import Environments
 from finai_rl.report.run.contents import DataFacts, EvaluationReport, RunFacts
@@ -135,7 +135,7 @@ class Assessment:
         """
         data, yearly = self._block.data, self._yearly
         began = time.monotonic()
-        days = WatchedDays()
+        days = self._days_to_watch()
         result = self._holdout.run(agent, normalization, name, days)
         questions = Questions(
             self._request.permutations,
@@ -187,6 +187,13 @@ class Assessment:
             periods_per_year=yearly[0],
             risk_free=yearly[1],
         )
+
+    def _days_to_watch(self) -> WatchedDays | None:
+        """Return what keeps the agent's days, where they are asked about and can be kept."""
+        asked, n_days = self._request, self._block.data.n_days
+        if not (asked.permutations or asked.response_days or asked.attribution_days):
+            return None
+        return WatchedDays() if may_be_kept(self._holdout.observation_shape, n_days) else None
 
     @property
     def _shortfalls(self) -> list[str]:

@@ -269,6 +269,11 @@ class Holdout:
         self._check_days(result)
         return result
 
+    @property
+    def observation_shape(self) -> tuple[int, ...] | None:
+        """The shape of what an agent sees on a day; None where that is no array."""
+        return self._env.observation_space.shape
+
     def measure(self, result: BacktestResult) -> dict[str, float]:
         """Return the metrics of a backtest, without those that need a baseline's."""
         settings = self._cfg.evaluation

@@ -6,12 +6,14 @@ import gc
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Sequence
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any
 
+from finai_rl.errors import InputError
 from finai_rl.sweep.launching.worker import Where, job_answer
 
 GRACE = 30.0
@@ -62,9 +64,20 @@ def begin_importing() -> None:
     """Start the process that jobs are forked from, without waiting until it has imported.
 
     The first job starts it where this was not called.
+
+    Raises:
+        InputError: If the folder for temporary files has too long a name for its socket.
     """
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(IMPORTED))
-    forkserver.ensure_running()
+    try:
+        forkserver.ensure_running()
+    except OSError as error:
+        if "too long" not in str(error):
+            raise
+        raise InputError(
+            f"hydra/launcher: {tempfile.gettempdir()} has too long a name for the socket that jobs "
+            "are started through; set TMPDIR to a folder of a shorter name"
+        ) from error
 
 
 class ForkedJob:
@@ -109,7 +122,8 @@ class ForkedJob:
         """Return the pickled ``JobReturn`` of a job that has ended; None if its process died."""
         try:
             found = self._answers.recv_bytes() if self._answers.poll() else None
-        except EOFError:
+        # It may have died in the middle of its answer.
+        except (EOFError, OSError):
             found = None
         self._end()
         return found

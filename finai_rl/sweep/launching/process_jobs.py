@@ -16,7 +16,7 @@ from hydra.core.utils import JobReturn, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from finai_rl.sweep.launching.concurrency import jobs_at_once
+from finai_rl.sweep.launching.concurrency import PROCESSES, jobs_at_once
 from finai_rl.sweep.launching.forked_job import ForkedJob
 from finai_rl.sweep.launching.worker import Where
 
@@ -45,7 +45,7 @@ class ProcessJobs:
         task: TaskFunction,
         config: DictConfig,
     ) -> None:
-        self._most = jobs_at_once(settings)
+        self._most = jobs_at_once({**settings, "_target_": PROCESSES})
         setup_globals()
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
         # The process that is forked keeps the environment that it was started in.

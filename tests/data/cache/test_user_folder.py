@@ -48,7 +48,7 @@ def test_what_somebody_else_could_have_planted_is_passed_over(kind: str, shared:
     planted.symlink_to(other / planted.name) if kind == "a link" else planted.chmod(0o777)
     from finai_rl.data.cache import user_folder
 
-    user_folder._without_home.cache_clear()
+    user_folder.own_folder_in.cache_clear()
     assert user_cache() != planted
     assert user_cache().stat().st_mode & 0o777 == 0o700
 
@@ -60,6 +60,6 @@ def test_what_is_no_folder_is_passed_over(kind: str, shared: Path) -> None:
     planted = shared / user_cache().name
     planted.rmdir()
     planted.touch() if kind == "a file" else planted.symlink_to(shared / "nowhere")
-    user_folder._without_home.cache_clear()
+    user_folder.own_folder_in.cache_clear()
     assert user_cache() != planted
     assert user_cache().is_dir()

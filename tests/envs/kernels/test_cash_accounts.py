@@ -37,6 +37,7 @@ def cash_cases(draw: st.DrawFn) -> Case:
             st.sampled_from([0.0, 0.03, (np.arange(n_stocks) % 7 / 1e3).tolist()])
         ),
         "sell_cost_pct": draw(st.sampled_from([0.0, 0.001])),
+        "fill": draw(st.sampled_from(["same_close", "next_open", "next_close"])),
         # One kind of arguments: each is compiled on its own.
         "turbulence_threshold": draw(st.sampled_from([1e9, 25.0])),
         "num_stock_shares": draw(
@@ -68,6 +69,27 @@ def test_both_kernels_give_the_same_bits(case: Case) -> None:
     # A step beyond the end, in which nothing moves.
     assert (quick.advance(case.actions[0])[0] == full.advance(case.actions[0])[0]).all()
     assert quick.accounts.tobytes() == full.accounts.tobytes()
+
+
+@pytest.mark.parametrize("threshold", [1e9, 20.0])
+@pytest.mark.parametrize("cash", [-20_000.0, 0.0, 300.0, 20_000.0])
+def test_an_account_that_is_put_in_place_may_be_short(cash: float, threshold: float) -> None:
+    """What is really held takes the place of an account where a decision is asked for."""
+    data, rng = volatile_market(8, 9, seed=0), np.random.default_rng(0)
+    found = []
+    shares = rng.integers(-50, 80, (3, 9)).astype(float)
+    for quick in (True, False):
+        env = StockTradingVecEnv(data, n_envs=3, turbulence_threshold=threshold)
+        env.reset()
+        env._cash = quick
+        env.accounts["cash"], env.shares[:] = cash, shares
+        env.accounts["value"] = cash + shares @ data.close[0]
+        for scale in (0.1, 1.0):
+            env.advance(np.linspace(-scale, scale, 27).reshape(3, 9))
+            found.append((env.accounts.tobytes(), env.shares.tolist()))
+    assert found[:2] == found[2:]
+    # The first day's risk index is above the lower threshold.
+    assert np.any(found[0][1]) == (threshold == 1e9)
 
 
 @pytest.mark.parametrize("chosen", OTHER_TERMS, ids=lambda chosen: next(iter(chosen)))

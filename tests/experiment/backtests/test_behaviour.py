@@ -9,6 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from finai_rl.envs.wrappers.observations import normalized
+from finai_rl.evaluation.watched_days import WatchedDays
 from finai_rl.experiment.backtests.behaviour import Explanation, Questions
 from finai_rl.experiment.backtests.holdout import Holdout
 from finai_rl.experiment.environments import Environments
@@ -33,7 +34,9 @@ class Foreseer:
         return actions, None
 
 
-def explained(agent: Any, *overrides: str, asked: Questions = ASKED, **env: Any) -> Any:
+def explained(
+    agent: Any, *overrides: str, asked: Questions = ASKED, watched: bool = True, **env: Any
+) -> Any:
     cfg = composed("evaluation.periods_per_year=365", *overrides)
     for name, value in env.items():
         OmegaConf.update(cfg, f"env.{name}", value)
@@ -43,10 +46,12 @@ def explained(agent: Any, *overrides: str, asked: Questions = ASKED, **env: Any)
     trained.reset()
     for _ in range(40):
         trained.step(np.zeros((1, *(trained.action_space.shape or ()))))
-    result = holdout.run(agent, trained, "agent")
-    return Explanation(environments, MARKET, agent, trained, asked).behaviour(result)
+    days = WatchedDays() if watched else None
+    result = holdout.run(agent, trained, "agent", days)
+    return Explanation(environments, MARKET, agent, trained, asked, days).behaviour(result)
 
 
+@pytest.mark.parametrize("watched", [True, False])
 @pytest.mark.parametrize(
     ("overrides", "settings"),
     [
@@ -57,9 +62,11 @@ def explained(agent: Any, *overrides: str, asked: Questions = ASKED, **env: Any)
         (("env=portfolio", "env.observation=finrl", "env.fill=next_open"), {}),
     ],
 )
-def test_what_it_reads_is_found(overrides: tuple[str, ...], settings: dict[str, Any]) -> None:
+def test_what_it_reads_is_found(
+    overrides: tuple[str, ...], settings: dict[str, Any], watched: bool
+) -> None:
     agent = Foreseer(N_STOCKS + ("env=portfolio" in overrides))
-    found = explained(agent, *overrides, **settings)
+    found = explained(agent, *overrides, watched=watched, **settings)
     assert list(found.importance.parts) == PARTS
     assert sorted(found.importance.stocks) == list(MARKET.tickers)
     moved = {

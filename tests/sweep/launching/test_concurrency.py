@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from importlib.util import find_spec
 from typing import Any
 
@@ -11,8 +13,9 @@ import pytest
 
 from finai_rl.errors import InputError
 from finai_rl.sweep.launching import concurrency, ray_cluster
-from finai_rl.sweep.launching.concurrency import jobs_at_once
+from finai_rl.sweep.launching.concurrency import PROCESSES, cores, jobs_at_once
 from finai_rl.sweep.launching.ray_cluster import GB, TARGET, request, room
+from hydra_plugins.finai_rl_launcher.config import ProcessLauncherConf
 
 RAY = {"_target_": TARGET, "address": None, "n_jobs": None, "cpus": 1.0, "gpus": 0.0}
 RAY |= {"memory_gb": None, "init": {}}
@@ -29,9 +32,9 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> None:
         ({}, None, 1),
         ({"n_jobs": 0}, None, 1),
         ({"n_jobs": 3}, None, 3),
-        ({"n_jobs": -2}, None, os.cpu_count()),
+        ({"n_jobs": -2}, None, cores()),
         ({"n_jobs": 3}, 2, 2),
-        ({}, -1, os.cpu_count()),
+        ({}, -1, cores()),
         (RAY, None, 7),
         (RAY | {"n_jobs": 20}, None, 20),
         (RAY, -1, 7),
@@ -51,10 +54,27 @@ def test_a_sweeper_that_asks_for_none_is_refused(wanted: int) -> None:
         jobs_at_once({}, wanted)
 
 
+@pytest.mark.parametrize("target", [TARGET, PROCESSES])
 @pytest.mark.parametrize("n_jobs", [0, -2, "many", 1.5])
-def test_a_launcher_that_runs_none_is_refused(n_jobs: Any) -> None:
+def test_a_launcher_that_runs_none_is_refused(n_jobs: Any, target: str) -> None:
     with pytest.raises(InputError, match=rf"hydra\.launcher\.n_jobs: at least 1.* got {n_jobs}"):
-        jobs_at_once(RAY | {"n_jobs": n_jobs})
+        jobs_at_once(RAY | {"_target_": target, "n_jobs": n_jobs})
+
+
+def test_processes_are_known_by_the_target_of_their_settings() -> None:
+    assert ProcessLauncherConf()._target_ == PROCESSES
+    assert jobs_at_once({"_target_": PROCESSES, "n_jobs": -1}) == cores()
+
+
+ALLOWED = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})"
+COUNTED = "from finai_rl.sweep.launching.concurrency import jobs_at_once as jobs"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux alone gives out cores")
+def test_a_core_that_the_process_may_not_use_is_none() -> None:
+    code = f"{ALLOWED}; {COUNTED}; print(jobs({{'n_jobs': -1}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
 
 
 @pytest.mark.parametrize(

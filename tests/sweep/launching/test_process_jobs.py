@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from finai_rl.sweep.launching.forked_job import ForkedJob
 
 APP = """
 import os
@@ -106,3 +111,26 @@ def test_no_job_outlives_the_command(by: signal.Signals, tmp_path: Path) -> None
     told = [(tmp_path / f"interrupted-{n}").is_file() for n in (1, 2)]
     assert told == [by == signal.SIGINT] * 2
     assert not (tmp_path / "began-3").exists()
+
+
+class Dead:
+    """A process that has ended."""
+
+    exitcode = -9
+
+    def join(self, timeout: float | None = None) -> None:
+        pass
+
+    def is_alive(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("sent", [b"", b"\0\0", struct.pack("!i", 100) + b"half of it"])
+def test_an_answer_that_was_cut_short_is_none(sent: bytes) -> None:
+    job: Any = ForkedJob.__new__(ForkedJob)
+    job._answers, end = multiprocessing.Pipe(duplex=False)
+    job._process = Dead()
+    os.write(end.fileno(), sent)
+    end.close()
+    assert job.answer() is None
+    assert job._answers.closed
