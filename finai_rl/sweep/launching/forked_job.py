@@ -9,6 +9,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any
@@ -85,7 +86,7 @@ class ForkedJob:
 
     The first one starts that process (Python's ``forkserver``), which this process keeps for all
     that follow. So a job begins at once, and leaves no random states, threads or MLflow run behind.
-    No job outlives the process that started it.
+    No job outlives the process that started it; one that is killed takes along what it has started.
 
     Args:
         where: Of the command.
@@ -139,6 +140,8 @@ class ForkedJob:
     def _end(self) -> None:
         self._process.join(GRACE)
         if self._process.is_alive():
+            with suppress(ProcessLookupError):  # It has not even begun.
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
             self._process.join()
         self._answers.close()
@@ -167,4 +170,4 @@ def _end_with_who_started_it() -> None:
     if parent is not None:
         parent.join()
         # Whoever goes on with the sweep takes its jobs for dead, and starts them again.
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.killpg(0, signal.SIGKILL)

@@ -19,6 +19,7 @@ from finai_rl.sweep.launching.forked_job import ForkedJob
 APP = """
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -32,6 +33,8 @@ def main(cfg):
     if cfg.get("dies") == cfg.n:
         os.kill(os.getpid(), signal.SIGKILL)
     if cfg.get("waits"):
+        child = subprocess.Popen(["sleep", "60"], stderr=subprocess.DEVNULL)
+        Path(f"child-{cfg.n}").write_text(str(child.pid))
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         try:
             time.sleep(60)
@@ -101,6 +104,9 @@ def test_no_job_outlives_the_command(by: signal.Signals, tmp_path: Path) -> None
     command = begin(tmp_path, "+n=1,2,3", "+waits=true")
     until([tmp_path / "began-1", tmp_path / "began-2"])
     pids = [int((tmp_path / f"began-{n}").read_text()) for n in (1, 2)]
+    if by == signal.SIGKILL:
+        until([tmp_path / "child-1", tmp_path / "child-2"])
+        pids += [int((tmp_path / f"child-{n}").read_text()) for n in (1, 2)]
     command.send_signal(by)
     command.communicate(timeout=60)
     for _ in range(100):
