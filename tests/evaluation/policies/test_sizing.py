@@ -37,3 +37,40 @@ def test_it_is_the_most_that_pays_for_itself(
     assert account.pays_for(shares * (1 + 1e-8)) < 0
     # It is the portfolio that was asked for.
     assert shares * price / (shares @ price) == pytest.approx(weights, rel=1e-9)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n_accounts=st.integers(1, 6),
+    rate=st.sampled_from([0.0, 1e-3, 0.05]),
+    impact=st.sampled_from([0.0, 1e-4]),
+    whole=st.booleans(),
+)
+def test_several_accounts_get_what_each_gets_alone_to_the_last_bit(
+    seed: int, n_accounts: int, rate: float, impact: float, whole: bool
+) -> None:
+    random = np.random.default_rng(seed)
+    shape = (n_accounts, int(random.integers(1, 40)))
+    price, weights = (
+        10 ** random.uniform(-1, 3, shape),
+        random.dirichlet(np.ones(shape[1]), shape[0]),
+    )
+    held = np.floor(random.uniform(0, 100, shape)) * (random.random(shape) < 0.5)
+    # Some accounts have nothing at all, and some keep a part of their shares.
+    cash = 10 ** random.uniform(2, 7, n_accounts) * (random.random(n_accounts) < 0.8)
+    held[random.random(n_accounts) < 0.2] = 0.0
+    traded = random.random(shape) < random.choice([0.3, 1.0], (n_accounts, 1))
+
+    def account(rows: int | slice) -> Account:
+        def costs(orders: np.ndarray) -> np.ndarray:
+            quantity = np.abs(orders)
+            share = np.minimum(rate + impact * np.sqrt(quantity), 0.5)
+            return np.asarray(quantity * price[rows] * share)
+
+        return Account(cash[rows], price[rows], held[rows], costs)
+
+    together = shares_for(weights, account(slice(None)), whole=whole, traded=traded)
+    for row in range(n_accounts):
+        alone = shares_for(weights[row], account(row), whole=whole, traded=traded[row])
+        assert together[row].tobytes() == alone.tobytes()
