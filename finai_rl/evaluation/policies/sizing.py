@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from finai_rl.type_aliases import BoolArray, FloatArray
+from finai_rl.type_aliases import BoolArray, FloatArray, IntArray
 
 _BISECTIONS = 60
 # Costs are a small part of what is traded: each step leaves that part of the error before.
@@ -16,6 +16,8 @@ _FIXED_POINTS = 6
 # Relative: a quotient that is a whole number but for its last bits is that number.
 _LAST_BITS = 1e-12
 _NEAR = 1e-14
+# Relative: many times what rounding makes of an account, which grows as its tradable part shrinks.
+_AROUND = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +155,7 @@ def shares_for(
     def scaled(scale: FloatArray) -> FloatArray:
         return np.where(traded, scale[..., np.newaxis] * wanted, account.held)
 
-    exact = scaled(_largest_scale(scaled, account))
+    exact = scaled(_largest_scale(wanted, scaled, account))
     if not whole:
         return exact
     shares = np.where(traded, np.floor(exact * (1 + _LAST_BITS)), account.held)
@@ -161,7 +163,9 @@ def shares_for(
     return _with_largest_remainders(shares, exact, left_over, account)
 
 
-def _largest_scale(scaled: Callable[[FloatArray], FloatArray], account: Account) -> FloatArray:
+def _largest_scale(
+    wanted: FloatArray, scaled: Callable[[FloatArray], FloatArray], account: Account
+) -> FloatArray:
     def affordable(scale: FloatArray) -> BoolArray:
         return account.affords(scaled(scale), scale)
 
@@ -169,11 +173,11 @@ def _largest_scale(scaled: Callable[[FloatArray], FloatArray], account: Account)
     at_once = affordable(whole)
     if at_once.all():
         return whole
-    lower, upper = _bracket(scaled, account, affordable)
-    for _ in range(_BISECTIONS):
+    lower, upper, steps = _bracket(wanted, scaled, account, affordable)
+    for step in range(_BISECTIONS):
         middle = (lower + upper) / 2
         # Of some there is no number between the two.
-        between = ~at_once & (middle != lower) & (middle != upper)
+        between = ~at_once & (step < steps) & (middle != lower) & (middle != upper)
         if not between.any():
             break
         enough = affordable(middle)
@@ -183,22 +187,60 @@ def _largest_scale(scaled: Callable[[FloatArray], FloatArray], account: Account)
 
 
 def _bracket(
+    wanted: FloatArray,
     scaled: Callable[[FloatArray], FloatArray],
     account: Account,
     affordable: Callable[[FloatArray], BoolArray],
-) -> tuple[FloatArray, FloatArray]:
-    """Return a scale that is affordable and one that is not: next to each other, or 0 and 1."""
-    worth, near = account.worth, np.ones_like(account.worth)
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Return scales that are affordable, some that are not, and how often to halve what is between.
+
+    What binds is the worth or the cash, if not all stocks are traded: the scale is looked for by
+    both. Of the worth's, bisection begins right around it; of the cash's, it is where bisection
+    between 0 and 1 comes to. Where neither is the scale, it begins there.
+    """
+    worth, asked = account.worth, np.vecdot(wanted, account.price)
+    for_sale = account.held - scaled(np.zeros_like(worth))
+    there = account.cash + np.vecdot(for_sale, account.price)
+    divisor = np.stack([worth, asked])
+    divisor = np.where(divisor > 0, divisor, np.inf)
+    costless = np.stack([np.ones_like(worth), there / divisor[1]])
+    near = np.ones_like(divisor)
     for _ in range(_FIXED_POINTS):
-        part = np.divide(
-            account.costs_to(scaled(near)), worth, out=np.zeros_like(worth), where=worth > 0
-        )
-        before, near = near, 1.0 - part
+        before, near = near, costless - account.costs_to(scaled(near)) / divisor
         if np.array_equal(before, near):
             break
-    below, above = near * (1 - _NEAR), near * (1 + _NEAR)
-    found = (worth > 0) & affordable(below) & ~affordable(above)
-    return np.where(found, below, 0.0), np.where(found, above, 1.0)
+    margin = np.stack([np.full_like(worth, _NEAR), _AROUND * np.maximum(worth / divisor[1], 1.0)])
+    around = np.stack([near * (1 - margin), near * (1 + margin)])
+    pays = affordable(around)
+    by_worth, by_cash = pays[0] & ~pays[1] & np.isfinite(divisor)
+    paths = [
+        _path(*ends) if found else (0.0, 1.0, _BISECTIONS)
+        for found, ends in zip(
+            by_cash.reshape(-1).tolist(), around[:, 1].reshape(2, -1).T.tolist(), strict=True
+        )
+    ]
+    lower, upper, steps = (np.array(part).reshape(worth.shape) for part in zip(*paths, strict=True))
+    return (
+        np.where(by_worth, around[0, 0], lower),
+        np.where(by_worth, around[1, 0], upper),
+        np.where(by_worth, _BISECTIONS, steps),
+    )
+
+
+def _path(below: float, above: float) -> tuple[float, float, int]:
+    """Return where bisection between 0 and 1 is when it first has to ask, and the steps left.
+
+    Args:
+        below: It and all that is less is affordable.
+        above: It and all that is more is not.
+    """
+    lower, upper = 0.0, 1.0
+    for steps in range(_BISECTIONS, 0, -1):
+        middle = (lower + upper) / 2
+        if below < middle < above or middle in (lower, upper):
+            return lower, upper, steps
+        lower, upper = (middle, upper) if middle <= below else (lower, middle)
+    return lower, upper, 0
 
 
 def _with_largest_remainders(
