@@ -201,16 +201,16 @@ def _nearest_whole(wanted: FloatArray, price: FloatArray) -> FloatArray:
     rounded = np.floor(exact * (1 + _DUST) + _DUST)
     remainder = exact - rounded
     missing = (remainder * price).sum(axis=1)
-    order = np.argsort(-remainder, axis=1, kind="stable")
-    # One place of the order is a row, so that what all draws have at it lies together.
-    cut = np.ascontiguousarray(np.take_along_axis(remainder, order, axis=1).T) > 0
-    dear = np.ascontiguousarray(np.take_along_axis(price, order, axis=1).T)
+    # Places of the draws' stocks by remainder: a row has all draws, and what it has lies together.
+    n_draws, n_stocks = wanted.shape
+    order = np.argsort(-remainder, axis=1, kind="stable").T + n_stocks * np.arange(n_draws)
+    cut, dear = np.take(remainder, order) > 0, np.take(price, order)
     more = np.zeros_like(dear)
     for place in range(int(cut.any(axis=1).sum())):
         # One share more is nearer where it is worth less than twice what is missing.
         more[place] = cut[place] & (dear[place] < 2 * missing)
         missing -= more[place] * dear[place]
-    np.put_along_axis(rounded, order, np.take_along_axis(rounded, order, axis=1) + more.T, axis=1)
+    np.put(rounded, order, np.take(rounded, order) + more)
     return rounded
 
 
