@@ -32,7 +32,7 @@ from finai_rl.envs.settings import check_opening_shares, check_range
 from finai_rl.envs.terms import Terms, opening_account
 from finai_rl.envs.whole_batch import WholeBatchVecEnv
 from finai_rl.errors import Diverged
-from finai_rl.type_aliases import BoolArray, Float32Array, FloatArray
+from finai_rl.type_aliases import BoolArray, Float32Array, FloatArray, IntArray
 
 ACCOUNT_FIELDS = ACCOUNT.names or ()
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -156,17 +156,17 @@ class MarketVecEnv(WholeBatchVecEnv):
         """Steps in an episode that is not cut short."""
         return self._windows.length - 1
 
-    def costs_of(self, orders: FloatArray, env: int = 0) -> FloatArray:
+    def costs_of(self, orders: FloatArray, env: int | IntArray = 0) -> FloatArray:
         """Return what orders would cost that were filled at the close an account is looking at.
 
         Args:
-            orders: (n_stocks,) shares, positive to buy, negative to sell.
-            env: Whose day it is.
+            orders: ([n_accounts,] n_stocks) shares, positive to buy, negative to sell.
+            env: Whose day it is; ([n_accounts]).
 
         Returns:
-            (n_stocks,) proportional costs and market impact, in the currency of the prices.
+            As the orders: proportional costs and market impact, in the currency of the prices.
         """
-        day = int(self.accounts[env]["day"])
+        day = self.accounts["day"][env]
         return self.terms.costs_of(orders, self.data.close[day], day)
 
     @abstractmethod

@@ -13,7 +13,7 @@ from finai_rl.data.market import MarketData
 from finai_rl.envs.kernels.accounting import MAX_IMPACT
 from finai_rl.envs.kernels.stepping import RULES
 from finai_rl.envs.settings import check_range, check_risk, cost_of_trading, per_stock
-from finai_rl.type_aliases import BoolArray, FloatArray
+from finai_rl.type_aliases import BoolArray, FloatArray, IntArray
 
 FILLS = ("same_close", "next_open", "next_close")
 """When an order decided at a day's close is executed."""
@@ -78,8 +78,14 @@ class Terms:
         """``delisting_loss``; None where every stock always is listed."""
         return None if self.listed is None else self.delisting_loss
 
-    def costs_of(self, orders: FloatArray, price: FloatArray, day: int) -> FloatArray:
-        """Return (n_stocks,) costs of orders filled at a price on a day, impact included."""
+    def costs_of(self, orders: FloatArray, price: FloatArray, day: int | IntArray) -> FloatArray:
+        """Return costs of orders filled at a price on a day, impact included.
+
+        Args:
+            orders: ([n_accounts,] n_stocks) shares, negative to sell.
+            price: The same of prices.
+            day: ([n_accounts]) of the data.
+        """
         quantity = np.abs(orders)
         value = quantity * price
         costs: FloatArray = value * np.where(orders > 0, *self.rates)

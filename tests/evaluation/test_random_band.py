@@ -198,6 +198,29 @@ def test_whole_shares_of_draws_are_worth_what_the_agent_trades_but_for_half_a_sh
     assert band.turnover_error.mean() < min(half_a_share, 0.5 * band.agent_turnover)
 
 
+def test_whole_purchases_are_cut_and_topped_up_by_largest_remainder():
+    lots, n_stocks = np.random.default_rng(3), 12
+    style = TradingStyle(
+        turnover=np.array([0.8]), exposure=np.array([0.8]),
+        bought=0.8 * lots.dirichlet(np.ones(n_stocks), 1), sold=np.zeros((1, n_stocks)),
+    )  # fmt: skip
+    price = lots.uniform(5, 300, n_stocks)
+    opening = np.tile(np.concatenate([[10_000.0], price, np.zeros(n_stocks)]), (30, 1))
+    fractions, whole = (
+        RandomAgents(style, 30, seed=0, whole=cut).predict(opening)[0] * ORDER_LIMIT
+        for cut in (False, True)
+    )
+    for exact, found in zip(fractions.tolist(), whole.tolist(), strict=True):
+        rounded = [float(int(shares * (1 + 1e-6) + 1e-6)) for shares in exact]
+        remainder = [one - other for one, other in zip(exact, rounded, strict=True)]
+        missing = sum(part * each for part, each in zip(remainder, price, strict=True))
+        for stock in sorted(range(n_stocks), key=lambda stock: -remainder[stock]):
+            if remainder[stock] > 0 and price[stock] < 2 * missing:
+                rounded[stock] += 1
+                missing -= price[stock]
+        assert found == rounded
+
+
 def test_the_draw_that_keeps_every_name_is_the_agent_in_whole_shares_too():
     data = generated_market(40, 2, seed=2)
     settings = {"fractional_shares": False, "initial_amount": 9_000.0}

@@ -201,13 +201,16 @@ def _nearest_whole(wanted: FloatArray, price: FloatArray) -> FloatArray:
     rounded = np.floor(exact * (1 + _DUST) + _DUST)
     remainder = exact - rounded
     missing = (remainder * price).sum(axis=1)
-    draws = np.arange(len(exact))
-    for stock in np.argsort(-remainder, axis=1, kind="stable").T:
-        dear = price[draws, stock]
+    # Places of the draws' stocks by remainder: a row has all draws, and what it has lies together.
+    n_draws, n_stocks = wanted.shape
+    order = np.argsort(-remainder, axis=1, kind="stable").T + n_stocks * np.arange(n_draws)
+    cut, dear = np.take(remainder, order) > 0, np.take(price, order)
+    more = np.zeros_like(dear)
+    for place in range(int(cut.any(axis=1).sum())):
         # One share more is nearer where it is worth less than twice what is missing.
-        more = (remainder[draws, stock] > 0) & (dear < 2 * missing)
-        rounded[draws, stock] += more
-        missing -= more * dear
+        more[place] = cut[place] & (dear[place] < 2 * missing)
+        missing -= more[place] * dear[place]
+    np.put(rounded, order, np.take(rounded, order) + more)
     return rounded
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from finai_rl.type_aliases import BoolArray, FloatArray
+from finai_rl.type_aliases import BoolArray, FloatArray, IntArray
 
 _BISECTIONS = 60
 # Costs are a small part of what is traded: each step leaves that part of the error before.
@@ -15,21 +16,26 @@ _FIXED_POINTS = 6
 # Relative: a quotient that is a whole number but for its last bits is that number.
 _LAST_BITS = 1e-12
 _NEAR = 1e-14
+# Relative: many times what rounding makes of an account, which grows as its tradable part shrinks.
+_AROUND = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
 class Account:
-    """What an account has at the close of a decision.
+    """What an account has at the close of a decision, or what each of several has.
+
+    Several are rows: n_accounts comes first in every shape. What is computed of a row is to the
+    last bit what is computed of that account by itself.
 
     Attributes:
-        cash: In the currency of the prices.
-        price: (n_stocks,) closes.
-        held: (n_stocks,) shares.
-        costs_of: From orders (n_stocks,), in shares, to what each costs.
+        cash: ([n_accounts]) in the currency of the prices.
+        price: ([n_accounts,] n_stocks) closes.
+        held: ([n_accounts,] n_stocks) shares.
+        costs_of: From orders ([n_accounts,] n_stocks), in shares, to what each costs.
 
     Example:
         >>> free = Account(100.0, np.array([30.0, 40.0]), np.zeros(2), np.zeros_like)
-        >>> free.worth
+        >>> float(free.worth)
         100.0
         >>> shares_for(np.array([0.5, 0.5]), free, whole=False)
         array([1.66666667, 1.25      ])
@@ -37,20 +43,40 @@ class Account:
         array([2., 1.])
     """
 
-    cash: float
+    cash: FloatArray | float
     price: FloatArray
     held: FloatArray
     costs_of: Callable[[FloatArray], FloatArray]
 
-    @property
-    def worth(self) -> float:
-        """Cash and shares together."""
-        return self.cash + float(self.held @ self.price)
+    @cached_property
+    def worth(self) -> FloatArray:
+        """([n_accounts]) cash and shares together."""
+        worth: FloatArray = self.cash + np.vecdot(self.held, self.price)
+        return worth
 
-    def pays_for(self, shares: FloatArray) -> float:
+    def pays_for(self, shares: FloatArray) -> FloatArray:
         """Return the cash that is left where holdings become ``shares``; negative if none is."""
-        orders = shares - self.held
-        return self.cash - float(orders @ self.price) - float(self.costs_of(orders).sum())
+        return self._left(shares - self.held)[0]
+
+    def affords(self, shares: FloatArray, part: FloatArray) -> BoolArray:
+        """Return whether holdings of a part of the worth leave room for the costs of getting there.
+
+        Args:
+            shares: ([n_accounts,] n_stocks) the holdings.
+            part: ([n_accounts]) of the worth.
+        """
+        left, costs = self._left(shares - self.held)
+        enough: BoolArray = (part * self.worth + costs <= self.worth) & (left >= 0)
+        return enough
+
+    def costs_to(self, shares: FloatArray) -> FloatArray:
+        """Return ([n_accounts]) what it costs to get to holdings."""
+        costs: FloatArray = self.costs_of(shares - self.held).sum(axis=-1)
+        return costs
+
+    def _left(self, orders: FloatArray) -> tuple[FloatArray, FloatArray]:
+        costs = self.costs_of(orders).sum(axis=-1)
+        return self.cash - np.vecdot(orders, self.price) - costs, costs
 
 
 @dataclass(frozen=True)
@@ -70,11 +96,17 @@ class OrderLimit:
     shares: float = np.inf
     of_value: float | None = None
 
-    def in_shares(self, value: float, price: FloatArray, *, whole: bool) -> FloatArray:
-        """Return the limit (n_stocks,) of an account of some value at closing prices."""
+    def in_shares(self, value: FloatArray | float, price: FloatArray, *, whole: bool) -> FloatArray:
+        """Return the limits of an account, or of several, of some value at closing prices.
+
+        Args:
+            value: ([n_accounts]) of the account.
+            price: ([n_accounts,] n_stocks) closes.
+            whole: Whether no fraction of a share is traded.
+        """
         if self.of_value is None:
-            return np.full(len(price), float(self.shares))
-        limit = self.of_value * max(value, 0.0) / price
+            return np.full(price.shape, float(self.shares))
+        limit: FloatArray = self.of_value * np.maximum(value, 0.0)[..., np.newaxis] / price
         return np.trunc(limit) if whole else limit
 
     def reached_by(self, shares: FloatArray, value: FloatArray, price: FloatArray) -> bool:
@@ -110,68 +142,129 @@ def shares_for(
     order of the fractions cut (largest remainder), where it pays for one.
 
     Args:
-        weights: (n_stocks,) not negative, at most 1 together; the rest is cash.
+        weights: ([n_accounts,] n_stocks) not negative, at most 1 together; the rest is cash.
         account: What there is.
         whole: Whether no fraction of a share is traded.
-        traded: (n_stocks,) which stocks are to be traded, all by default; others keep their shares.
+        traded: As the weights: which stocks are to be traded, all by default; others keep their
+            shares.
     """
-    traded = np.ones(len(weights), dtype=bool) if traded is None else traded
-    wanted = np.where(traded, weights, 0.0) * account.worth / account.price
+    traded = np.ones(weights.shape, dtype=bool) if traded is None else traded
+    worth = account.worth[..., np.newaxis]
+    wanted = np.where(traded, weights, 0.0) * worth / account.price
 
-    def scaled(scale: float) -> FloatArray:
-        return np.where(traded, scale * wanted, account.held)
+    def scaled(scale: FloatArray) -> FloatArray:
+        return np.where(traded, scale[..., np.newaxis] * wanted, account.held)
 
-    exact = scaled(_largest_scale(scaled, account))
+    exact = scaled(_largest_scale(wanted, scaled, account))
     if not whole:
         return exact
     shares = np.where(traded, np.floor(exact * (1 + _LAST_BITS)), account.held)
-    left_over = min(float((exact - shares) @ account.price), account.pays_for(shares))
+    left_over = np.minimum(np.vecdot(exact - shares, account.price), account.pays_for(shares))
     return _with_largest_remainders(shares, exact, left_over, account)
 
 
-def _largest_scale(scaled: Callable[[float], FloatArray], account: Account) -> float:
-    worth = account.worth
+def _largest_scale(
+    wanted: FloatArray, scaled: Callable[[FloatArray], FloatArray], account: Account
+) -> FloatArray:
+    def affordable(scale: FloatArray) -> BoolArray:
+        return account.affords(scaled(scale), scale)
 
-    def costs_at(scale: float) -> tuple[FloatArray, float]:
-        orders = scaled(scale) - account.held
-        return orders, float(account.costs_of(orders).sum())
-
-    def affordable(scale: float) -> bool:
-        orders, costs = costs_at(scale)
-        left = account.cash - float(orders @ account.price) - costs
-        return scale * worth + costs <= worth and left >= 0
-
-    if affordable(1.0):
-        return 1.0
-    lower, upper = 0.0, 1.0
-    if worth > 0:
-        near = 1.0
-        for _ in range(_FIXED_POINTS):
-            near = 1.0 - costs_at(near)[1] / worth
-        around = near * (1 - _NEAR), near * (1 + _NEAR)
-        if affordable(around[0]) and not affordable(around[1]):
-            lower, upper = around
-    for _ in range(_BISECTIONS):
+    whole = np.ones_like(account.worth)
+    at_once = affordable(whole)
+    if at_once.all():
+        return whole
+    lower, upper, steps = _bracket(wanted, scaled, account, affordable)
+    for step in range(_BISECTIONS):
         middle = (lower + upper) / 2
-        # There is no number between the two.
-        if middle in (lower, upper):
+        # Of some there is no number between the two.
+        between = ~at_once & (step < steps) & (middle != lower) & (middle != upper)
+        if not between.any():
             break
-        lower, upper = (middle, upper) if affordable(middle) else (lower, middle)
-    return lower
+        enough = affordable(middle)
+        lower = np.where(between & enough, middle, lower)
+        upper = np.where(between & ~enough, middle, upper)
+    return np.where(at_once, whole, lower)
+
+
+def _bracket(
+    wanted: FloatArray,
+    scaled: Callable[[FloatArray], FloatArray],
+    account: Account,
+    affordable: Callable[[FloatArray], BoolArray],
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Return scales that are affordable, some that are not, and how often to halve what is between.
+
+    What binds is the worth or the cash, if not all stocks are traded: the scale is looked for by
+    both. Of the worth's, bisection begins right around it; of the cash's, it is where bisection
+    between 0 and 1 comes to. Where neither is the scale, it begins there.
+    """
+    worth, asked = account.worth, np.vecdot(wanted, account.price)
+    for_sale = account.held - scaled(np.zeros_like(worth))
+    there = account.cash + np.vecdot(for_sale, account.price)
+    divisor = np.stack([worth, asked])
+    divisor = np.where(divisor > 0, divisor, np.inf)
+    costless = np.stack([np.ones_like(worth), there / divisor[1]])
+    near = np.ones_like(divisor)
+    for _ in range(_FIXED_POINTS):
+        before, near = near, costless - account.costs_to(scaled(near)) / divisor
+        if np.array_equal(before, near):
+            break
+    margin = np.stack([np.full_like(worth, _NEAR), _AROUND * np.maximum(worth / divisor[1], 1.0)])
+    around = np.stack([near * (1 - margin), near * (1 + margin)])
+    pays = affordable(around)
+    by_worth, by_cash = pays[0] & ~pays[1] & np.isfinite(divisor)
+    paths = [
+        _path(*ends) if found else (0.0, 1.0, _BISECTIONS)
+        for found, ends in zip(
+            by_cash.reshape(-1).tolist(), around[:, 1].reshape(2, -1).T.tolist(), strict=True
+        )
+    ]
+    lower, upper, steps = (np.array(part).reshape(worth.shape) for part in zip(*paths, strict=True))
+    return (
+        np.where(by_worth, around[0, 0], lower),
+        np.where(by_worth, around[1, 0], upper),
+        np.where(by_worth, _BISECTIONS, steps),
+    )
+
+
+def _path(below: float, above: float) -> tuple[float, float, int]:
+    """Return where bisection between 0 and 1 is when it first has to ask, and the steps left.
+
+    Args:
+        below: It and all that is less is affordable.
+        above: It and all that is more is not.
+    """
+    lower, upper = 0.0, 1.0
+    for steps in range(_BISECTIONS, 0, -1):
+        middle = (lower + upper) / 2
+        if below < middle < above or middle in (lower, upper):
+            return lower, upper, steps
+        lower, upper = (middle, upper) if middle <= below else (lower, middle)
+    return lower, upper, 0
 
 
 def _with_largest_remainders(
-    shares: FloatArray, exact: FloatArray, left_over: float, account: Account
+    shares: FloatArray, exact: FloatArray, left_over: FloatArray, account: Account
 ) -> FloatArray:
-    shares = shares.copy()
     remainder = exact - shares
     one_more = account.costs_of(shares + 1 - account.held) - account.costs_of(shares - account.held)
     price = account.price + one_more
-    least = _LAST_BITS * account.worth
-    for stock in np.argsort(-remainder, kind="stable"):
-        rest = left_over - price[stock]
-        # All of the money to the last bit, or clearly less: else an order might be cut for it.
-        if remainder[stock] > 0 and (rest == 0 or rest > least):
-            shares[stock] += 1
-            left_over = rest
-    return shares
+    # All of the money to the last bit, or clearly less: else an order might be cut for it.
+    least = np.broadcast_to(_LAST_BITS * account.worth, left_over.shape)
+    result = shares.copy()
+    # One by one, as Python's numbers: of a few accounts that is faster than all at a time.
+    n_stocks = shares.shape[-1]
+    rows = zip(
+        result.reshape(-1, n_stocks), remainder.reshape(-1, n_stocks),
+        price.reshape(-1, n_stocks), left_over.reshape(-1).tolist(), least.reshape(-1).tolist(),
+        strict=True,
+    )  # fmt: skip
+    for bought, missing, prices, money, smallest in rows:
+        order = np.argsort(-missing, kind="stable")
+        order = order[missing[order] > 0]
+        for stock, cost in zip(order.tolist(), prices[order].tolist(), strict=True):
+            rest = money - cost
+            if rest == 0 or rest > smallest:
+                bought[stock] += 1
+                money = rest
+    return result

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from finai_rl.data.market import MarketData
 from finai_rl.evaluation.policies.sizing import Account, OrderLimit, shares_for
-from finai_rl.type_aliases import BoolArray, FloatArray
+from finai_rl.type_aliases import BoolArray, FloatArray, IntArray
 
 ORDER_LIMIT = 2**40
 """``hmax`` of an environment in which any order fits into an action.
@@ -31,8 +31,8 @@ class TradedAccounts(Protocol):
         """Whether no fraction of a share is traded."""
         ...
 
-    def costs_of(self, orders: FloatArray, env: int = 0) -> FloatArray:
-        """Return what orders (n_stocks,) of an account would cost at the close it looks at."""
+    def costs_of(self, orders: FloatArray, env: int | IntArray = 0) -> FloatArray:
+        """Return what orders of an account, or of several, would cost at the close it looks at."""
         ...
 
 
@@ -56,8 +56,9 @@ class TargetWeights:
     nothing was executed, such as on a day on which FinRL forbids trading a stock.
 
     Args:
-        targets: (n_days, n_stocks) weights by day of the episode, not negative and at most 1
-            together, the rest is cash; NaN rows for days without a decision.
+        targets: ([n_envs,] n_days, n_stocks) weights by day of the episode, not negative and at
+            most 1 together, the rest is cash; NaN rows for days without a decision. The same of
+            every account, or each its own.
         accounts: The environment's.
         limit: The largest order in a stock and on a day; None for no limit.
 
@@ -82,19 +83,22 @@ class TargetWeights:
     def __init__(
         self, targets: ArrayLike, accounts: TradedAccounts, limit: OrderLimit | None = None
     ) -> None:
-        self.targets = np.array(targets, dtype=np.float64)
+        wanted = np.array(targets, dtype=np.float64, order="C")
         self._accounts, self._limit = accounts, limit or OrderLimit()
-        empty = np.isnan(self.targets)
-        partly = empty.any(axis=1) & ~empty.all(axis=1)
-        together = np.nansum(self.targets, axis=1)
-        wrong = partly | (np.nan_to_num(self.targets) < 0).any(axis=1) | (together > 1 + 1e-9)
+        empty = np.isnan(wanted)
+        partly = empty.any(axis=-1) & ~empty.all(axis=-1)
+        together = np.nansum(wanted, axis=-1)
+        wrong = partly | (np.nan_to_num(wanted) < 0).any(axis=-1) | (together > 1 + 1e-9)
         if wrong.any():
-            day = int(np.argmax(wrong))
+            first = tuple(np.argwhere(wrong)[0])
             raise ValueError(
                 "target weights must be all missing, or not negative and at most 1 together; on "
-                f"day {day} they are {self.targets[day]}"
+                f"day {first[-1]} they are {wanted[first]}"
             )
-        self._latest = np.maximum.accumulate(np.where(empty.all(axis=1), -1, _rows(self.targets)))
+        self._targets = np.broadcast_to(wanted, (accounts.num_envs, *wanted.shape[-2:]))
+        decided = np.where(empty.all(axis=-1), -1, np.arange(wanted.shape[-2]))
+        latest = np.maximum.accumulate(decided, axis=-1)
+        self._latest = np.broadcast_to(latest, self._targets.shape[:-1])
 
     def predict(
         self,
@@ -120,36 +124,37 @@ class TargetWeights:
         if state is not None:
             above, given, before = state
             waiting = above | _unfilled(given, held - before, above)
-        wanted = np.array([self._orders(env, waiting[env]) for env in range(len(held))])
-        limit = np.array([self._limit_of(env) for env in range(len(held))])
+        wanted, limit = self._wanted(held, waiting), self._largest()
         orders = np.clip(wanted, -limit, limit)
         return orders / ORDER_LIMIT, (np.abs(wanted) > limit, orders, held)
 
-    def _limit_of(self, env: int) -> FloatArray:
-        account, whole = self._accounts.accounts[env], self._accounts.whole_shares
-        price = self._accounts.data.close[int(account["day"])]
-        return self._limit.in_shares(float(account["value"]), price, whole=whole)
+    def _largest(self) -> FloatArray:
+        accounts = self._accounts.accounts
+        price = self._accounts.data.close[accounts["day"]]
+        return self._limit.in_shares(accounts["value"], price, whole=self._accounts.whole_shares)
 
-    def _orders(self, env: int, waiting: BoolArray) -> FloatArray:
-        account, held = self._accounts.accounts[env], self._accounts.shares[env]
-        day = min(int(account["day"] - account["first_day"]), len(self.targets) - 1)
-        decided = int(self._latest[day])
-        traded = np.full(len(held), decided == day)
+    def _wanted(self, held: FloatArray, waiting: BoolArray) -> FloatArray:
+        accounts, today = self._accounts.accounts, self._accounts.accounts["day"]
+        day = np.minimum(today - accounts["first_day"], self._latest.shape[1] - 1)
+        decided = self._latest[np.arange(len(held)), day]
         # What waits for an earlier decision is of this episode only if it had one.
-        if 0 <= decided < day:
-            traded = waiting
+        goes_on = (decided >= 0) & (decided < day)
+        traded = (decided == day)[:, np.newaxis] | (goes_on[:, np.newaxis] & waiting)
         listed = self._accounts.data.listed
         if listed is not None:
-            traded = traded & listed[int(account["day"])]
-        if not traded.any():
-            return np.zeros(len(held))
-        price = self._accounts.data.close[int(account["day"])]
+            traded &= listed[today]
+        orders = np.zeros_like(held)
+        busy = np.flatnonzero(traded.any(axis=1))
+        if not len(busy):
+            return orders
         now = Account(
-            float(account["cash"]), price, held, lambda orders: self._accounts.costs_of(orders, env)
+            accounts["cash"][busy],
+            self._accounts.data.close[today[busy]],
+            held[busy],
+            lambda orders: self._accounts.costs_of(orders, busy),
         )
-        whole = self._accounts.whole_shares
-        wanted = shares_for(self.targets[decided], now, whole=whole, traded=traded)
-        orders: FloatArray = wanted - held
+        weights, whole = self._targets[busy, decided[busy]], self._accounts.whole_shares
+        orders[busy] = shares_for(weights, now, whole=whole, traded=traded[busy]) - now.held
         return orders
 
 
@@ -161,7 +166,3 @@ def _unfilled(given: FloatArray, executed: FloatArray, above: BoolArray) -> Bool
     in_part = going_on & ~np.isclose(executed, given, rtol=1e-9, atol=0)
     unfilled: BoolArray = (given != 0) & ((executed == 0) | in_part)
     return unfilled
-
-
-def _rows(table: FloatArray) -> NDArray[np.intp]:
-    return np.arange(len(table))

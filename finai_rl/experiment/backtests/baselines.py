@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +17,7 @@ from finai_rl.data.market import MarketData
 from finai_rl.envs.market_env import MarketVecEnv
 from finai_rl.envs.settings import cost_of_trading
 from finai_rl.errors import ConfigError
-from finai_rl.evaluation.backtest import BacktestResult, backtest
+from finai_rl.evaluation.backtest import BacktestResult, backtest, backtests
 from finai_rl.evaluation.coverage import Coverage
 from finai_rl.evaluation.policies import weight_rules as weights
 from finai_rl.evaluation.policies.buy_and_hold import bought_once
@@ -127,7 +127,7 @@ def run_baselines(
     window: int = 252,
     cache_folder: Path | None = None,
 ) -> dict[str, BacktestResult]:
-    """Backtest baselines on a block, each in an environment of its own as the agent's.
+    """Backtest baselines on a block, each in an account of its own in the agent's market.
 
     Args:
         environments: Builds the run's environments, on the terms that the agent trades on.
@@ -157,17 +157,19 @@ def run_baselines(
     kept = backtest_cache(cache_folder)
     past = None if history is None else history.close[-window:]
     market = conditions(environments, data, opening, past)
-    results = {}
-    for name in names:
-        windowed = {"every": every, "window": window} if name in RULES else {}
-        compute = _backtest_of(name, environments, data, history, opening, windowed)
-        try:
-            results[name] = kept.get({"name": name, **windowed, **market}, compute)
-        except ConfigError:
-            raise
-        except ValueError as error:
-            raise ConfigError([f"evaluation.baselines: {name}: {error}"]) from error
-    return results
+    windowed = {"every": every, "window": window}
+    keys = {name: {"name": name, **(windowed if name in RULES else {}), **market} for name in names}
+    results = {name: kept.find(key) for name, key in keys.items()}
+    lacking = [name for name, found in results.items() if found is None]
+    targets = {
+        name: _targets_of(name, data, history, windowed) for name in lacking if name != EQUAL_WEIGHT
+    }
+    made = _side_by_side(targets, environments, data, opening)
+    if EQUAL_WEIGHT in lacking:
+        made[EQUAL_WEIGHT] = equal_weight(environments, data, opening)
+    for name, result in made.items():
+        kept.keep(keys[name], result)
+    return {name: made[name] if found is None else found for name, found in results.items()}
 
 
 def conditions(
@@ -229,26 +231,33 @@ def run_random_band(
     )
 
 
-def _backtest_of(
-    name: str,
-    environments: Environments,
-    data: MarketData,
-    history: MarketData | None,
-    opening: Opening,
-    windowed: dict[str, int],
-) -> Callable[[], BacktestResult]:
-    def compute() -> BacktestResult:
-        if name == EQUAL_WEIGHT:
-            return equal_weight(environments, data, opening)
-        env = environments.baseline(data, opening)
-        if name == CASH:
-            targets = bought_once(np.zeros(data.n_stocks), data.n_days)
-        else:
-            targets = weights.target_weights(RULES[name][1], data, history, **windowed)
-        policy = TargetWeights(targets, market_of(env), environments.order_limit)
-        return backtest(policy, env, data, LABELS[name])
+def _targets_of(
+    name: str, data: MarketData, history: MarketData | None, windowed: dict[str, int]
+) -> FloatArray:
+    """Return the (n_days, n_stocks) weights that a baseline asks for."""
+    if name == CASH:
+        return bought_once(np.zeros(data.n_stocks), data.n_days)
+    try:
+        return weights.target_weights(RULES[name][1], data, history, **windowed)
+    except ValueError as error:
+        raise ConfigError([f"evaluation.baselines: {name}: {error}"]) from error
 
-    return compute
+
+def _side_by_side(
+    targets: dict[str, FloatArray], environments: Environments, data: MarketData, opening: Opening
+) -> dict[str, BacktestResult]:
+    """Backtest baselines by their weights, as accounts of one batch: each is as it is alone."""
+    if not targets:
+        return {}
+    env = environments.baseline(data, opening, n_envs=len(targets))
+    try:
+        policy = TargetWeights(
+            np.stack(list(targets.values())), market_of(env), environments.order_limit
+        )
+        found = backtests(policy, env, data, [LABELS[name] for name in targets])
+    except ValueError as error:
+        raise ConfigError([f"evaluation.baselines: {', '.join(targets)}: {error}"]) from error
+    return dict(zip(targets, found, strict=True))
 
 
 def _buys_nothing(environments: Environments, data: MarketData, opening: Opening) -> str:

@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from finai_rl.envs.stock_trading import StockTradingVecEnv
-from finai_rl.evaluation.backtest import backtest
+from finai_rl.evaluation.backtest import backtest, backtests
 from finai_rl.evaluation.metrics import break_even_cost
 from finai_rl.evaluation.policies.buy_and_hold import bought_once
 from finai_rl.evaluation.policies.sizing import OrderLimit
@@ -167,6 +167,34 @@ def test_each_environment_of_a_batch_has_an_account_of_its_own():
     market.step(nothing)
     everything, _ = policy.predict(None, state)
     assert (everything * ORDER_LIMIT == -market.shares).all()
+
+
+@pytest.mark.parametrize("limit", [None, OrderLimit(300), OrderLimit(of_value=0.05)])
+@pytest.mark.parametrize(
+    "terms",
+    [{}, {"fractional_shares": True, "fill": "next_open"}, {"impact": 0.5, "fill": "next_close"}],
+    ids=str,
+)
+def test_accounts_with_weights_of_their_own_are_as_they_are_alone(limit, terms):
+    data = generated_market(60, 7, seed=6)
+    random = np.random.default_rng(0)
+    targets = np.full((4, 60, 7), np.nan)
+    for account, every in enumerate((1, 5, 21)):
+        days = len(targets[account, ::every])
+        targets[account, ::every] = random.dirichlet(np.ones(8), days)[:, :-1]
+    targets[3, 0] = 0.0
+
+    def run_all(wanted):
+        market = StockTradingVecEnv(
+            data, n_envs=len(wanted), hmax=ORDER_LIMIT, record=True, slippage_bps=3, **terms
+        )
+        names = [str(account) for account in range(len(wanted))]
+        return backtests(TargetWeights(wanted, market, limit), market, data, names)
+
+    for wanted, together in zip(targets, run_all(targets), strict=True):
+        alone = run_all(wanted[None])[0]
+        for name in ("account_value", "cash", "shares", "trades", "costs"):
+            np.testing.assert_array_equal(getattr(together, name), getattr(alone, name))
 
 
 def test_a_new_episode_begins_anew():

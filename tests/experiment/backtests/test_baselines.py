@@ -125,13 +125,45 @@ def test_results_are_found_again_bit_by_bit(
         raise AssertionError("a baseline was run again")
 
     monkeypatch.setattr(baselines, "backtest", never)
+    monkeypatch.setattr(baselines, "backtests", never)
     # Neither the agent nor its seed, its risk rule or its observations are a baseline's.
     again = ran("agent=sac", "seed=7", "env.turbulence_threshold=1", cache_folder=tmp_path)
     for name, result in first.items():
-        for field in fields(result):
-            one, two = getattr(result, field.name), getattr(again[name], field.name)
-            same = one.tobytes() == two.tobytes() if isinstance(one, np.ndarray) else one == two
-            assert same, (name, field.name)
+        assert_same_bits(result, again[name])
+
+
+def assert_same_bits(result: BacktestResult, other: BacktestResult) -> None:
+    for field in fields(result):
+        one, two = getattr(result, field.name), getattr(other, field.name)
+        same = one.tobytes() == two.tobytes() if isinstance(one, np.ndarray) else one == two
+        assert same, (result.name, field.name)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("env.fractional_shares=true", "env.fill=next_open"),
+        ("env.max_order=0.05", "env.slippage_bps=5"),
+        ("env.finrl_compat=true",),
+        ("env=portfolio", "env.buy_cost_pct={S00: 0.01, S01: 0, S02: 0.002, S03: 0, S04: 0.03}"),
+        ("env=portfolio", "env.fractional_shares=false", "env.impact=0.5"),
+    ],
+    ids=str,
+)
+def test_baselines_run_together_are_as_they_are_alone(
+    tmp_path: Path, overrides: tuple[str, ...]
+) -> None:
+    names = tuple(name for name in LABELS if name != "hierarchical_risk_parity")
+    together = ran(*overrides, names=names)
+    # What is found is not run again beside those that are not there yet.
+    ran(*overrides, names=names[2:4], cache_folder=tmp_path)
+    rest = ran(*overrides, names=names, cache_folder=tmp_path)
+    assert list(together) == list(rest) == list(names)
+    for name in names:
+        alone = ran(*overrides, names=(name,))[name]
+        assert_same_bits(together[name], alone)
+        assert_same_bits(rest[name], alone)
 
 
 @pytest.mark.parametrize(
