@@ -13,15 +13,13 @@ import numpy as np
 from finai_rl.type_aliases import FloatArray
 
 _LEAST_VARIANCE = 1e-8
-_BLOCK = 1_000
 
 
 def shrunk_covariance(returns: FloatArray) -> FloatArray:
     """Return the covariance of returns, shrunk towards equal variances without correlation.
 
     By as much as Ledoit and Wolf (2004), "A well-conditioned estimator for large-dimensional
-    covariance matrices", found to be best for n independent returns. It is scikit-learn's
-    ``ledoit_wolf`` to the last bit, without the second or two that its import takes.
+    covariance matrices", found to be best for n independent returns.
 
     Args:
         returns: (n, n_stocks), at least two.
@@ -29,35 +27,11 @@ def shrunk_covariance(returns: FloatArray) -> FloatArray:
     Returns:
         (n_stocks, n_stocks), of full rank unless no return differs from its mean, or n is 2.
     """
-    n, n_stocks = returns.shape
-    centred = returns - returns.mean(axis=0)
-    if n_stocks == 1:
-        alone: FloatArray = np.atleast_2d((centred**2).mean())
-        return alone
-    shrinkage, observed = _shrinkage(centred), np.dot(centred.T, centred) / n
-    shrunk: FloatArray = (1.0 - shrinkage) * observed
-    shrunk.flat[:: n_stocks + 1] += shrinkage * (np.trace(observed) / n_stocks)
-    return shrunk
+    # Slow to import, and most runs take their baselines from the cache.
+    from sklearn.covariance import ledoit_wolf
 
-
-def _shrinkage(centred: FloatArray) -> float:
-    """Return the weight of equal variances: how far the covariance is from them by chance alone."""
-    n, n_stocks = centred.shape
-    squares = centred**2
-    variances = np.sum(squares, axis=0) / n
-    mean = np.sum(variances) / n_stocks
-    # Blocks, whose products take little memory beside those of all stocks.
-    blocks = [slice(first, first + _BLOCK) for first in range(0, n_stocks, _BLOCK)]
-    fourth = second = 0.0
-    for rows in blocks:
-        for columns in blocks:
-            fourth += np.sum(np.dot(squares.T[rows], squares[:, columns]))
-            second += np.sum(np.dot(centred.T[rows], centred[:, columns]) ** 2)
-    second /= n**2
-    by_chance = 1.0 / (n_stocks * n) * (fourth / n - second)
-    apart = (second - 2.0 * mean * variances.sum() + n_stocks * mean**2) / n_stocks
-    by_chance = min(by_chance, apart)
-    return 0.0 if by_chance == 0 else float(by_chance / apart)
+    covariance: FloatArray = ledoit_wolf(returns)[0]
+    return covariance
 
 
 def long_only(covariance: FloatArray, gains: FloatArray) -> FloatArray:

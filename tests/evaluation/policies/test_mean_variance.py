@@ -20,22 +20,6 @@ def test_a_window_of_two_returns_has_one_too(n_stocks):
     assert (weights >= 0).all()
 
 
-@pytest.mark.parametrize(
-    ("n_stocks", "n"), [(1, 252), (2, 2), (2, 252), (29, 40), (29, 252), (300, 60), (2_300, 5)]
-)
-def test_the_covariance_is_that_of_scikit_learn_to_the_last_bit(n_stocks, n):
-    from sklearn.covariance import ledoit_wolf
-
-    for seed in range(3):
-        returns = returns_of(n_stocks, seed, n)
-        np.testing.assert_array_equal(shrunk_covariance(returns), ledoit_wolf(returns)[0])
-        # A part of the columns of a larger table lies otherwise in memory.
-        some = np.random.default_rng(seed).random(n_stocks) < 0.5
-        some[0] = True
-        returns = returns[:, some]
-        np.testing.assert_array_equal(shrunk_covariance(returns), ledoit_wolf(returns)[0])
-
-
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("n_stocks", [1, 3, 20, 60])
 def test_no_stock_would_improve_it(n_stocks, seed):
