@@ -83,8 +83,10 @@ class MultirunRecord(Callback):
 
 
 def _begin_launching(config: DictConfig) -> None:
+    from finai_rl.sweep.launching.concurrency import PROCESSES
+
     # Libraries take seconds, which the command's own start does not have to wait for.
-    if str(OmegaConf.select(config, "hydra.launcher._target_")).endswith(".ProcessLauncher"):
+    if OmegaConf.select(config, "hydra.launcher._target_") == PROCESSES:
         from finai_rl.sweep.launching.forked_job import begin_importing
 
         begin_importing()
