@@ -1,4 +1,4 @@
-"""The setting ``seeds``: a parameter of grids."""
+"""What a multirun begins with: seeds as a parameter of grids, and imports of its jobs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.config.hydra_versions import VERSION_BASE
 from finai_rl.errors import InputError
+from finai_rl.sweep import callback
 from finai_rl.sweep.callback import MultirunRecord, _complete_params, _vary_seeds
+from finai_rl.sweep.launching import forked_job
+from finai_rl.sweep.launching.concurrency import PROCESSES
 
 
 def multirun_of(*overrides: str) -> DictConfig:
@@ -119,3 +122,23 @@ def test_numbers_of_a_search_are_refused_by_key(
     with pytest.raises(SystemExit):
         MultirunRecord().on_multirun_start(multirun_of("sweep=a2c", *words))
     assert capsys.readouterr().err == f"hydra.sweeper.{said}\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "begun"), [(PROCESSES, 1), ("hydra._internal.core_plugins.basic_launcher.X", 0)]
+)
+def test_it_begins_before_the_search_is_looked_at(
+    target: str, begun: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+
+    def refuse(config: Any) -> None:
+        assert len(calls) == begun
+        raise InputError("looked at")
+
+    monkeypatch.setattr(forked_job, "begin_importing", lambda: calls.append(1))
+    monkeypatch.setattr(callback, "_complete_params", refuse)
+    config = OmegaConf.create({"resume": None, "hydra": {"launcher": {"_target_": target}}})
+    with pytest.raises(SystemExit):
+        MultirunRecord().on_multirun_start(config)
+    assert len(calls) == begun
