@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
-from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.callbacks import BaseCallback, StopTrainingOnMaxEpisodes
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecMonitor, VecNormalize
 from torch import Tensor
@@ -171,6 +171,16 @@ def test_a_callback_that_stops_it_leaves_everything_where_it_is() -> None:
     assert isinstance(env, VecNormalize)
     assert env.obs_rms.count == pytest.approx(6 * 6, abs=1e-3)
     assert_allclose(agent._last_obs, env.normalize_obs(env.get_original_obs()), atol=1e-6)
+
+
+def test_callbacks_that_count_episodes_stop_it_as_they_stop_it_on_arrays() -> None:
+    steps = []
+    for tensors in (False, True):
+        agent: Any = ElegantRLA2C(env_of(tensors, normalize=True), seed=0, **SMALL[ElegantRLA2C])
+        agent.learn(16 * 6 * 20, callback=StopTrainingOnMaxEpisodes(max_episodes=2))
+        steps.append(agent.num_timesteps)
+    # Two episodes of eleven steps for each of six accounts.
+    assert steps == [2 * 11 * 6] * 2
 
 
 def test_a_training_in_its_own_wrappers_does_not_leave_the_device() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
@@ -148,25 +149,28 @@ class ElegantRLOnPolicy(ElegantRLAlgorithm, OnPolicyAlgorithm):
             actions = seen.new_zeros((self.n_envs, *(self.action_space.shape or ())))
             self.rollout_buffer = rollout = TensorRollout(n_steps, seen, actions)
         callback.on_rollout_start()
+        none_done = np.zeros(self.n_envs, dtype=bool)
         for step in range(n_steps):
             with torch.no_grad():
                 actions, values, log_probs = policy(seen)
-                after, rewards, dones, ended = steps.step(policy.env_actions(actions))
+                after, rewards, done, ended = steps.step(policy.env_actions(actions))
+            # SB3's callbacks count these with NumPy.
+            dones = none_done if ended is None else done.cpu().numpy()
             infos = [] if ended is None else ended.infos
             self.num_timesteps += self.n_envs
             callback.update_locals(locals())
             if not callback.on_step():
-                self._last_obs, self._last_episode_starts = _on_host(after, dones)
+                self._last_obs, self._last_episode_starts = _on_host(after, done)
                 return False
             if ended is not None:
                 self._update_info_buffer(infos)
                 rewards = self._with_last_values(steps, rewards, ended)
             rollout.add(step, seen, actions, rewards, starts, values, log_probs)
-            seen, starts = after, dones.float()
+            seen, starts = after, done.float()
         with torch.no_grad():
             last_values = policy.predict_values(seen)
-        rollout.compute_returns(last_values, dones, self.gamma, self.gae_lambda)
-        self._last_obs, self._last_episode_starts = _on_host(seen, dones)
+        rollout.compute_returns(last_values, done, self.gamma, self.gae_lambda)
+        self._last_obs, self._last_episode_starts = _on_host(seen, done)
         steps.write_back()
         callback.update_locals(locals())
         callback.on_rollout_end()
