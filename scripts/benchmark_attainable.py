@@ -101,14 +101,13 @@ def trained(cell: Cell, store: str) -> dict[int, dict[str, float]]:
     }
 
 
-def train(cell: Cell, seeds: list[int], workers: int, out: Path, store: str) -> None:
+def train(cell: Cell, seeds: list[int], store: str, settings: list[str]) -> None:
     """Train one cell's seeds as one multirun."""
     command = [
         *(sys.executable, "-m", "finai_rl.train", "-m", *cell.overrides()),
         f"seed={','.join(map(str, seeds))}",
-        *("hydra/launcher=processes", f"hydra.launcher.n_jobs={workers}"),
-        *(f"output_root={out.resolve()}", f"tracking.uri={store}"),
-        f"tracking.experiment_name={cell.experiment}",
+        *(f"tracking.uri={store}", f"tracking.experiment_name={cell.experiment}"),
+        *settings,
     ]
     searched = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
@@ -153,7 +152,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("outputs/benchmark/attainable"))
+    parser.add_argument("--set", nargs="*", default=[], help="further overrides")
     arguments = parser.parse_args()
+    settings = [
+        *("hydra/launcher=processes", f"hydra.launcher.n_jobs={arguments.workers}"),
+        *(f"output_root={arguments.out.resolve()}", *arguments.set),
+    ]
     arguments.out.mkdir(parents=True, exist_ok=True)
     store = f"sqlite:///{arguments.out.resolve()}/mlflow.db"
     print(
@@ -165,7 +169,7 @@ def main() -> None:
     for cell in itertools.starmap(Cell, itertools.product(*of)):
         missing = [seed for seed in range(arguments.seeds) if seed not in trained(cell, store)]
         if missing:
-            train(cell, missing, arguments.workers, arguments.out, store)
+            train(cell, missing, store, settings)
         found = trained(cell, store)
         print(line(cell, found), flush=True)
         table += rows(cell, found)

@@ -15,14 +15,14 @@ from tests.markets import write_processed_csv
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "scripts" / "benchmark_env.py"
+ENV = ("benchmark_env.py", "--quick")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def benchmark(folder: Path, *options: str) -> str:
+def benchmark(folder: Path, *options: str, script: tuple[str, ...] = ENV) -> str:
     searched = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--quick", *options],
+        [sys.executable, str(ROOT / "scripts" / script[0]), *script[1:], *options],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": searched},
         capture_output=True,
@@ -64,18 +64,29 @@ def test_the_benchmark_steps_through_a_file(tmp_path: Path) -> None:
     assert "small" in printed
 
 
-def test_the_data_benchmark_loads_in_every_way() -> None:
-    searched = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+def test_the_data_benchmark_loads_in_every_way(tmp_path: Path) -> None:
     small = ("--stocks", "3", "--years", "0.5", "--indicators", "2", "--repeats", "1")
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT.with_name("benchmark_data.py")), *small],
-        env={**os.environ, "PYTHONPATH": searched},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "378 rows: 3 stocks, 126 days, 2 indicators" in done.stdout
+    printed = benchmark(tmp_path, *small, script=("benchmark_data.py",))
+    assert "378 rows: 3 stocks, 126 days, 2 indicators" in printed
     for told in ("pandas.read_csv alone", "load_processed_csv", "later runs", "x read_csv"):
-        assert told in done.stdout
+        assert told in printed
+
+
+def test_shares_of_the_attainable_go_on_where_they_were_stopped(tmp_path: Path) -> None:
+    few = ("total_timesteps=256", "data.n_days=600", "agent.n_steps=4")
+    shown = ("--costs", "10", "--settings", "trading", "--agents", "a2c")
+    for n_seeds in (1, 2):
+        options = (*shown, "--seeds", str(n_seeds), "--set", *few)
+        printed = benchmark(tmp_path, *options, script=("benchmark_attainable.py",))
+        found = rows(tmp_path / "outputs" / "benchmark" / "attainable" / "attainable.csv")
+        assert [row["seed"] for row in found] == ["0", "1"][:n_seeds]
+        assert printed.splitlines()[-1].split()[:5] == [
+            "momentum", "10", "trading", "a2c", str(n_seeds),
+        ]  # fmt: skip
+    for row in found:
+        share = float(row["sharpe_ratio"]) / float(row["attainable"])
+        assert float(row["share"]) == pytest.approx(share, rel=1e-4)
+        assert row["cost_bps"] == "10"
+        assert float(row["annual_turnover"]) > 0
+    # The first seed was not trained again.
+    assert len([*tmp_path.glob("outputs/benchmark/attainable/multirun/*/*/[0-9]")]) == 2
