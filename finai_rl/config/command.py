@@ -28,7 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 from finai_rl.config import schemas
 from finai_rl.config.build import plain
 from finai_rl.config.check import check
-from finai_rl.config.command_line import refuse_unwritable_keys
+from finai_rl.config.command_line import refuse_options_without_name, refuse_unwritable_keys
 from finai_rl.config.hydra_versions import (
     VERSION_BASE,
     accept_that_hydra_builds_its_own,
@@ -129,6 +129,7 @@ def entry_point(
             # A log file on a full disk would print a traceback for each line that it cannot take.
             logging.raiseExceptions = False
             refuse_unwritable_keys(sys.argv[1:])
+            refuse_options_without_name(sys.argv[1:], CONFIG_DIR)
             sys.argv[1:] = with_mode(CONFIG_DIR, config_name, sys.argv[1:])
             try:
                 with errors_without_secrets(sys.stderr), messages_without_traceback(), around():

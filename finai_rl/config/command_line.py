@@ -1,11 +1,13 @@
-"""Tickers that the grammar of Hydra's command line has no way to write."""
+"""What Hydra's command line cannot say, told before Hydra fails over it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, QuotedString
 from hydra.errors import HydraException
 
 from finai_rl.config.tickers.by_ticker import SETTINGS
@@ -19,10 +21,44 @@ def refuse_unwritable_keys(arguments: Sequence[str]) -> None:
     Args:
         arguments: Of the command line.
     """
-    told = [said for argument in arguments if (said := _problem(argument))]
+    _refuse([said for argument in arguments if (said := _problem(argument))])
+
+
+def refuse_options_without_name(arguments: Sequence[str], config_dir: Path) -> None:
+    """End the command with one message where a config group is given null or a number.
+
+    Hydra raises a ValueError that does not name the group.
+
+    Args:
+        arguments: Of the command line.
+        config_dir: Where the groups are.
+    """
+    _refuse([said for argument in arguments if (said := _nameless(argument, config_dir))])
+
+
+def _refuse(told: list[str]) -> None:
     if told:
         print("\n".join(told), file=sys.stderr)
         sys.exit(1)
+
+
+def _nameless(argument: str, config_dir: Path) -> str | None:
+    group, equals, _ = argument.partition("=")
+    if not equals or not group.isidentifier() or not (config_dir / group).is_dir():
+        return None
+    try:
+        parsed = OverridesParser.create().parse_override(argument)
+        asked = [*parsed.sweep_iterator()] if parsed.is_choice_sweep() else [parsed.value()]
+    except HydraException:
+        return None
+    # A dict overrides settings of the group, and Hydra takes a list of options.
+    if all(isinstance(one, str | list | dict | QuotedString | Glob) for one in asked):
+        return None
+    options = sorted(file.stem for file in (config_dir / group).glob("*.yaml"))
+    return (
+        f"{argument}: {group} is chosen by name, of {', '.join(options)}; leave {group}=... out "
+        "for what the config has without it"
+    )
 
 
 def _problem(argument: str) -> str | None:
