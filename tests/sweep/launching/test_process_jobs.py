@@ -33,10 +33,10 @@ def main(cfg):
     if cfg.get("dies") == cfg.n:
         os.kill(os.getpid(), signal.SIGKILL)
     if cfg.get("waits"):
-        child = subprocess.Popen(["sleep", "60"], stderr=subprocess.DEVNULL)
-        Path(f"child-{cfg.n}").write_text(str(child.pid))
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         try:
+            child = subprocess.Popen(["sleep", "60"], stderr=subprocess.DEVNULL)
+            Path(f"child-{cfg.n}").write_text(str(child.pid))
             time.sleep(60)
         except SystemExit:
             Path(f"interrupted-{cfg.n}").touch()
@@ -102,11 +102,10 @@ def test_a_job_that_dies_takes_no_other_along(tmp_path: Path) -> None:
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL])
 def test_no_job_outlives_the_command(by: signal.Signals, tmp_path: Path) -> None:
     command = begin(tmp_path, "+n=1,2,3", "+waits=true")
-    until([tmp_path / "began-1", tmp_path / "began-2"])
-    pids = [int((tmp_path / f"began-{n}").read_text()) for n in (1, 2)]
-    if by == signal.SIGKILL:
-        until([tmp_path / "child-1", tmp_path / "child-2"])
-        pids += [int((tmp_path / f"child-{n}").read_text()) for n in (1, 2)]
+    # A child is there once its job can be told to end.
+    until([tmp_path / "child-1", tmp_path / "child-2"])
+    ends = ("began", "child") if by == signal.SIGKILL else ("began",)
+    pids = [int((tmp_path / f"{who}-{n}").read_text()) for who in ends for n in (1, 2)]
     command.send_signal(by)
     command.communicate(timeout=60)
     for _ in range(100):
