@@ -20,6 +20,8 @@ from pathlib import Path
 
 import mlflow
 
+from finai_rl.config.overrides import override
+
 ROOT = Path(__file__).parents[1]
 SETTINGS = {
     "trading": ["experiment=trading"],
@@ -29,7 +31,7 @@ SETTINGS = {
 }
 # What takes half a minute of one core, more or less.
 STEPS = {"ppo": 200_000, "a2c": 800_000, "sac": 60_000, "td3": 60_000, "erl_ppo": 400_000}
-# network=per_stock does not fit ElegantRL's agents, and takes the other two several times as long.
+# network=per_stock does not fit ElegantRL's agents; the other two were only tried without it.
 WITHOUT_PER_STOCK = ("erl_ppo", "sac", "td3")
 MARKETS = {
     "momentum": ["data.kind=momentum"],
@@ -54,17 +56,19 @@ COLUMNS = ("market", "cost_bps", "setting", "agent", "seed", *METRICS)
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the table: what is trained, seeds apart."""
+    """One cell of the table: what is trained, seeds apart; ``further`` are overrides behind it."""
 
     market: str
     cost_bps: float
     setting: str
     agent: str
+    further: tuple[str, ...] = ()
 
     @property
     def experiment(self) -> str:
         """Name of the cell's MLflow experiment."""
-        return f"{self.market} {self.cost_bps:g} bps {self.setting} {self.agent}"
+        named = f"{self.market} {self.cost_bps:g} bps {self.setting} {self.agent}"
+        return " ".join([named, *self.further])
 
     def overrides(self) -> list[str]:
         """Return what a user would type."""
@@ -79,6 +83,7 @@ class Cell:
             f"total_timesteps={STEPS[self.agent]}",
             *("data=synthetic", "data.n_days=12000", *MARKETS[self.market]),
             *(f"env.{side}_cost_pct={cost:g}" for side in ("buy", "sell")),
+            *self.further,
         ]
 
 
@@ -106,7 +111,8 @@ def train(cell: Cell, seeds: list[int], store: str, settings: list[str]) -> None
     command = [
         *(sys.executable, "-m", "finai_rl.train", "-m", *cell.overrides()),
         f"seed={','.join(map(str, seeds))}",
-        *(f"tracking.uri={store}", f"tracking.experiment_name={cell.experiment}"),
+        override("tracking.uri", store),
+        override("tracking.experiment_name", cell.experiment),
         *settings,
     ]
     searched = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
@@ -156,7 +162,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = [
         *("hydra/launcher=processes", f"hydra.launcher.n_jobs={arguments.workers}"),
-        *(f"output_root={arguments.out.resolve()}", *arguments.set),
+        override("output_root", str(arguments.out.resolve())),
     ]
     arguments.out.mkdir(parents=True, exist_ok=True)
     store = f"sqlite:///{arguments.out.resolve()}/mlflow.db"
@@ -166,11 +172,12 @@ def main() -> None:
     )
     table: list[list[str]] = []
     of = (arguments.markets, arguments.costs, arguments.settings, arguments.agents)
-    for cell in itertools.starmap(Cell, itertools.product(*of)):
-        missing = [seed for seed in range(arguments.seeds) if seed not in trained(cell, store)]
-        if missing:
-            train(cell, missing, store, settings)
+    for asked in itertools.product(*of):
+        cell = Cell(*asked, further=tuple(arguments.set))
         found = trained(cell, store)
+        if missing := [seed for seed in range(arguments.seeds) if seed not in found]:
+            train(cell, missing, store, settings)
+            found = trained(cell, store)
         print(line(cell, found), flush=True)
         table += rows(cell, found)
         with (arguments.out / "attainable.csv").open("w", newline="") as file:
