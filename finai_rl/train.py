@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from finai_rl.config.build import build
 from finai_rl.config.check import check
 from finai_rl.config.command import WithSeed, entry_point
 from finai_rl.errors import ConfigError
@@ -73,71 +72,25 @@ def train(
             is undefined on this backtest.
     """
     from finai_rl.evaluation.metrics import objective
-    from finai_rl.experiment.backtests.holdout_blocks import holdout_of
-    from finai_rl.experiment.backtests.trading_blocks import train_for_trading, with_turbulence_stop
-    from finai_rl.experiment.before_data import check_before_data
-    from finai_rl.experiment.checkpoints.beginning import (
-        checkpoints_of,
-        log_start,
-        start_of,
-        take_folder,
-    )
-    from finai_rl.experiment.environments import Environments
-    from finai_rl.experiment.learning.agent import new_agent
-    from finai_rl.experiment.learning.callbacks import own_callbacks
-    from finai_rl.experiment.learning.curriculum import curriculum_callbacks
-    from finai_rl.experiment.learning.model_inputs import ModelInputs
-    from finai_rl.experiment.learning.trained_days import write_trained_days
-    from finai_rl.experiment.learning.training import (
-        learn,
-        model_dir_of,
-        save,
-        seed_everything,
-        timesteps_to_train,
-    )
-    from finai_rl.experiment.market import load_split
-    from finai_rl.experiment.model_card import log_card
-    from finai_rl.experiment.recording import log_backtest, log_stop, option_of, print_summary
-    from finai_rl.experiment.risk_threshold import check_risk_threshold
+    from finai_rl.experiment.assembly import assemble
+    from finai_rl.experiment.checkpoints.beginning import checkpoints_of, log_start, take_folder
+    from finai_rl.experiment.recording import print_summary
 
-    cfg, hooks = check(cfg), hooks or TrainingHooks()
-    check_before_data(cfg)
-    seed_everything(cfg)
-    tracker = build(cfg.tracking, "tracking")
-    own = own_callbacks(cfg)
-    split = load_split(cfg)
-    hooks.on_split(split)
-    cfg = with_turbulence_stop(cfg, split)
-    environments = Environments(cfg)
-    env = environments.training(*split.train_blocks)
-    check_risk_threshold(environments, split)
-    agent = new_agent(cfg, env)
-    init_from = hooks.init_from or cfg.agent.get("init_from")
-    start = start_of(resumed, environments, agent, env, split, init_from)
-    timesteps = timesteps_to_train(cfg, agent, env)
-    holdout = holdout_of(environments, split.validation_blocks)
-    holdout.check()
-    progress = curriculum_callbacks(cfg, agent, env, timesteps, holdout, tracker)
-    model_dir = model_dir_of(cfg)
-    take_folder(folder, tracker, resumed)
-    with checkpoints_of(cfg, folder, resumed, hooks.can_go_on) as checkpoints, tracker:
-        log_start(tracker, cfg, split, agent, start, resumed, checkpoints)
-        hooks.on_run_start(tracker)
-        callbacks = [*hooks.callbacks(agent, env, timesteps, holdout), *progress, own]
-        learn(agent, timesteps, cfg, folder, tracker, callbacks, checkpoints)
-        stopped = log_stop(tracker, own.stopped_by, agent.num_timesteps, timesteps)
-        inputs = ModelInputs.of(cfg, agent, split.train_blocks[-1]).after(start.inputs)
-        beside = write_trained_days(split, folder)
-        save(agent, env, inputs, folder, model_dir, tracker, beside)
-        report = holdout.backtest(agent, env, option_of("agent", cfg), folder / "backtest")
-        log_backtest(tracker, cfg, report, agent.num_timesteps, folder / "backtest")
-        log_card(tracker, cfg, split, report, folder / "backtest")
+    hooks = hooks or TrainingHooks()
+    run = assemble(check(cfg), hooks, resumed)
+    take_folder(folder, run.tracker, resumed)
+    with checkpoints_of(run.cfg, folder, resumed, hooks.can_go_on) as checkpoints, run.tracker:
+        log_start(run.tracker, run.cfg, run.split, run.agent, run.start, resumed, checkpoints)
+        hooks.on_run_start(run.tracker)
+        stopped = run.learn(folder, hooks, checkpoints)
+        run.save(folder)
+        report = run.backtest(folder)
         hooks.on_backtest(report)
-        train_for_trading(cfg, environments, split, folder, init_from)
-    env.close()
+        run.train_for_trading(folder)
+    run.env.close()
     if hooks.prints_summary:
-        print_summary(cfg, split, report, folder, tracker, stopped)
-    return objective(report.metrics["agent"], cfg.objective)
+        print_summary(run.cfg, run.split, report, folder, run.tracker, stopped)
+    return objective(report.metrics["agent"], run.cfg.objective)
 
 
 if __name__ == "__main__":

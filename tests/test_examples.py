@@ -19,6 +19,7 @@ EXEMPT = {
     "MultirunRecord": "Hydra makes it when a multirun starts",
     "StudySweeperImpl": "Hydra makes it when a multirun starts",
     "PluginSweeper": "what StudySweeperImpl is derived from",
+    "RunParts": "needs a composed run, its data and its agent",
     "Session": "needs a composed multirun and its data",
     "Trial": "needs a job of a running multirun",
     "StudyTrial": "needs a trial that another process has put into a database",

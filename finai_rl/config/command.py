@@ -7,6 +7,7 @@ import copy
 import errno
 import functools
 import gc
+import itertools
 import logging
 import math
 import os
@@ -14,7 +15,7 @@ import signal
 import sys
 import unicodedata
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 
 from finai_rl.config import schemas
 from finai_rl.config.build import plain
@@ -37,6 +38,7 @@ from finai_rl.config.hydra_versions import (
 )
 from finai_rl.config.idle import refuse_idle
 from finai_rl.config.mode import with_mode
+from finai_rl.config.overrides import override
 from finai_rl.config.runs.folders import folder_of_its_config, folder_to_go_on_in
 from finai_rl.config.safety.hydra_files import errors_without_secrets, leave_secrets_out
 from finai_rl.config.safety.hydra_node import look_before_composing
@@ -67,20 +69,32 @@ def _number(value: Any) -> Any:
     return yaml.safe_load(value) if isinstance(value, str) else value
 
 
+STUDY = "study"
+"""The option of ``hydra/sweeper`` that searches."""
+
 WithSeed = Callable[[int], DictConfig]
 """Returns the checked config of a job as it is with another seed."""
 
 
 class OutputFolder(Callback):
-    """Refuses an output folder that cannot be made, before Hydra stops at it with a traceback."""
+    """Gives a command a folder of its own, or refuses before Hydra stops with a traceback.
+
+    A folder that is named by the time alone gets a number behind it where another command, begun
+    in the same second, has it already.
+    """
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Make the folder of a single run."""
-        _make(Path(config.hydra.run.dir))
+        _take(config.hydra.run, by_time=config.get("resume") is None)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Make the folder of a multirun."""
-        _make(Path(config.hydra.sweep.dir))
+        """Make the folder of a multirun; that of a search belongs to its study."""
+        is_search = config.hydra.runtime.choices.get("hydra/sweeper") == STUDY
+        folder = _take(config.hydra.sweep, by_time=not is_search)
+        if not is_search:
+            # The config of every job is composed anew.
+            with read_write(config.hydra.overrides):
+                config.hydra.overrides.hydra.append(override("hydra.sweep.dir", folder))
 
 
 def entry_point(
@@ -102,32 +116,13 @@ def entry_point(
     def decorate(job: Callable[[DictConfig, WithSeed], Any]) -> Callable[[], None]:
         @functools.wraps(job)
         def checked(cfg: DictConfig) -> Any:
-            _collect_seldom()
-            try:
-                checked_cfg = check(cfg, schema)
-                note_secrets(plain(checked_cfg))
-                refuse_idle(checked_cfg, schema)
-                return job(checked_cfg, functools.partial(_with_seed, cfg, schema))
-            except InputError as error:
-                raise CompactHydraException(_shown(str(error))) from error
-            except Exception as error:
-                trouble = disk_trouble(error)
-                if trouble is None:
-                    raise
-                folder = Path(HydraConfig.get().runtime.output_dir)
-                raise CompactHydraException(f"{trouble}. {saved_in(folder)}") from error
+            return _checked(job, cfg, schema)
 
-        command = hydra.main(config_path=str(CONFIG_DIR), config_name=config_name, **VERSION_BASE)(
-            checked
-        )
+        of_hydra = hydra.main(str(CONFIG_DIR), config_name, **VERSION_BASE)
+        command = of_hydra(checked)
 
         def run() -> None:
-            _collect_seldom()
-            # Registered first, and so called last.
-            atexit.register(_leave_in_place)
-            _import_from_here()
-            # A log file on a full disk would print a traceback for each line that it cannot take.
-            logging.raiseExceptions = False
+            _prepare_process()
             refuse_unwritable_keys(sys.argv[1:])
             refuse_options_without_name(sys.argv[1:], CONFIG_DIR)
             sys.argv[1:] = with_mode(CONFIG_DIR, config_name, sys.argv[1:])
@@ -143,6 +138,33 @@ def entry_point(
         return run
 
     return decorate
+
+
+def _checked(job: Callable[[DictConfig, WithSeed], Any], cfg: DictConfig, schema: type) -> Any:
+    """Run a job of a checked config; what is wrong becomes a message without a traceback."""
+    _collect_seldom()
+    try:
+        checked_cfg = check(cfg, schema)
+        note_secrets(plain(checked_cfg))
+        refuse_idle(checked_cfg, schema)
+        return job(checked_cfg, functools.partial(_with_seed, cfg, schema))
+    except InputError as error:
+        raise CompactHydraException(_shown(str(error))) from error
+    except Exception as error:
+        trouble = disk_trouble(error)
+        if trouble is None:
+            raise
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        raise CompactHydraException(f"{trouble}. {saved_in(folder)}") from error
+
+
+def _prepare_process() -> None:
+    _collect_seldom()
+    # Registered first, and so called last.
+    atexit.register(_leave_in_place)
+    _import_from_here()
+    # A log file on a full disk would print a traceback for each line that it cannot take.
+    logging.raiseExceptions = False
 
 
 def _shown(message: str) -> str:
@@ -181,8 +203,14 @@ def _with_seed(cfg: DictConfig, schema: type, seed: int) -> DictConfig:
     return check(changed, schema)
 
 
-def _make(folder: Path) -> None:
+def _take(node: DictConfig, *, by_time: bool) -> str:
+    folder = Path(node.dir)
+    asked: Any = OmegaConf.to_container(node, resolve=False)
     try:
+        if by_time and "${now:" in asked["dir"]:
+            folder = _new(folder)
+            with read_write(node):
+                node.dir = str(folder)
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, "not writable", str(folder))
@@ -192,3 +220,14 @@ def _make(folder: Path) -> None:
         print(f"{said} (output_root=..., hydra.run.dir=...)", file=sys.stderr)
         # Hydra turns what else a callback raises into a warning.
         raise SystemExit(1) from None
+    return str(folder)
+
+
+def _new(folder: Path) -> Path:
+    """Make and return this folder, or the first with a number behind its name that is not there."""
+    names = (f"{folder.name}_{number}" for number in itertools.count(2))
+    for name in itertools.chain([folder.name], names):
+        with suppress(FileExistsError):
+            folder.with_name(name).mkdir(parents=True)
+            break
+    return folder.with_name(name)

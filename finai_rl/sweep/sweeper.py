@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from finai_rl.sweep.context import StudyAddress, folder_of
 from finai_rl.sweep.fingerprint import DEFAULT_EXPERIMENT, differences, settings_of, short_hash
 from finai_rl.sweep.launching.concurrency import jobs_at_once
 from finai_rl.sweep.outcome import Outcome
-from finai_rl.sweep.plan import Plan, first_job
+from finai_rl.sweep.plan import FirstJob, Plan, first_job
 from finai_rl.sweep.queue import PROCESS, Job, TrialQueue
 from finai_rl.sweep.search import objectives
 from finai_rl.sweep.search.plugin import PluginSweeper, idle_settings
@@ -98,8 +99,7 @@ class StudySweeperImpl(PluginSweeper):
 
     def _sweep(self, arguments: list[str]) -> None:
         node: Any = OmegaConf.to_container(self.config.hydra.sweeper, resolve=True)
-        hydras = self.config.hydra.overrides.hydra
-        _refuse(node, hydras)
+        _refuse(node, self.config.hydra.overrides.hydra)
         arguments = objectives.first_and_further(arguments)
         space = SearchSpace.parse(
             node["params"] or {},
@@ -109,48 +109,45 @@ class StudySweeperImpl(PluginSweeper):
             self.custom_search_space_extender,
         )
         job = first_job(self.config, space.first())
-        names = objectives.names_of(job.cfg)
-        directions = objectives.directions_of(self.directions, names)
-        if len(names) > 1:
-            objectives.refuse_beside_several(node, job.cfg, keys_of(hydras))
-        if self._stop_after is not None:
-            check_stopping(job.cfg.sweep.seeds, len(names))
+        directions = self._directions(job.cfg, node)
         prospect = Prospect.of(job.cfg, compare_data=True)
         settings = settings_of(job.cfg, space, ", ".join(directions), prospect.seal.sha256)
         address = self._address(job.cfg, settings)
-        folder = self._folder(job.cfg, address)
-        n_jobs = jobs_at_once(self.config.hydra.launcher, node["n_jobs"])
-        with ExitStack() as stack:
-            with studies.locked(address):
-                studies.create(address, *directions)
-                store = f"{PARENT} in {without_password(str(job.cfg.tracking.get('uri')))}"
-                parent = _claim(address, settings, store)
-                plan = Plan(
-                    name=address.name,
-                    folder=folder,
-                    n_jobs=n_jobs,
-                    direction=directions[0],
-                    study=address,
-                    sweeper=node,
-                    parent_run_id=parent,
-                    directions=tuple(directions),
-                )
-                session = stack.enter_context(Session(job, plan, prospect))
-                _note_start(address, {SETTINGS: settings, store: session.run_id})
+        plan = Plan(
+            name=address.name,
+            folder=self._folder(job.cfg, address),
+            n_jobs=jobs_at_once(self.config.hydra.launcher, node["n_jobs"]),
+            direction=directions[0],
+            study=address,
+            sweeper=node,
+            directions=tuple(directions),
+        )
+        with _begun(job, plan, address, prospect, settings) as session:
             queue = TrialQueue(
                 address,
                 space,
                 node["sampler"],
                 self._seed,
                 self.n_trials,
-                folder,
+                plan.folder,
                 session.close_killed,
             )
-            self.launcher = self._make_launcher(folder)
+            self.launcher = self._make_launcher(plan.folder)
             each = hasattr(self.launcher, "next_ended")
             run_trials = self._run_one_by_one if each else self._run_in_batches
             settled = partial(self._is_settled, queue, session, directions)
-            self._leave(queue, session, run_trials(queue, session, n_jobs, settled))
+            self._leave(queue, session, run_trials(queue, session, plan.n_jobs, settled))
+
+    def _directions(self, cfg: DictConfig, node: dict[str, Any]) -> list[str]:
+        """Return minimize or maximize for each objective, once all can be searched for."""
+        names = objectives.names_of(cfg)
+        directions = objectives.directions_of(self.directions, names)
+        if len(names) > 1:
+            overrides = keys_of(self.config.hydra.overrides.hydra)
+            objectives.refuse_beside_several(node, cfg, overrides)
+        if self._stop_after is not None:
+            check_stopping(cfg.sweep.seeds, len(names))
+        return directions
 
     def _run_in_batches(
         self, queue: TrialQueue, session: Session, n_jobs: int, settled: Callable[[], bool]
@@ -317,6 +314,21 @@ def _refuse(node: Mapping[str, Any], overrides: Sequence[str]) -> None:
         )
     if problems:
         raise InputError("\n".join(problems))
+
+
+@contextmanager
+def _begun(
+    job: FirstJob, plan: Plan, address: StudyAddress, prospect: Prospect, settings: dict[str, str]
+) -> Iterator[Session]:
+    """Begin a search, or go on with it: processes that start at once do so one after the other."""
+    with ExitStack() as stack:
+        with studies.locked(address):
+            studies.create(address, *plan.directions)
+            store = f"{PARENT} in {without_password(str(job.cfg.tracking.get('uri')))}"
+            plan = replace(plan, parent_run_id=_claim(address, settings, store))
+            session = stack.enter_context(Session(job, plan, prospect))
+            _note_start(address, {SETTINGS: settings, store: session.run_id})
+        yield session
 
 
 def _claim(address: StudyAddress, settings: dict[str, str], store: str) -> str | None:

@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from finai_rl.config.command import OutputFolder
 from finai_rl.errors import disk_trouble, saved_in
@@ -43,12 +43,46 @@ def test_what_is_there_is_named_and_an_empty_file_is_not(tmp_path: Path) -> None
     assert saved_in(tmp_path / "none") == f"In {tmp_path}/none there is: nothing"
 
 
+def config_with(folder: dict[str, str], sweeper: str = "basic") -> DictConfig:
+    hydra = {"run": dict(folder), "sweep": dict(folder), "overrides": {"hydra": []}}
+    hydra["runtime"] = {"choices": {"hydra/sweeper": sweeper}}
+    return OmegaConf.create({"hydra": hydra, "resume": None})
+
+
+@pytest.mark.parametrize("moment", ["on_run_start", "on_multirun_start"])
+def test_commands_of_one_second_have_a_folder_each(moment, tmp_path: Path) -> None:
+    register_resolver("now", lambda form: "00-06-26")
+    node = "run" if moment == "on_run_start" else "sweep"
+    taken = []
+    for _ in range(3):
+        config = config_with({"dir": str(tmp_path / "${now:%H-%M-%S}")})
+        getattr(OutputFolder(), moment)(config)
+        taken.append(Path(config.hydra[node].dir).name)
+        own = [f"hydra.sweep.dir={tmp_path}/{taken[-1]}"] if node == "sweep" else []
+        assert list(config.hydra.overrides.hydra) == own
+    assert taken == ["00-06-26", "00-06-26_2", "00-06-26_3"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(taken)
+
+
+def test_folders_that_are_named_or_of_a_study_or_gone_on_in_are_shared(tmp_path: Path) -> None:
+    register_resolver("now", lambda form: "00-06-26")
+    named, timed = {"dir": str(tmp_path / "mine")}, {"dir": str(tmp_path / "${now:%H}")}
+    study, going_on = config_with(timed, sweeper="study"), config_with(timed)
+    going_on.resume = "latest"
+    for _ in range(2):
+        OutputFolder().on_run_start(config_with(named))
+        OutputFolder().on_multirun_start(study)
+        OutputFolder().on_run_start(going_on)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00-06-26", "mine"]
+    assert study.hydra.overrides.hydra == []
+
+
 @pytest.mark.parametrize("moment", ["on_run_start", "on_multirun_start"])
 def test_an_output_folder_that_cannot_be_made_is_refused(moment, tmp_path: Path, capsys) -> None:
     (tmp_path / "file").touch()
     for place in ("good/run", "file/run"):
         folder = {"dir": str(tmp_path / place)}
-        config = OmegaConf.create({"hydra": {"run": folder, "sweep": folder}})
+        config = config_with(folder)
         if place == "good/run":
             getattr(OutputFolder(), moment)(config)
             continue

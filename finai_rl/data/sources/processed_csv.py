@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,10 @@ from finai_rl.data.sentiment.columns import (
     filled,
     lag_note,
     lagged,
-    names_sentiment,
     settings_of,
 )
 from finai_rl.data.sentiment.join import combined_sha256, with_scores
+from finai_rl.data.sources.processed_columns import Columns, choose
 from finai_rl.data.tables.bad_cells import check_rule, without_bad
 from finai_rl.data.tables.column_names import missing_columns
 from finai_rl.data.tables.dates import order_problems, read_dates
@@ -39,51 +39,13 @@ from finai_rl.data.tables.plausibility import panel_notes
 from finai_rl.data.tables.price_scale import price_scale_notes, price_scale_problems
 from finai_rl.data.tables.repairs import RULES, Change, Completed, complete
 from finai_rl.data.tables.table import NEEDED, PROCESSED, Table, open_table
-from finai_rl.data.tables.validation import DECIMAL_COMMA, numbers, panel_problems
+from finai_rl.data.tables.validation import numbers, panel_problems
 from finai_rl.data.versions.prepared_file import manifest_caveats, manifest_recipe
 from finai_rl.data.versions.revisions import CACHE, versioned_file
 from finai_rl.errors import DataError, InputError
 from finai_rl.type_aliases import FloatArray
 
 log = logging.getLogger(__name__)
-
-PRICES = ("open", "high", "low", "close")
-LAYOUT = ("date", "tic", *PRICES, "volume", "day", "index", "level_0")
-RISKS = ("turbulence", "vix", "llm_risk")
-
-
-@dataclass(frozen=True)
-class _Columns:
-    indicators: tuple[str, ...]
-    neutral: dict[str, float]
-    lag: int
-    risk: str | None
-    benchmark: str | None
-    open: str | None
-    volume: str | None
-    text: tuple[str, ...]
-
-    @property
-    def sentiment(self) -> tuple[str, ...]:
-        return tuple(self.neutral)
-
-    @property
-    def shared(self) -> list[str]:
-        return [name for name in (self.risk, self.benchmark) if name]
-
-    @property
-    def own(self) -> list[str]:
-        return [name for name in self.numeric if name not in (*self.shared, *self.sentiment)]
-
-    @property
-    def positive(self) -> list[str]:
-        named = ("close", self.benchmark, self.open, self.volume)
-        return [name for name in named if name]
-
-    @property
-    def numeric(self) -> list[str]:
-        names = [*self.positive, *self.indicators, *self.sentiment, *self.shared]
-        return list(dict.fromkeys(names))
 
 
 def load_processed_csv(
@@ -160,42 +122,48 @@ def load_processed_csv(
     file, version = versioned_file(path, rev=rev, sha256=sha256, rev_cache=rev_cache)
     table = _read(file, layout)
     frame, settings, scores = with_scores(table.rows, settings)
-    renamed = table.renamed
     named = {"risk": risk, "benchmark": benchmark, "open": open, "volume": volume}
-    named = {key: renamed.get(name, name) if name else None for key, name in named.items()}
-    if indicators is not None:
-        indicators = [renamed.get(name, name) for name in indicators]
-    chosen = _choose(file, frame, indicators, settings, named)
+    chosen = choose(file, table, frame, settings, indicators=indicators, **named)
     emptied: list[Change] = []
     if on_bad == "missing":
         own = [name for name in chosen.numeric if name not in chosen.sentiment]
         frame, emptied = without_bad(frame, own, chosen.positive, key="data")
     strict = on_missing == "error" and universe == ALL
-    rows, notes = _checked(file, frame, chosen, strict=strict)
-    if chosen.text:
-        notes.append(f"Columns that are not numeric are not used: {list(chosen.text)}.")
+    rows, noted = _checked(file, frame, chosen, strict=strict)
     completed = Completed(rows) if strict else _completed(file, rows, chosen, on_missing, universe)
     rows, empty = filled(completed.rows, chosen.neutral)
-    done = (*emptied, *completed.changes)
-    notes = [*(f"{change}." for change in done), *table.notes, *notes]
     if chosen.sentiment:
         empty += lag_note(chosen.lag, rows["tic"].nunique())
-    told = scores.caveats if scores else ()
-    for caveat in (*told, *empty):
-        log.info("%s: %s", file, caveat)
-    log.info("%s: indicators %s", file, ", ".join(chosen.indicators) or "none")
+    changes = [f"{change}." for change in (*emptied, *completed.changes)]
+    told = (*(scores.caveats if scores else ()), *empty)
     beside = (Path(path).expanduser(), version, rev is not None)
-    prepared, recipe = manifest_caveats(*beside), manifest_recipe(*beside)
-    caveats = (*prepared, *told, *empty, *notes)
-    counts = {"bad_cells": sum(change.count for change in emptied)} if emptied else {}
-    repaired = {**counts, **completed.counts}
-    identity = combined_sha256(version.sha256, scores)
-    source = DataSource(file.stem, identity, path, caveats, (), version, repaired, recipe)
+    prepared, notes = manifest_caveats(*beside), [*changes, *table.notes, *noted]
+    source = DataSource(
+        name=file.stem,
+        sha256=combined_sha256(version.sha256, scores),
+        path=path,
+        caveats=(*prepared, *told, *notes),
+        version=version,
+        repaired=_counts(emptied, completed),
+        recipe=manifest_recipe(*beside),
+    )
     data = _panel(rows, chosen, source)
     odd = (*split_notes(_prices(frame, rows), layout), *panel_notes(data, outlier_return, calendar))
-    for caveat in (*prepared, *notes, *odd):
+    _log(file, chosen, told, (*prepared, *notes, *odd))
+    return replace(data, source=replace(source, caveats=(*source.caveats, *odd)))
+
+
+def _log(file: Path, columns: Columns, told: Sequence[str], warned: Sequence[str]) -> None:
+    for caveat in told:
+        log.info("%s: %s", file, caveat)
+    log.info("%s: indicators %s", file, ", ".join(columns.indicators) or "none")
+    for caveat in warned:
         log.warning("%s: %s", file, caveat)
-    return replace(data, source=replace(source, caveats=(*caveats, *odd)))
+
+
+def _counts(emptied: Sequence[Change], completed: Completed) -> dict[str, int]:
+    bad = {"bad_cells": sum(change.count for change in emptied)} if emptied else {}
+    return {**bad, **completed.counts}
 
 
 def _check(on_missing: str, outlier_return: float | None) -> None:
@@ -222,7 +190,7 @@ def _read(file: Path, layout: Layout) -> Table:
 
 
 def _checked(
-    file: Path, rows: pd.DataFrame, columns: _Columns, *, strict: bool
+    file: Path, rows: pd.DataFrame, columns: Columns, *, strict: bool
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the columns that are used, as numbers, and what a reader has to know."""
     text = rows["date"]
@@ -248,6 +216,8 @@ def _checked(
     if problems:
         raise DataError(str(file), problems)
     notes += price_scale_notes(read, columns.open)
+    if columns.text:
+        notes.append(f"Columns that are not numeric are not used: {list(columns.text)}.")
     used = read[["date", "tic"]].assign(**{name: numbers(read[name]) for name in columns.numeric})
     return used, notes
 
@@ -260,7 +230,7 @@ def _ticker_by_ticker(rows: pd.DataFrame) -> bool:
 
 
 def _completed(
-    file: Path, rows: pd.DataFrame, columns: _Columns, on_missing: str, universe: str
+    file: Path, rows: pd.DataFrame, columns: Columns, on_missing: str, universe: str
 ) -> Completed:
     named: dict[str, Any] = {"key": "data", "volume": columns.volume}
     cut = within_universe(str(file), rows, columns.own, universe=universe, **named)
@@ -293,57 +263,7 @@ def _together(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int
     return {name: one.get(name, 0) + other.get(name, 0) for name in names}
 
 
-def _choose(
-    file: Path,
-    frame: pd.DataFrame,
-    indicators: Sequence[str] | None,
-    settings: SentimentColumns | None,
-    named: dict[str, str | None],
-) -> _Columns:
-    offered = [str(name) for name in frame.columns if not str(name).startswith("Unnamed:")]
-    sentiment = settings.chosen(offered) if settings else ()
-    wanted: dict[str, Sequence[str]] = {key: [name] for key, name in named.items() if name}
-    risk_column = settings.risk_column if settings else None
-    wanted["sentiment.columns"] = [name for name in sentiment if name != risk_column]
-    wanted["sentiment.risk_column"] = [risk_column] if risk_column else []
-    text: list[str] = []
-    if indicators is None:
-        indicators, text = _indicators(file, frame, offered, {*sentiment, *named.values()})
-    wanted["indicators"] = indicators
-    problems = [
-        f"data.{key}: no column {absent}; the file has {offered}: name some of these"
-        for key, names in wanted.items()
-        if (absent := [name for name in names if name not in offered])
-    ]
-    if problems:
-        raise DataError(str(file), problems)
-    neutral = settings.neutral_values(sentiment) if settings else {}
-    lag = settings.lag if settings else 0
-    return _Columns(tuple(indicators), neutral, lag, **named, text=tuple(text))
-
-
-def _indicators(
-    file: Path, frame: pd.DataFrame, offered: Sequence[str], elsewhere: set[str | None]
-) -> tuple[list[str], list[str]]:
-    """Return the columns that are indicators, and those that are not numeric."""
-    others = {*LAYOUT, *RISKS, *elsewhere}
-    candidates = [name for name in offered if name not in others and not names_sentiment(name)]
-    numeric = [name for name in candidates if _is_numeric(frame[name])]
-    if left := [name for name in offered if name not in others and names_sentiment(name)]:
-        log.info("%s: sentiment columns that are not chosen are not used: %s", file, left)
-    return numeric, [name for name in candidates if name not in numeric]
-
-
-def _is_numeric(column: pd.Series) -> bool:
-    # A damaged number column is read as text, and has to be refused later, not left out here.
-    filled = column.dropna()
-    meant = numbers(filled).notna()
-    if not meant.all():
-        meant |= filled.astype(str).str.fullmatch(DECIMAL_COMMA)
-    return bool(meant.sum() * 2 >= max(len(filled), 1))
-
-
-def _unshared(rows: pd.DataFrame, columns: _Columns) -> list[str]:
+def _unshared(rows: pd.DataFrame, columns: Columns) -> list[str]:
     problems = []
     for name in columns.shared:
         differing = rows.groupby("date")[name].nunique() > 1
@@ -358,7 +278,7 @@ def _unshared(rows: pd.DataFrame, columns: _Columns) -> list[str]:
     return problems
 
 
-def _panel(rows: pd.DataFrame, columns: _Columns, source: DataSource) -> MarketData:
+def _panel(rows: pd.DataFrame, columns: Columns, source: DataSource) -> MarketData:
     rows, listed = with_unlisted(
         rows.sort_values(["date", "tic"], kind="stable"),
         open=columns.open,

@@ -114,11 +114,7 @@ def complete(
         DataError: If something is missing under ``error``, no ticker is complete under
             ``drop_ticker``, or a ticker has nothing to fill from at the start.
     """
-    whole = pd.MultiIndex.from_product([np.sort(rows[k].unique()) for k in _KEYS], names=_KEYS)
-    if spans is not None:
-        dates, tickers = (whole.get_level_values(key) for key in _KEYS)
-        first, last = (spans[edge].reindex(tickers).to_numpy() for edge in ("first", "last"))
-        whole = whole[(dates >= first) & (dates <= last)]
+    whole = _every_place(rows, spans)
     wide = rows.set_index(_KEYS).reindex(whole)
     columns = [*own, *shared] if rule == "forward_fill" else [*own]
     absent = wide[[name for name in own if name != volume]].isna().all(axis=1)
@@ -137,19 +133,36 @@ def complete(
             f"{_listed(gaps, EXAMPLES)}. {remedy}"
         )
         raise DataError(where, [told])
-    lines = pd.Series(rows.index, index=pd.MultiIndex.from_frame(rows[_KEYS])).reindex(whole)
     filled = _filled(wide, own, shared, open)
     if volume:
         filled[volume] = filled[volume].mask(absent, UNTRADED).fillna(UNTRADED)
     _refuse_starts(where, filled[columns], setting, remedy)
-    places = lines.groupby(level="tic").ffill()
-    if pd.api.types.is_integer_dtype(rows.index.dtype):
-        places = places.astype(np.int64)
-    n_rows, n_cells = gaps["row"].sum(), gaps["cell"].sum()
-    what = f"{n_rows} of {len(whole)} rows and {n_cells} cells"
     of_prices = " (open: its last close; high and low: at least as far as open and close)"
     why = f"{setting} took the same ticker's last value{of_prices if open else ''}"
     why += f"{_runs(absent, volume)}; {_listed(gaps, EXAMPLES)}"
+    return _with_filled(rows, filled, gaps, why)
+
+
+def _every_place(rows: pd.DataFrame, spans: pd.DataFrame | None) -> pd.MultiIndex:
+    """Return all dates and tickers that a complete table has."""
+    whole = pd.MultiIndex.from_product([np.sort(rows[k].unique()) for k in _KEYS], names=_KEYS)
+    if spans is None:
+        return whole
+    dates, tickers = (whole.get_level_values(key) for key in _KEYS)
+    first, last = (spans[edge].reindex(tickers).to_numpy() for edge in ("first", "last"))
+    return whole[(dates >= first) & (dates <= last)]
+
+
+def _with_filled(
+    rows: pd.DataFrame, filled: pd.DataFrame, gaps: pd.DataFrame, why: str
+) -> Completed:
+    """Return the filled table, each of its rows where it came from in the file."""
+    lines = pd.Series(rows.index, index=pd.MultiIndex.from_frame(rows[_KEYS]))
+    places = lines.reindex(filled.index).groupby(level="tic").ffill()
+    if pd.api.types.is_integer_dtype(rows.index.dtype):
+        places = places.astype(np.int64)
+    n_rows, n_cells = gaps["row"].sum(), gaps["cell"].sum()
+    what = f"{n_rows} of {len(filled)} rows and {n_cells} cells"
     return Completed(
         filled.reset_index().set_axis(pd.Index(places, name=rows.index.name), axis=0),
         (Change("filled", what, len(gaps), why),),

@@ -39,7 +39,10 @@ if TYPE_CHECKING:
 
     from finai_rl.evaluation.random_band import RandomBand
     from finai_rl.evaluation.result import BacktestResult
+    from finai_rl.evaluation.run_statistics import RunStatistics
     from finai_rl.experiment.finished_run import Block
+    from finai_rl.statistics.run_verdict import RunVerdict
+    from finai_rl.type_aliases import FloatArray
 
 log = logging.getLogger(__name__)
 
@@ -134,51 +137,21 @@ class Assessment:
             facts: About its run.
         """
         data, yearly = self._block.data, self._yearly
-        began = time.monotonic()
-        days = self._days_to_watch()
-        result = self._holdout.run(agent, normalization, name, days)
-        questions = Questions(
-            self._request.permutations,
-            self._request.response_days,
-            self._request.attribution_days,
-            self._request.seed,
-            time.monotonic() - began,
-        )
-        explanation = Explanation(self._environments, data, agent, normalization, questions, days)
-        baselines = {LABELS[key]: found for key, found in self.baselines.items()}
-        if (knowing := self._holdout.attainable) is not None:
-            baselines[KNOWING] = knowing
-        equal_weight = self.baselines[EQUAL_WEIGHT]
-        n_days = len(result.dates)
-        index = None if self._holdout.index is None else self._holdout.index[:n_days]
+        result, explanation = self._backtest(agent, normalization, name)
+        baselines = self._labelled_baselines()
         return EvaluationReport(
             title=f"{name}: {self._block.name} block",
             result=result,
             baselines=baselines,
             block=self._block.name,
-            verdict=judge_run(
-                result,
-                equal_weight.head(n_days),
-                n_counted,
-                periods_per_year=yearly[0],
-                shortfall=self._holdout.coverage.shortfall,
-                caveats=data.source.caveats,
-            ),
-            statistics=statistics_of(
-                result,
-                baselines,
-                risk=None if data.risk is None else data.risk[:n_days],
-                risk_name=data.risk_name,
-                periods_per_year=yearly[0],
-                risk_free=yearly[1],
-                seed=self._request.seed,
-            ),
+            verdict=self._verdict(result, n_counted),
+            statistics=self._statistics(result, baselines),
             behaviour=explanation.behaviour(result),
             shortfalls=self._shortfalls,
             metrics=self._metrics(result, baselines),
             benchmark_name=data.benchmark_name,
             random=self._band(result),
-            index=index,
+            index=self._index(len(result.dates)),
             index_name=data.benchmark_name or "index",
             attainable=self._holdout.share(result),
             cost_scenarios=self._at_other_costs(agent, normalization, result),
@@ -187,6 +160,56 @@ class Assessment:
             periods_per_year=yearly[0],
             risk_free=yearly[1],
         )
+
+    def _backtest(
+        self, agent: BaseAlgorithm, normalization: VecEnv | None, name: str
+    ) -> tuple[BacktestResult, Explanation]:
+        """Return the agent's account, and what can be asked about it."""
+        asked, days = self._request, self._days_to_watch()
+        began = time.monotonic()
+        result = self._holdout.run(agent, normalization, name, days)
+        questions = Questions(
+            asked.permutations,
+            asked.response_days,
+            asked.attribution_days,
+            asked.seed,
+            time.monotonic() - began,
+        )
+        of = (self._environments, self._block.data, agent, normalization, questions, days)
+        return result, Explanation(*of)
+
+    def _labelled_baselines(self) -> dict[str, BacktestResult]:
+        labelled = {LABELS[key]: found for key, found in self.baselines.items()}
+        knowing = self._holdout.attainable
+        return labelled if knowing is None else {**labelled, KNOWING: knowing}
+
+    def _verdict(self, result: BacktestResult, n_counted: int) -> RunVerdict:
+        return judge_run(
+            result,
+            self.baselines[EQUAL_WEIGHT].head(len(result.dates)),
+            n_counted,
+            periods_per_year=self._yearly[0],
+            shortfall=self._holdout.coverage.shortfall,
+            caveats=self._block.data.source.caveats,
+        )
+
+    def _statistics(
+        self, result: BacktestResult, baselines: Mapping[str, BacktestResult]
+    ) -> RunStatistics:
+        data, (periods_per_year, risk_free) = self._block.data, self._yearly
+        return statistics_of(
+            result,
+            baselines,
+            risk=None if data.risk is None else data.risk[: len(result.dates)],
+            risk_name=data.risk_name,
+            periods_per_year=periods_per_year,
+            risk_free=risk_free,
+            seed=self._request.seed,
+        )
+
+    def _index(self, n_days: int) -> FloatArray | None:
+        index = self._holdout.index
+        return None if index is None else index[:n_days]
 
     def _days_to_watch(self) -> WatchedDays | None:
         """Return what keeps the agent's days, where they are asked about and can be kept."""
@@ -212,8 +235,9 @@ class Assessment:
     def _metrics(
         self, result: BacktestResult, baselines: Mapping[str, BacktestResult]
     ) -> dict[str, dict[str, float]]:
-        n_days, index = len(result.dates), self._holdout.index
-        against = None if index is None else simple_returns(index[:n_days])
+        n_days = len(result.dates)
+        index = self._index(n_days)
+        against = None if index is None else simple_returns(index)
         found = {
             name: metrics(account.head(n_days), *self._yearly, against)
             for name, account in {result.name: result, **baselines}.items()

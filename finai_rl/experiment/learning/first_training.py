@@ -16,7 +16,7 @@ from finai_rl.config.overrides import override
 from finai_rl.data.listings.universe import MASK
 from finai_rl.data.preparation.raw_prices import COLUMNS
 from finai_rl.data.sentiment.columns import names_sentiment
-from finai_rl.data.sources.processed_csv import LAYOUT, RISKS
+from finai_rl.data.sources.processed_columns import LAYOUT, RISKS
 from finai_rl.errors import ConfigError, InputError
 from finai_rl.evaluation.coverage import Coverage
 from finai_rl.experiment.backtests.baselines import equal_weight, remedy_of

@@ -137,10 +137,7 @@ def learn(
     outputs, board = _outputs(agent, cfg, folder, tracker, before)
     agent.set_logger(Logger(str(folder), outputs))
     models = folder / "checkpoints"
-    device = device_of(agent)
-    if cfg.agent.get("device") == "auto":
-        device = f"{device}, chosen by agent.device=auto"
-    log.info("Training %s for %s steps on %s", cfg.agent["_target_"], f"{steps:,}", device)
+    log.info("Training %s for %s steps on %s", cfg.agent["_target_"], f"{steps:,}", _on(agent, cfg))
     watch = watch_of(cfg)
     callbacks = CallbackList(
         [watch, *training_callbacks(agent, models, cfg.checkpoint_every), *further_callbacks]
@@ -167,6 +164,11 @@ def learn(
             output.close()
         for file in sorted(models.glob("*")):
             tracker.log_checkpoint(file)
+
+
+def _on(agent: BaseAlgorithm, cfg: DictConfig) -> str:
+    device = device_of(agent)
+    return f"{device}, chosen by agent.device=auto" if cfg.agent.get("device") == "auto" else device
 
 
 def _outputs(
