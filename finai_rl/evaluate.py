@@ -166,9 +166,11 @@ def print_verdict(report: EvaluationReport, page: Path, run: FinishedRun) -> Non
     from rich.console import Console
     from rich.table import Table
 
+    from finai_rl.data.market import day_names
+
     console = Console(soft_wrap=True, markup=False, highlight=False)
-    days = report.result.dates
-    span = " to ".join(str(day)[:10] for day in (days[0], days[-1]))
+    days = day_names(report.result.dates)
+    span = f"{days[0]} to {days[-1]}"
     table = Table(title=f"{report.title}, {span}")
     table.add_column("account", overflow="fold")
     for heading in ("Sharpe ratio", "return", "drawdown", "turnover"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -41,6 +41,10 @@ class CurriculumProgress(BaseCallback):
     Args:
         ends: Of every stage but the last.
 
+    Attributes:
+        stage: Place of the stage that is trained in.
+        left_at: Steps after which each stage before it was left.
+
     Example:
         >>> from stable_baselines3 import A2C
         >>> from finai_rl.data import synthetic_market
@@ -48,16 +52,25 @@ class CurriculumProgress(BaseCallback):
         >>> from finai_rl.envs.wrappers.stages import StagedVecEnv
         >>> market = synthetic_market(n_days=20, n_stocks=2)
         >>> env = StagedVecEnv([StockTradingVecEnv(market) for _ in range(2)])
-        >>> agent = A2C("MlpPolicy", env).learn(10, CurriculumProgress([StageEnd("first", 5)]))
-        >>> env.stage
-        1
+        >>> progress = CurriculumProgress([StageEnd("first", 5)])
+        >>> agent = A2C("MlpPolicy", env).learn(10, progress)
+        >>> env.stage, progress.left_at
+        (1, [5])
     """
 
     def __init__(self, ends: Sequence[StageEnd]) -> None:
         super().__init__()
         self._ends = list(ends)
         self.stage = 0
+        self.left_at: list[int] = []
         self._asked = 0
+
+    def again(self) -> CurriculumProgress:
+        """Return the progress of another training, which leaves each stage at the same step."""
+        ends = [replace(end, every=None) for end in self._ends]
+        for place, step in enumerate(self.left_at):
+            ends[place] = replace(ends[place], step=step)
+        return CurriculumProgress(ends)
 
     def _on_training_start(self) -> None:
         self.logger.record("curriculum/stage", self.stage + 1)
@@ -69,6 +82,7 @@ class CurriculumProgress(BaseCallback):
         before = self.stage
         while self.stage < len(self._ends) and self._is_over(self._ends[self.stage]):
             self.stage += 1
+            self.left_at.append(self.num_timesteps)
             self._asked = self.num_timesteps
         if self.stage > before:
             self.training_env.env_method("enter_stage", self.stage, indices=[0])

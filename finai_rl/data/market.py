@@ -16,6 +16,13 @@ LOOK_BACK = 1260
 """Most days before a panel's first that are kept as its ``past``: five years of trading days."""
 
 
+def day_names(dates: DateArray) -> list[str]:
+    """Return (n_days,) dates as ISO text; the time of day is shown only where they have one."""
+    days = dates.astype("datetime64[D]")
+    shown = days if (days == dates).all() else dates.astype("datetime64[s]")
+    return [str(day) for day in shown]
+
+
 @dataclass(frozen=True)
 class FileVersion:
     """What it takes to get the bytes of a file again; None is for what is not known.
@@ -178,9 +185,7 @@ class MarketData:
     @property
     def day_names(self) -> list[str]:
         """Dates as ISO text; the time of day is shown only where the data has one."""
-        days = self.dates.astype("datetime64[D]")
-        shown = days if (days == self.dates).all() else self.dates.astype("datetime64[s]")
-        return [str(day) for day in shown]
+        return day_names(self.dates)
 
     @property
     def span(self) -> str:

@@ -351,16 +351,35 @@ class MarketVecEnv(WholeBatchVecEnv):
         price, opening = self.data.close[start], (self._opening_cash, self._opening_shares)
         cash, self.shares[env] = opening_account(self.terms, start, *opening, price)
         value = self._opening_value(cash, self.shares[env], price)
-        self._executed[env] = 0.0
-        if self._layout == RELATIVE:
-            worth = self.shares[env] * price
-            self._traded_weights[env] = worth / value if value > 0.0 else 0.0
+        self._forget_trades(env, price, value)
         # In the order of ``ACCOUNT``: days, counts, money.
         reward = self.accounts[env]["reward"]
         self.accounts[env] = (start, start, end, 0, 0, 0, cash, value, 0.0, 0.0, 0.0, reward)
         if self._ledger is not None:
             recorded = self._recorded_opening(value, start)
             self._ledger.open(env, recorded, cash, self.shares[env])
+
+    def place(self, env: int, cash: float, shares: FloatArray) -> None:
+        """Put other holdings in the place of an account's, on the day that it is on.
+
+        What an observation tells of the trades before is that there were none.
+
+        Args:
+            env: The account.
+            cash: In the currency of the prices.
+            shares: (n_stocks,) of each stock.
+        """
+        account = self.accounts[env]
+        price = self.data.close[account["day"]]
+        self.shares[env] = shares
+        account["cash"], account["value"] = cash, cash + float(inner(self.shares[env], price))
+        self._forget_trades(env, price, float(account["value"]))
+
+    def _forget_trades(self, env: int, price: FloatArray, value: float) -> None:
+        self._executed[env] = 0.0
+        if self._layout == RELATIVE:
+            worth = self.shares[env] * price
+            self._traded_weights[env] = worth / value if value > 0.0 else 0.0
 
     def _recorded_opening(self, value: float, start: int) -> float:
         return value

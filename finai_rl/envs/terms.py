@@ -225,7 +225,8 @@ def impact_coefficients(data: MarketData, impact: float) -> FloatArray:
 
     Volatility is RiskMetrics' (1996): variance of simple returns weighted exponentially with decay
     0.94, starting from 2 % a day where there is no past yet. Volume is weighted likewise, starting
-    from the first day's. Both use the past up to the day of the decision only.
+    from the first day's. Both use the past up to the day of the decision only, the days before the
+    panel's first included where it has kept them.
 
     Args:
         data: The market, with volume.
@@ -242,21 +243,38 @@ def impact_coefficients(data: MarketData, impact: float) -> FloatArray:
             "impact needs traded volume, and this data has none: set env.impact=0, or where the "
             "source has it name its column in data.volume"
         )
+    close, traded, listed = _with_past(data, data.volume)
     variance = np.full(data.n_stocks, VOLATILITY_AT_FIRST**2)
-    volume = data.volume[0].copy()
-    coefficients = np.empty_like(data.close)
-    for day in range(data.n_days):
+    volume = traded[0].copy()
+    coefficients = np.empty_like(close)
+    for day in range(len(close)):
         if day:
-            squared = (data.close[day] / data.close[day - 1] - 1.0) ** 2
+            squared = (close[day] / close[day - 1] - 1.0) ** 2
             moved = VOLATILITY_DECAY * variance + (1 - VOLATILITY_DECAY) * squared
-            averaged = VOLATILITY_DECAY * volume + (1 - VOLATILITY_DECAY) * data.volume[day]
-            if data.listed is not None:
-                going_on = data.listed[day] & data.listed[day - 1]
+            averaged = VOLATILITY_DECAY * volume + (1 - VOLATILITY_DECAY) * traded[day]
+            if listed is not None:
+                going_on = listed[day] & listed[day - 1]
                 moved = np.where(going_on, moved, VOLATILITY_AT_FIRST**2)
-                averaged = np.where(going_on, averaged, data.volume[day])
+                averaged = np.where(going_on, averaged, traded[day])
             variance, volume = moved, averaged
         coefficients[day] = impact * np.sqrt(variance / volume)
-    return coefficients
+    return coefficients[-data.n_days :].copy()
+
+
+def _with_past(
+    data: MarketData, volume: FloatArray
+) -> tuple[FloatArray, FloatArray, BoolArray | None]:
+    """Return closes, volume and listings of a panel, the days before it first."""
+    past = data.past
+    if past is None or past.volume is None or past.tickers != data.tickers:
+        return data.close, volume, data.listed
+    close = np.concatenate([past.close, data.close])
+    listed = None
+    if data.listed is not None or past.listed is not None:
+        everything = (np.ones(one.close.shape, dtype=bool) for one in (past, data))
+        known = zip((past.listed, data.listed), everything, strict=True)
+        listed = np.concatenate([every if one is None else one for one, every in known])
+    return close, np.concatenate([past.volume, volume]), listed
 
 
 def _is_softmax(weights: str, temperature: float) -> bool:

@@ -217,6 +217,8 @@ class BacktestResult:
             "fill_price": close,
             "costs": np.zeros(()),
             "financing": np.zeros(()),
+            "settled": np.zeros(len(close)),
+            "losses": np.zeros(()),
         }
         prices = ("dates", "close", "fill_price")
         joined: dict[str, Any] = {}

@@ -17,6 +17,7 @@ def judge_run(
     n_counted: int = 1,
     trial_variance: float | None = None,
     periods_per_year: float = 252,
+    risk_free: float = 0.0,
     shortfall: str = "",
     caveats: Sequence[str] = (),
 ) -> RunVerdict:
@@ -37,7 +38,8 @@ def judge_run(
         n_counted: All trials that the run was picked from, seeds and manual runs included.
         trial_variance: Variance (ddof=1) of their daily Sharpe ratios. The deflated ratio by it
             is told where it falls short of the level, and does not decide it.
-        periods_per_year: 252 for daily data; for the sentences.
+        periods_per_year: 252 for daily data; for the sentences, and for the rate.
+        risk_free: Simple annual rate that the account's Sharpe ratio is taken over.
         shortfall: What the baseline lacks to be held against an agent, such as being half in
             cash (`finai_rl.evaluation.coverage.Coverage.shortfall`); empty for nothing.
         caveats: What is known of the data, one sentence each; they are told.
@@ -53,6 +55,7 @@ def judge_run(
         n_counted,
         trial_variance,
         periods_per_year,
+        risk_free,
         ruined=result.ruined,
         traded=bool(result.trades.any()),
         shortfall=shortfall,

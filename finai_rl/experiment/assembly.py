@@ -34,9 +34,9 @@ from finai_rl.experiment.risk_threshold import check_risk_threshold
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
-    from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.vec_env import VecEnv
 
+    from finai_rl.agents.curriculum import CurriculumProgress
     from finai_rl.agents.own_callbacks import OwnCallbacks
     from finai_rl.data.split import Split
     from finai_rl.experiment.backtests.holdout import Holdout, HoldoutReport
@@ -62,7 +62,7 @@ class RunParts:
         timesteps: Environment steps to train for.
         holdout: Backtests agents on the validation days.
         own: The user's callbacks.
-        progress: Callbacks of the curriculum.
+        progress: Goes from stage to stage of the curriculum; empty without one.
         model_dir: A second place for the model; None for none.
         tracker: Not yet open.
     """
@@ -77,7 +77,7 @@ class RunParts:
     timesteps: int
     holdout: Holdout | HoldoutBlocks
     own: OwnCallbacks
-    progress: Sequence[BaseCallback]
+    progress: Sequence[CurriculumProgress]
     model_dir: Path | None
     tracker: Tracker
 
@@ -108,7 +108,8 @@ class RunParts:
 
     def train_for_trading(self, folder: Path) -> None:
         """Train anew for the days to be traded, where there are any."""
-        train_for_trading(self.cfg, self.environments, self.split, folder, self.init_from)
+        again = (self.init_from, self.progress)
+        train_for_trading(self.cfg, self.environments, self.split, folder, *again)
 
 
 def assemble(cfg: DictConfig, hooks: TrainingHooks, resumed: Resumed | None) -> RunParts:

@@ -64,6 +64,7 @@ def verdict_of(
         EQUAL_WEIGHT.replace("_", " "),
         counted,
         periods_per_year=cfg.evaluation.periods_per_year,
+        risk_free=cfg.evaluation.risk_free,
         ruined=report.ruined_on is not None,
         traded=report.traded,
         shortfall=report.shortfall,

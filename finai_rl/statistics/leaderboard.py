@@ -275,6 +275,7 @@ class _Board:
             BASELINE_NAME,
             self._n_counted,
             periods_per_year=self._yearly[0],
+            risk_free=self._yearly[1],
             ruined=self._n_ruined(name) > 0,
             shortfall=self._shortfalls[name],
         )

@@ -120,13 +120,13 @@ def sharpe_ratio_lo(
     .. math:: SR \cdot \sqrt{q} \left[1 + \frac{2\rho}{1-\rho}
         \left(1 - \frac{1-\rho^q}{q(1-\rho)}\right)\right]^{-1/2}
 
-    with SR per period, q periods a year and lag-1 autocorrelation :math:`\rho`. Equal to
+    with SR per period, q whole periods a year and lag-1 autocorrelation :math:`\rho`. Equal to
     `sharpe_ratio` for independent returns; read it where :math:`|\rho| > 0.05`.
     """
     rho = autocorrelation(returns)
     if not np.isfinite(rho) or abs(rho) >= 1:
         return sharpe_ratio(returns, periods_per_year, risk_free)
-    q = periods_per_year
+    q = max(round(periods_per_year), 1)
     scale = 1 + 2 * rho / (1 - rho) * (1 - (1 - rho**q) / (q * (1 - rho)))
     return ratio(sharpe_ratio(returns, periods_per_year, risk_free), float(np.sqrt(scale)))
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from finai_rl.statistics.returns import autocorrelation
+from finai_rl.statistics.returns import autocorrelation, excess_returns
 from finai_rl.statistics.search_verdict import (
     DSR_FOR_STRONG,
     DSR_FOR_WEAK,
@@ -111,6 +111,7 @@ def judge_returns(
     n_counted: int = 1,
     trial_variance: float | None = None,
     periods_per_year: float = 252,
+    risk_free: float = 0.0,
     *,
     ruined: bool = False,
     traded: bool = True,
@@ -126,13 +127,16 @@ def judge_returns(
         n_counted: See `judge_run`, as all that follow.
         trial_variance: Variance of the trials' Sharpe ratios.
         periods_per_year: 252 for daily data.
+        risk_free: Simple annual rate, over which the returns have their Sharpe ratio; those over
+            the benchmark have it by themselves.
         ruined: Whether the account was ruined, which is evidence of nothing good.
         traded: Whether it traded at all.
         shortfall: What the benchmark lacks to be held against an agent, such as being half in
             cash, without a full stop; empty for nothing.
         caveats: What is known of the data, one sentence each.
     """
-    evidence = sharpe_evidence(returns, n_counted, trial_variance)
+    over_cash = excess_returns(returns, periods_per_year, risk_free)
+    evidence = sharpe_evidence(over_cash, n_counted, trial_variance)
     active = None
     if benchmark_returns is not None:
         active = sharpe_evidence(returns - benchmark_returns, n_counted)

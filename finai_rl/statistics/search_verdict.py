@@ -76,6 +76,8 @@ def judge_search(
     n_counted: int | None = None,
     shortfall: str = "",
     caveats: Sequence[str] = (),
+    periods_per_year: float = 252,
+    risk_free: float = 0.0,
 ) -> SearchVerdict:
     """Compute the statistics of a search and judge it with `search_verdict`.
 
@@ -92,11 +94,15 @@ def judge_search(
         n_counted: All trials counted in the experiment, if more.
         shortfall: See `search_verdict`.
         caveats: See there.
+        periods_per_year: 252 for daily data; for the rate.
+        risk_free: Simple annual rate that Sharpe ratios are taken over, those of
+            ``other_sharpe_ratios`` as well.
 
     Raises:
         ValueError: As `deflate`, and if the benchmark covers other days.
     """
-    deflated = deflate(trial_returns, winner, other_sharpe_ratios, n_counted)
+    rate = (1 + risk_free) ** (1 / periods_per_year) - 1
+    deflated = deflate(trial_returns - rate, winner, other_sharpe_ratios, n_counted)
     n_days, n_trials = trial_returns.shape
     active = None
     if benchmark_returns is not None:
@@ -109,7 +115,7 @@ def judge_search(
     n_blocks = min(_MOST_BLOCKS, n_days // _LEAST_BLOCK_LENGTH // 2 * 2)
     overfitting = None
     if n_trials > 1 and n_blocks >= _LEAST_BLOCKS:
-        overfitting = backtest_overfitting(trial_returns, n_blocks)
+        overfitting = backtest_overfitting(trial_returns - rate, n_blocks)
     return search_verdict(deflated, overfitting, active, shortfall, caveats)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 VARIABLE = "FINAI_RL_SWEEP"
 """Set in processes that run a multirun or one of its jobs, for whatever these start."""
 
+SEEN_DAYS = 20
+"""First days of the training block, by whose prices a market is known."""
+
 _announced: list[SweepContext] = []
 """Those of the multiruns that this process runs jobs of, the innermost last."""
 
@@ -33,6 +37,8 @@ class Seal:
         validation: First and last day of the validation block, ISO text.
         sealed_from: First day of the test block; None where the split leaves none.
         compare_data: Whether every trial has to use this data and this validation block.
+        prices: Hash of the market's first prices and of its last day, which further columns do not
+            change; empty where it is not known.
 
     Example:
         >>> from finai_rl.data import synthetic_market
@@ -48,6 +54,7 @@ class Seal:
     validation: tuple[str, str]
     sealed_from: str | None
     compare_data: bool
+    prices: str = ""
 
     @classmethod
     def of(cls, split: Split, *, compare_data: bool) -> Seal:
@@ -66,6 +73,7 @@ class Seal:
             _span(split),
             split.test.first_day if split.test else None,
             compare_data,
+            _prices_of(split),
         )
 
     def check(self, split: Split) -> None:
@@ -78,7 +86,8 @@ class Seal:
         blocks = [split.train_blocks[-1], split.validation_blocks[-1], split.trade]
         last = max(block.day_names[-1] for block in blocks if block is not None)
         same_data = split.train.source.sha256 == self.sha256
-        if same_data and self.sealed_from is not None and last >= self.sealed_from:
+        same_days = same_data or _prices_of(split) == self.prices
+        if same_days and self.sealed_from is not None and last >= self.sealed_from:
             raise InputError(
                 f"split: this trial would use days up to {last}, but the sweep's test block is "
                 f"sealed from {self.sealed_from} on; give every trial the same split"
@@ -90,6 +99,12 @@ class Seal:
                 f"split: this trial validates on {' to '.join(_span(split))}, the sweep on "
                 f"{' to '.join(self.validation)}; objectives cannot be compared"
             )
+
+
+def _prices_of(split: Split) -> str:
+    first = split.train_blocks[0].slice_days(0, min(SEEN_DAYS, split.train_blocks[0].n_days))
+    known = [*first.tickers, *first.day_names, split.last_day]
+    return hashlib.sha256("\n".join(known).encode() + first.close.tobytes()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from finai_rl.experiment.backtests.holdout import RETURNS_FILE
 from finai_rl.report.search.trials_table import save_trials_table
 from finai_rl.statistics.benchmark import EQUAL_WEIGHT, shortfall_of
 from finai_rl.statistics.deflation import trial_sharpe_ratios
+from finai_rl.statistics.returns import excess_returns
 from finai_rl.statistics.search_verdict import SearchVerdict, judge_search
 from finai_rl.sweep.ensemble.summary import summarize_ensemble
 from finai_rl.sweep.repeats import compare_repeats, repeats
@@ -80,7 +81,8 @@ def summarize(
     # The best of several seeds or folds is no choice to be judged: configurations are compared.
     in_turns = str(cfg.split._target_).endswith(".split_rolling")
     repeated = plan.study is None and (in_turns or repeats(results))
-    verdict = None if repeated else judge(results, baseline, counted)
+    yearly = float(cfg.evaluation.periods_per_year), float(cfg.evaluation.risk_free)
+    verdict = None if repeated else judge(results, baseline, counted, *yearly)
     attributes = (*results.objectives[1:], *ATTRIBUTES)
     save_trials_table(results.trials, folder, objective=cfg.objective, user_attrs=attributes)
     best = results.best
@@ -99,13 +101,21 @@ def summarize(
     _say_where(plan, tracker)
 
 
-def judge(results: Results, baseline: Benchmark, counted: int | None) -> SearchVerdict | None:
+def judge(
+    results: Results,
+    baseline: Benchmark,
+    counted: int | None,
+    periods_per_year: float = 252,
+    risk_free: float = 0.0,
+) -> SearchVerdict | None:
     """Judge the best trial by all of them; None where there is no best one with its returns.
 
     Args:
         results: The trials.
         baseline: What needs no skill.
         counted: How many trained agents of the experiment were scored on validation.
+        periods_per_year: 252 for daily data.
+        risk_free: Simple annual rate.
     """
     trials, returns = results.returns()
     best = results.best
@@ -113,7 +123,8 @@ def judge(results: Results, baseline: Benchmark, counted: int | None) -> SearchV
         return None
     baseline = _own_benchmark(best, baseline)
     pruned = results.pruned_returns()
-    others = [ratio for series in pruned for ratio in trial_sharpe_ratios(series[:, None])]
+    yearly = periods_per_year, risk_free
+    others = [float(trial_sharpe_ratios(excess_returns(r, *yearly)[:, None])[0]) for r in pruned]
     seen = max(len(trials) + len(pruned), counted or 0)
     same_days = len(baseline.returns) == len(returns)
     return judge_search(
@@ -124,6 +135,8 @@ def judge(results: Results, baseline: Benchmark, counted: int | None) -> SearchV
         n_counted=seen,
         shortfall=baseline.shortfall if same_days else "",
         caveats=baseline.caveats,
+        periods_per_year=periods_per_year,
+        risk_free=risk_free,
     )
 
 

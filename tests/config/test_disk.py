@@ -9,6 +9,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from finai_rl.config.command import OutputFolder
+from finai_rl.config.hydra_versions import register_resolver
 from finai_rl.errors import disk_trouble, saved_in
 
 

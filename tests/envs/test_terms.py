@@ -150,3 +150,20 @@ def test_a_round_trip_by_hand() -> None:
 def test_a_borrow_rate_by_ticker_names_every_ticker(market: type[MarketVecEnv]) -> None:
     with pytest.raises(ValueError, match="borrow_rate by ticker: there is none for"):
         make(market, allow_short=True, borrow_rate={"S00": 0.01})
+
+
+@pytest.mark.parametrize("listings", [False, True])
+def test_impact_knows_the_days_before_the_first(listings: bool) -> None:
+    whole = generated_market(n_days=300, n_stocks=2)
+    if listings:
+        listed = np.ones(whole.close.shape, dtype=bool)
+        listed[:120, 1] = False
+        whole = replace(whole, listed=listed)
+    block = whole.slice_days(200, 300)
+    assert block.past is not None
+    known, new = (
+        impact_coefficients(block, 1.0),
+        impact_coefficients(replace(block, past=None), 1.0),
+    )
+    np.testing.assert_allclose(known, impact_coefficients(whole, 1.0)[200:], rtol=1e-12)
+    assert not np.allclose(known[:5], new[:5], rtol=0.05)

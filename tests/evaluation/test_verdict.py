@@ -173,3 +173,23 @@ def test_what_is_known_of_the_data_is_told_with_the_verdict():
     assert told.sentence.endswith("Of the data: 12 rows were filled. Two stocks stood still.")
     many = judge_run(agent, market, caveats=[f"Caveat {n}" for n in range(5)])
     assert many.sentence.endswith("Caveat 2. And 2 more.")
+
+
+def test_what_cash_pays_is_no_skill():
+    _, agent = market_and_agent(0, 0.0004, 0.0)
+    lent = judge_run(agent, None, periods_per_year=252, risk_free=0.2)
+    rate = 1.2 ** (1 / 252) - 1
+    assert lent.evidence.estimate == SharpeEstimate.from_returns(agent.returns - rate)
+    assert judge_run(agent, None).evidence.estimate.sharpe > lent.evidence.estimate.sharpe
+    steady = account(np.random.default_rng(1).normal(0.03 / 252, 0.01 / 252**0.5, 756))
+    assert judge_run(steady, None, 10).level == "strong"
+    poor = judge_run(steady, None, 10, risk_free=0.05)
+    assert poor.level == "no evidence"
+    assert "earned nothing on average" in poor.sentence
+
+
+def test_returns_over_a_benchmark_are_over_cash_by_themselves():
+    market, agent = market_and_agent(0, 0.001, 0.0005)
+    plain, lent = (judge_run(agent, market, risk_free=rate) for rate in (0.0, 0.1))
+    assert plain.active.estimate == lent.active.estimate
+    assert plain.active.deflated == lent.active.deflated

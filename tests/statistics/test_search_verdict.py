@@ -188,3 +188,14 @@ def test_a_benchmark_that_is_not_in_the_market_limits_the_verdict():
     assert limited.sentence.startswith("Weak evidence of a Sharpe ratio above 0.")
     assert f"{lacking}, so returns over it say little of skill" in limited.sentence
     assert limited.sentence.endswith("Of the data: Filled rows.")
+
+
+def test_what_cash_pays_is_no_skill():
+    returns, market = trials(0, n_trials=8, skill=0.1)
+    rate = 1.3 ** (1 / 252) - 1
+    lent = judge_search(returns, best(returns), market, risk_free=0.3)
+    moved = judge_search(returns - rate, best(returns), market - rate)
+    assert lent.deflated.estimate == moved.deflated.estimate
+    assert lent.deflated.deflated_null == moved.deflated.deflated_null
+    assert lent.overfitting.pbo == moved.overfitting.pbo
+    assert lent.active.estimate.sharpe == pytest.approx(moved.active.estimate.sharpe)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from hydra.core.hydra_config import HydraConfig
 
-from finai_rl.data.split import split_by_fraction
+from finai_rl.data import synthetic_market
+from finai_rl.data.split import Split, split_by_fraction
 from finai_rl.errors import InputError
 from finai_rl.sweep.callback import MultirunRecord
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext, folder_of
@@ -126,6 +127,19 @@ def test_other_data_is_refused_in_a_search_alone() -> None:
     with pytest.raises(InputError, match="this trial's data is not the sweep's"):
         Seal.of(SPLIT, compare_data=True).check(other)
     Seal.of(SPLIT, compare_data=False).check(other)
+
+
+def test_further_columns_open_no_sealed_day() -> None:
+    def split_of(*indicators: str, n_days: int = 400, validation: float = 0.2) -> Split:
+        market = synthetic_market(n_days=n_days, n_stocks=2, indicators=indicators)
+        split = split_by_fraction(market, train=0.6, validation=validation)
+        return replace(split, last_day=market.day_names[-1])
+
+    seal = Seal.of(split_of(), compare_data=False)
+    with pytest.raises(InputError, match="sealed from"):
+        seal.check(split_of("rsi_30", validation=0.4))
+    seal.check(split_of("rsi_30"))
+    seal.check(split_of(n_days=800))
 
 
 def test_without_a_test_block_nothing_is_sealed() -> None:

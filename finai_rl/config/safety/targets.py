@@ -107,7 +107,7 @@ _PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _OURS_AND_LIBRARIES = ("finai_rl", "stable_baselines3", "sb3_contrib", "sbx", "elegantrl", "finrl")
 _KNOWN = (*_OURS_AND_LIBRARIES, "gymnasium", "torch", "optuna", "hydra", "hydra_plugins")
 _ENVIRONMENT_IDS = ("id", "env", "env_id", "eval_env")
-_MAKES_ENVIRONMENTS = ("gymnasium", "stable_baselines3", "sb3_contrib", "sbx")
+_MAKES_ENVIRONMENTS = ("finai_rl", "gymnasium", "stable_baselines3", "sb3_contrib", "sbx")
 
 
 def is_listed(path: str) -> bool:

@@ -26,6 +26,10 @@ class _DifferentialRatio(Reward):
     def __init__(self, *, decay: float, volatility: float, scale: float) -> None:
         for name, value in (("decay", decay), ("volatility", volatility), ("scale", scale)):
             check_range(name, value, least=0.0)
+        if not 0 < decay < 1:
+            raise ValueError(f"decay must lie between 0 and 1, got {decay}")
+        if not volatility > 0:
+            raise ValueError(f"volatility must be above 0, got {volatility}")
         self.decay, self.scale = float(decay), scale
         self._opening = float(volatility) ** 2
 

@@ -188,7 +188,8 @@ class Assessment:
             result,
             self.baselines[EQUAL_WEIGHT].head(len(result.dates)),
             n_counted,
-            periods_per_year=self._yearly[0],
+            None,
+            *self._yearly,
             shortfall=self._holdout.coverage.shortfall,
             caveats=self._block.data.source.caveats,
         )

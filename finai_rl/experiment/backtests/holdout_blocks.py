@@ -99,13 +99,20 @@ class HoldoutBlocks:
 
 
 def _means(metrics: Sequence[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
-    return {
-        account: {
-            name: float(np.mean([of_block[account][name] for of_block in metrics]))
-            for name in values
+    means: dict[str, dict[str, float]] = {}
+    for account in metrics[0]:
+        blocks = [of_block[account] for of_block in metrics]
+        names = dict.fromkeys(name for block in blocks for name in block)
+        means[account] = {
+            name: float(np.mean([_of_block(block, name) for block in blocks])) for name in names
         }
-        for account, values in metrics[0].items()
-    }
+    return means
+
+
+def _of_block(metrics: dict[str, float], name: str) -> float:
+    # What did not occur in a block, such as a delisting, is no metric of it.
+    without_shorts = metrics["average_exposure"] if name == "net_exposure" else 0.0
+    return metrics.get(name, without_shorts)
 
 
 def _join(reports: dict[str, HoldoutReport], folder: Path) -> Path:

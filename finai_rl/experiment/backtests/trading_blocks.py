@@ -21,6 +21,7 @@ from finai_rl.experiment.learning.training import learn, save, seed_everything, 
 from finai_rl.experiment.learning.warm_start import start_agent
 
 if TYPE_CHECKING:
+    from finai_rl.agents.curriculum import CurriculumProgress
     from finai_rl.data.market import MarketData
     from finai_rl.data.split import Split
 
@@ -62,7 +63,12 @@ def with_turbulence_stop(cfg: DictConfig, split: Split) -> DictConfig:
 
 
 def train_for_trading(
-    cfg: DictConfig, environments: Environments, split: Split, folder: Path, init_from: str | None
+    cfg: DictConfig,
+    environments: Environments,
+    split: Split,
+    folder: Path,
+    init_from: str | None,
+    progress: Sequence[CurriculumProgress] = (),
 ) -> None:
     """Train the agent anew on its training and validation days, for the days that it is to trade.
 
@@ -75,6 +81,8 @@ def train_for_trading(
         split: Its days.
         folder: The run folder; the agent is saved in its folder `TRADING`.
         init_from: The trained agent to start from; None for none.
+        progress: Of the run's curriculum, whose stages are left at the same steps again: those
+            that waited for a score of validation cannot ask for it here.
     """
     from finai_rl.tracking import NoTracker
 
@@ -92,7 +100,8 @@ def train_for_trading(
     # A run that was broken off here and goes on has it already.
     place.mkdir(parents=True, exist_ok=True)
     steps = timesteps_to_train(cfg, agent, env)
-    learn(agent, steps, plain, place, NoTracker(), [own_callbacks(cfg)])
+    callbacks = [*(stages.again() for stages in progress), own_callbacks(cfg)]
+    learn(agent, steps, plain, place, NoTracker(), callbacks)
     inputs = ModelInputs.of(cfg, agent, whole.train).after(start.inputs)
     save(agent, env, inputs, place, None, NoTracker())
     env.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from finai_rl.data.market import day_names
 from finai_rl.errors import DataError
 from finai_rl.evaluation.run_statistics import statistics_of
 from finai_rl.experiment.backtests.baselines import LABELS
@@ -207,7 +208,7 @@ def books_of(ledger: Ledger) -> dict[str, str]:
 
 def _hold_against(live: BacktestResult, ledger: Ledger) -> None:
     values = np.array([line["account_value"] for line in ledger.lines])
-    days = [str(day)[:10] for day in live.dates]
+    days = day_names(live.dates)
     same = len(days) == len(values) and np.allclose(live.account_value, values, ROUNDING, 0.0)
     if not same:
         raise DataError(

@@ -53,7 +53,7 @@ class Decision:
         held: The account before the orders.
         orders: (n_stocks,) shares, positive to buy.
         price: (n_stocks,) prices that the orders are reckoned at: the day's close.
-        fill: Where they fill, ``same_close`` or ``next_open``.
+        fill: Where they fill, as ``env.fill`` says.
         costs: What they are expected to cost, in the currency of the prices.
         after: The account after them, at these prices and costs.
 
@@ -214,10 +214,7 @@ def _placed(env: VecEnv, position: Position) -> Any:
         raise ConfigError(
             ["positions: this environment cannot be told what is held; leave positions=null"]
         )
-    price = inner.data.close[int(inner.accounts[0]["day"])]
-    inner.shares[0] = position.shares
-    inner.accounts[0]["cash"] = position.cash
-    inner.accounts[0]["value"] = position.worth(price)
+    inner.place(0, position.cash, position.shares)
     return _seen(env, inner.observe())
 
 

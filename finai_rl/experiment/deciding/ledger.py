@@ -1,17 +1,27 @@
-"""The books of a paper account: lines that are added and never changed, each sealed by a hash."""
+"""The books of a paper account: lines that are added and never changed, each sealed by a hash.
+
+A line that its process could not finish, which then has no end of line, is no line yet: it is
+written again.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from finai_rl.errors import DataError
 
+log = logging.getLogger(__name__)
+
 LEDGER_FILE = "ledger.jsonl"
+LOCK_FILE = "ledger.lock"
 FIRST_HASH = "0" * 64
 """What stands in the place of the line before the first."""
 
@@ -37,27 +47,49 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / LEDGER_FILE
-        self.lines = self._read() if self.file.is_file() else []
+        self._whole = 0
+        self.lines: list[dict[str, Any]] = []
+        self._read()
 
     @property
     def last_hash(self) -> str:
         """Hash of the last line."""
         return str(self.lines[-1]["hash"]) if self.lines else FIRST_HASH
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from adding lines; what they have added before is read."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with self.file.with_name(LOCK_FILE).open("ab") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            self._read()
+            yield
+
     def append(self, values: Mapping[str, Any]) -> None:
         """Add a line and make sure that it is on the disk."""
         line = {"number": len(self.lines) + 1, **values, "before": self.last_hash}
         line["hash"] = _hash_of(line)
+        written = (json.dumps(line, ensure_ascii=False) + "\n").encode()
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self.file.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+        with self.file.open("ab") as stream:
+            stream.truncate(self._whole)
+            stream.write(written)
             stream.flush()
             os.fsync(stream.fileno())
+        self._whole += len(written)
         self.lines.append(line)
 
-    def _read(self) -> list[dict[str, Any]]:
+    def _read(self) -> None:
+        found = self.file.read_bytes() if self.file.is_file() else b""
+        whole = found[: found.rfind(b"\n") + 1]
+        if whole != found:
+            log.warning("%s: its last line was cut off while it was written", self.file)
+        self._whole, self.lines = len(whole), self._checked(whole)
+
+    def _checked(self, whole: bytes) -> list[dict[str, Any]]:
         lines: list[dict[str, Any]] = []
-        for number, text in enumerate(self.file.read_text(encoding="utf-8").splitlines(), 1):
+        # Not splitlines: a name may hold what it takes for the end of a line.
+        for number, text in enumerate(whole.decode(errors="replace").split("\n")[:-1], 1):
             try:
                 line: dict[str, Any] = json.loads(text)
                 sealed = line["hash"] == _hash_of(line)

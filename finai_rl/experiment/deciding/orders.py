@@ -19,6 +19,12 @@ from finai_rl.experiment.deciding.decision import Decision, Position
 
 ORDERS_FILE = "orders.csv"
 DECISION_FILE = "decision.json"
+FILLED = {
+    "same_close": "at this close",
+    "next_open": "at the next open",
+    "next_close": "at the next close",
+}
+"""When an order is executed, by ``env.fill``."""
 
 
 def read_positions(path: str, cash: float | None, tickers: Sequence[str]) -> Position:
@@ -95,8 +101,7 @@ def show_decision(console: Console, record: Mapping[str, Any]) -> None:
         console: Where to.
         record: What `as_record` returned.
     """
-    filled = "at this close" if record["fill"] == "same_close" else "at the next open"
-    table = Table(title=f"Orders of {record['day']}, to fill {filled}")
+    table = Table(title=f"Orders of {record['day']}, to fill {FILLED[record['fill']]}")
     table.add_column("tic", overflow="fold")
     for heading in ("held", "order", "price", "value", "after", "weight"):
         table.add_column(heading, justify="right")

@@ -108,6 +108,10 @@ class PaperAccount:
             DataError: If the data of a day in the books has changed, or the day is gone.
             ConfigError: If the data ends before the books.
         """
+        with self.ledger.alone():
+            return self._enter(market, first, about)
+
+    def _enter(self, market: MarketData, first: int, about: Mapping[str, Any]) -> list[Decision]:
         days = market.day_names
         self._check(market, first)
         entered = self.ledger.lines[-1]["day"] if self.ledger.lines else ""

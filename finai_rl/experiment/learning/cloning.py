@@ -11,6 +11,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from finai_rl.agents.actors import ActorFit, actor_of
 from finai_rl.envs.portfolio import PortfolioVecEnv
 from finai_rl.envs.weight_actions import WeightActions, distance
+from finai_rl.envs.wrappers.stages import StagedVecEnv
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.policies import weight_rules as rules
 from finai_rl.type_aliases import Float32Array, FloatArray
@@ -87,7 +88,12 @@ def clone_rule(
 
 def _check(environments: Environments, agent: BaseAlgorithm, env: VecEnv, split: Split) -> None:
     problems = []
-    if not isinstance(env.unwrapped, PortfolioVecEnv):
+    if isinstance(env.unwrapped, StagedVecEnv):
+        problems.append(
+            "clone: a rule is taught in the run's own environment, and a curriculum begins in "
+            "another one; leave one of the two out"
+        )
+    elif not isinstance(env.unwrapped, PortfolioVecEnv):
         found = environments.cfg.env["_target_"]
         problems.append(
             f"clone: a rule gives weights, which are what actions of env=portfolio ask for; got "

@@ -11,20 +11,22 @@ from omegaconf import DictConfig
 
 from finai_rl.config.build import build, plain
 from finai_rl.errors import ConfigError, InputError
-from finai_rl.experiment.market import source_settings
+from finai_rl.experiment.market import GENERATED, source_settings
 from finai_rl.tracking import COUNTED_TAG
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
-    from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.vec_env import VecEnv
 
+    from finai_rl.agents.curriculum import CurriculumProgress
     from finai_rl.data.market import MarketData
     from finai_rl.experiment.backtests.holdout import Holdout
     from finai_rl.experiment.backtests.holdout_blocks import HoldoutBlocks
     from finai_rl.tracking import Tracker
 
-GENERATED = "finai_rl.data.synthetic_market"
+STAGE_SEED = 2**41
+"""What is added to the seed of a run's generated market, where a stage's would be the same."""
+
 Blocks = tuple["MarketData", ...]
 
 
@@ -116,18 +118,21 @@ def _one(blocks: Blocks) -> MarketData:
 
 def _other_market(changes: dict[str, Any], cfg: DictConfig, blocks: Blocks) -> MarketData:
     """Load another market: a generated one as a whole, of others the run's training days."""
-    trained = _one(blocks)
-    node = changes if "_target_" in changes else {**source_settings(cfg), **changes}
-    generated = node["_target_"] == GENERATED
-    if generated:
-        # Beside feature_0, which every generated market has.
-        further = max(len(trained.feature_names) - 1, 0)
-        shape = {"n_stocks": trained.n_stocks, "n_features": further}
-        node = {**(shape if "_target_" in changes else {}), **node}
-    market: MarketData = build(node, "data")
-    if generated:
-        return market
-    return _between(None, str(trained.dates[-1]), market)
+    trained, own = _one(blocks), source_settings(cfg)
+    node = changes if "_target_" in changes else {**own, **changes}
+    if node["_target_"] != GENERATED:
+        market: MarketData = build(node, "data")
+        return _between(None, str(trained.dates[-1]), market)
+    # Beside feature_0, which every generated market has.
+    further = max(len(trained.feature_names) - 1, 0)
+    shape = {"n_stocks": trained.n_stocks, "n_features": further}
+    node = {**(shape if "_target_" in changes else {}), **node}
+    seed = int(node.get("seed", 0))
+    if own.get("_target_") == GENERATED and seed == int(own.get("seed", 0)):
+        # Equal seeds give every kind the same shocks: the stage would teach days that are held out.
+        node["seed"] = seed + STAGE_SEED
+    generated: MarketData = build(node, "data")
+    return generated
 
 
 def _between(first: str | None, last: str | None, data: MarketData) -> MarketData:
@@ -135,7 +140,9 @@ def _between(first: str | None, last: str | None, data: MarketData) -> MarketDat
         start = 0 if first is None else int(np.searchsorted(data.dates, np.datetime64(first)))
         after = data.n_days
         if last is not None:
-            after = int(np.searchsorted(data.dates, np.datetime64(last), side="right"))
+            # One more of the unit that it is written in: a day has all of its bars.
+            end = np.datetime64(last) + np.timedelta64(1)
+            after = int(np.searchsorted(data.dates, end))
     except ValueError as error:
         raise InputError(f"first_day, last_day: no date: {error}") from error
     if after - start < 2:
@@ -163,7 +170,7 @@ def curriculum_callbacks(
     steps: int,
     holdout: Holdout | HoldoutBlocks,
     tracker: Tracker,
-) -> Sequence[BaseCallback]:
+) -> Sequence[CurriculumProgress]:
     """Return the callback that goes from stage to stage; none without a curriculum.
 
     Raises:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from finai_rl.agents.saved_files import SavedFileError
 from finai_rl.config.build import plain
+from finai_rl.envs.observations import FINRL
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -36,6 +37,8 @@ class ModelInputs:
         run_id: The MLflow run of its training; None without tracking.
         last_close: Of each stock on that day; empty for models of earlier versions.
         sha256: Of the files that the model is loaded from, by name; of earlier versions empty.
+        settings: Those of the environment that say what observations and actions mean; of earlier
+            versions empty.
 
     Example:
         >>> one = ModelInputs("PPO", ("AAPL", "JPM"), ("macd",), 1, "2020-12-31")
@@ -51,6 +54,7 @@ class ModelInputs:
     run_id: str | None = None
     last_close: tuple[float, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, cfg: DictConfig, agent: BaseAlgorithm, data: MarketData) -> ModelInputs:
@@ -71,6 +75,7 @@ class ModelInputs:
             int(env.get("window", 1)),
             data.day_names[-1],
             last_close=tuple(data.close[-1].tolist()),
+            settings=_meaning(env),
         )
 
     def after(self, source: ModelInputs | None) -> ModelInputs:
@@ -91,6 +96,9 @@ class ModelInputs:
                 yield f"{name}: {_apart(there, here)}"
         if self.window != source.window:
             yield f"env.window: {source.window} there, {self.window} here"
+        for name, here in self.settings.items():
+            if name in source.settings and (there := source.settings[name]) != here:
+                yield f"env.{name}: {there} there, {here} here"
 
     def save(self, file: Path) -> None:
         """Write the file."""
@@ -116,6 +124,14 @@ class ModelInputs:
         """Make them of what JSON has kept of their fields."""
         lists = {name: tuple(values[name]) for name in ("tickers", "features")}
         return cls(**{**values, **lists, "last_close": tuple(values.get("last_close", ()))})
+
+
+def _meaning(env: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what observations and actions of equal shapes may differ by."""
+    found = {name: env[name] for name in ("observation", "weights", "allow_short") if name in env}
+    if found.get("observation", FINRL) != FINRL:
+        found["horizons"] = list(env["horizons"])
+    return found
 
 
 def _apart(there: tuple[str, ...], here: tuple[str, ...]) -> str:

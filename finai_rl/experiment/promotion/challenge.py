@@ -154,6 +154,7 @@ class Challenge:
             holdout.baseline.head(len(self.account.dates)),
             max(self._run.trials_counted(), 1),
             periods_per_year=self.cfg.evaluation.periods_per_year,
+            risk_free=self.cfg.evaluation.risk_free,
             shortfall=holdout.coverage.shortfall,
             caveats=self.challenger.data.source.caveats,
         )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
 
+from finai_rl.data.market import day_names
 from finai_rl.evaluation.coverage import Coverage
 from finai_rl.evaluation.metrics import exposures, metrics
 from finai_rl.evaluation.result import BacktestResult, save_tables
@@ -127,6 +128,7 @@ def _report(
             baseline.head(n_days),
             trials,
             periods_per_year=yearly[0],
+            risk_free=yearly[1],
             shortfall=shortfall,
             caveats=market.source.caveats,
         ),
@@ -155,7 +157,7 @@ def _returns(account: BacktestResult, baseline: BacktestResult) -> pd.DataFrame:
     lost = np.zeros(len(baseline.dates) - 1 - len(returns))
     return pd.DataFrame(
         {
-            "date": [str(day)[:10] for day in baseline.dates[1:]],
+            "date": day_names(baseline.dates)[1:],
             "agent": np.concatenate([returns, lost]),
             EQUAL_WEIGHT: simple_returns(baseline.account_value),
             EXPOSURE_COLUMN: exposures(baseline),

@@ -85,6 +85,14 @@ FURTHER: dict[str, dict[str, Any]] = {
         "env_id": "evil:A",
     },
     "by an agent": {"_target_": f"{SB3}.PPO", "policy": "MlpPolicy", "env": "evil:Any-v0"},
+    "by one of our agents": {
+        "_target_": "finai_rl.agents.elegantrl.ElegantRLPPO",
+        "env": "evil:Any-v0",
+    },
+    "by one of our agents, by position": {
+        "_target_": "finai_rl.agents.elegantrl.ElegantRLPPO",
+        "_args_": ["evil:Any-v0"],
+    },
     "by a function": {"_target_": f"{SB3}.common.env_util.make_vec_env", "env_id": "evil:Any-v0"},
     "a registration": {"_target_": "gymnasium.register", "id": "A-v0", "entry_point": "evil:A"},
     "a lookup by position": {"_target_": "hydra.utils.get_class", "_args_": ["evil.A"]},

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from omegaconf import DictConfig
 
+from finai_rl.agents.curriculum import CurriculumProgress, StageEnd
 from finai_rl.config.check import check
 from finai_rl.data.cache.split_cache import _open, _save
 from finai_rl.data.market import MarketData
@@ -17,6 +18,7 @@ from finai_rl.envs.weight_actions import WeightActions
 from finai_rl.errors import InputError
 from finai_rl.evaluation.backtest import BacktestResult, backtest
 from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
+from finai_rl.experiment.backtests import trading_blocks
 from finai_rl.experiment.backtests.members import Weighted
 from finai_rl.experiment.backtests.trading_blocks import (
     TRADING,
@@ -164,6 +166,21 @@ def test_what_trades_is_trained_up_to_its_first_day(tmp_path: Path) -> None:
     inputs = ModelInputs.load(tmp_path / "0" / TRADING / INPUTS_FILE)
     assert inputs is not None
     assert inputs.trained_until == split.validation.day_names[-1] < traded(split).day_names[0]
+
+
+def test_what_trades_leaves_the_stages_of_a_curriculum_at_the_same_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = []
+    monkeypatch.setattr(trading_blocks, "save", lambda _, env, *others: ended.append(env.unwrapped))
+    cfg = config("curriculum=costs", "env.episode_days=10", "total_timesteps=400")
+    first = CurriculumProgress([StageEnd("free", 100, every=20), StageEnd("cheap", 300)])
+    first.left_at = [40]
+    train_for_trading(cfg, Environments(cfg), folds()[0], tmp_path, None, [first])
+    (env,) = ended
+    assert env.stage == len(env.stages) - 1
+    assert env.current.unwrapped.terms.rates.min() > 0
+    assert first.again()._ends == [StageEnd("free", 40), StageEnd("cheap", 300)]
 
 
 def test_the_mean_of_weights_is_no_mean_of_actions() -> None:

@@ -149,3 +149,30 @@ def test_what_is_held_of_a_stock_that_is_not_listed_is_refused(tmp_path: Path) -
     with pytest.raises(ConfigError, match=f"positions: {WHOLE.tickers[0]} is held and not listed"):
         decide(Environments(cfg), agent, env, market, FIRST, gone)
     assert decide(Environments(cfg), agent, env, market, FIRST, there).orders[0] == 0
+
+
+class Watching:
+    """Buys the first stock for some days, then waits; keeps what it saw last."""
+
+    def __init__(self) -> None:
+        self.n_asked, self.seen = 0, np.empty(0)
+
+    def predict(self, observation: Any, **_: Any) -> tuple[Any, None]:
+        self.n_asked += 1
+        self.seen = np.array(observation[0])
+        return np.array([[float(self.n_asked <= 3), 0.0, 0.0]], dtype=np.float32), None
+
+
+@pytest.mark.parametrize("observation", ["relative", "ranks"])
+def test_what_is_held_has_not_drifted_since_a_trade_of_another_account(observation: str) -> None:
+    cfg = tiny("agent=a2c", f"env.observation={observation}", "env.normalize=false")
+    position = Position(0.0, np.array([0.0, 0.0, 500.0]))
+    opened = with_tomorrow(WHOLE).slice_days(len(WHOLE.dates) - 1, len(WHOLE.dates) + 1)
+    env: Any = Environments(cfg).evaluation(opened)
+    env.reset()
+    env.unwrapped.place(0, position.cash, position.shares)
+    held = env.unwrapped.observe()[0]
+    for first in (FIRST, len(WHOLE.dates) - 2):
+        watching = Watching()
+        decide(Environments(cfg), watching, None, WHOLE, first, position)
+        np.testing.assert_array_equal(watching.seen, held)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,35 @@ def test_a_generated_market_may_have_another_strength() -> None:
     assert own.unwrapped.data is market
     assert strong.unwrapped.data.n_days == 60
     assert not np.array_equal(strong.unwrapped.data.close, own.unwrapped.data.close)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"_target_": "finai_rl.data.synthetic_market", "kind": "noise", "n_days": 60},
+        {"sharpe_ratio": 12.0},
+        {"seed": 0, "kind": "pair"},
+    ],
+)
+def test_a_generated_stage_tells_nothing_of_the_days_of_a_generated_market(
+    node: dict[str, Any],
+) -> None:
+    overrides = ("data=synthetic", "data.kind=momentum", "data.n_days=60", "data.n_stocks=3")
+    market = synthetic_market(kind="momentum", n_days=60, n_stocks=3)
+    first = stages_of(with_stages(stage(data=node), overrides=overrides), market)[0].unwrapped.data
+    assert not np.isin(first.features, market.features).any()
+    moves = [np.diff(np.log(one.close), axis=0).ravel() for one in (first, market)]
+    assert abs(np.corrcoef(*moves)[0, 1]) < 0.35
+
+
+def test_the_last_day_of_a_stage_has_all_of_its_bars() -> None:
+    days = np.datetime64("2024-01-02") + np.repeat(np.arange(4), 6)
+    hours = np.tile(np.arange(10, 16), 4)
+    dates = (days.astype("datetime64[h]") + hours).astype("datetime64[ns]")
+    bars = replace(generated_market(n_days=24, n_stocks=3), dates=dates)
+    for last, n_bars in (("2024-01-04", 12), ("2024-01-04T11", 8)):
+        cfg = with_stages(stage(first_day="2024-01-03", last_day=last))
+        assert stages_of(cfg, bars)[0].unwrapped.data.n_days == n_bars
 
 
 def test_each_stretch_of_days_is_learned_on_in_every_stage() -> None:

@@ -180,3 +180,24 @@ def test_a_run_without_a_source_is_as_it_was() -> None:
     assert OmegaConf.select(cfg, "agent.init_from") is None
     agent: Any = None
     assert start_agent(cfg, agent, agent, SPLIT, None).tags == {}
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "said"),
+    [
+        ((), ("env.observation=ranks",), "env.observation: relative there, ranks here"),
+        (("env.horizons=[1,5,21,50]",), (), r"env.horizons: \[1, 5, 21, 50\] there"),
+        (("env.weights=linear",), (), "env.weights: linear there, softmax here"),
+    ],
+)
+def test_what_shapes_do_not_tell_is_told_by_name(
+    there: tuple[str, ...], here: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    trained(tmp_path, "agent=a2c", "env=portfolio", *there)
+    with pytest.raises(ConfigError, match=said):
+        started(tmp_path, tiny("agent=a2c", "env=portfolio", "tracking=none", *here))
+
+
+def test_a_model_of_an_earlier_version_says_nothing_of_settings() -> None:
+    own = ModelInputs("PPO", ("A",), (), 1, "2019-12-31", settings={"observation": "ranks"})
+    assert list(own.differences(dataclasses.replace(own, settings={}))) == []

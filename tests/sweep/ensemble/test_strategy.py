@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.errors import InputError
+from finai_rl.evaluation.backtest import backtest
+from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
 from finai_rl.sweep.callback import _vary_members
 from finai_rl.sweep.ensemble.strategy import jobs_of, missing, parts_of
+from finai_rl.sweep.ensemble.summary import _returns
 from tests.e2e.sweeps import QUICK, Left, sweep, workplace
+from tests.markets import generated_market
 from tests.sweep.test_callback import multirun_of
 from tests.sweep.test_previous_fold import left
 
@@ -94,3 +100,14 @@ def test_the_best_of_each_block_trades_the_next(tmp_path: Path) -> None:
     board = pd.read_csv(folder / "leaderboard.csv")
     assert set(board["agent"]) == {"ensemble", "a2c", "ppo", "equal weight"}
     assert "All 4 trainings that were looked at on validation count as trials." in done.stdout
+
+
+def test_bars_within_a_day_have_dates_of_their_own() -> None:
+    days = np.datetime64("2024-01-02") + np.repeat(np.arange(8), 6)
+    dates = (days.astype("datetime64[h]") + np.tile(np.arange(10, 16), 8)).astype("datetime64[ns]")
+    market = replace(generated_market(n_days=48, n_stocks=2), dates=dates)
+    env = StockTradingVecEnv(market, record=True)
+    account = backtest(ConstantAction(np.ones(2)), env, market, "buyer")
+    table = _returns(account, account)
+    assert table["date"].is_unique
+    assert list(table["date"][:2]) == ["2024-01-02T11:00:00", "2024-01-02T12:00:00"]
