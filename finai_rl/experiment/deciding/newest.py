@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 JUST, BEFORE = 5, 30
 """Last days on which a jump of a price is refused, and the days that it is seen against."""
+
+LONGEST_BREAK = 5
+"""Days that an exchange is closed for at most, but for the longest holidays of some."""
 
 NAMED = 10
 """Stocks that are named where several are not listed."""
@@ -81,9 +85,11 @@ def newest(
     whole = load_market(cfg, **unpinned(cfg, changes))
     whole, gone = with_gone(cfg, inputs, whole)
     market = whole if day is None else whole.slice_days(0, _place("day", day, whole) + 1)
+    old = () if day is not None else tuple(_old(market, date.today()))
     if inputs is None:
         notes = [
-            "The run has not recorded which stocks and features its agent saw, nor until when."
+            *old,
+            "The run has not recorded which stocks and features its agent saw, nor until when.",
         ]
         first = 0 if account_start is None else _place("account_start", account_start, market)
         return Newest(market, first, (*notes, *_unlisted(market), *market.source.caveats))
@@ -96,8 +102,16 @@ def newest(
     return Newest(
         market,
         first,
-        (*_gap(inputs, market, first), *found, *_unlisted(market), *market.source.caveats),
+        (*_gap(inputs, market, first), *found, *old, *_unlisted(market), *market.source.caveats),
     )
+
+
+def _old(market: MarketData, today: date) -> Iterator[str]:
+    """Yield what is to be said of data that no exchange's break explains the end of."""
+    last = market.dates[-1].astype("datetime64[D]")
+    age = int((np.datetime64(today) - last) / np.timedelta64(1, "D"))
+    if age > LONGEST_BREAK:
+        yield f"The data ends on {last}, {age:,} days before today: is it the newest there is?"
 
 
 def unpinned(cfg: DictConfig, changes: Mapping[str, Any]) -> dict[str, Any]:

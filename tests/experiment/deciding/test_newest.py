@@ -13,7 +13,7 @@ import pytest
 
 from finai_rl.data.market import MarketData
 from finai_rl.errors import ConfigError, DataError
-from finai_rl.experiment.deciding.newest import Newest, newest, unpinned
+from finai_rl.experiment.deciding.newest import Newest, _old, newest, unpinned
 from finai_rl.experiment.deciding.orders import read_positions
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.learning.agent import new_agent
@@ -21,6 +21,7 @@ from finai_rl.experiment.learning.model_inputs import ModelInputs
 from finai_rl.experiment.learning.trained_days import TrainedDays
 from finai_rl.experiment.market import load_market
 from tests.agents.test_registry import tiny
+from tests.markets import generated_market
 
 CFG = tiny("agent=a2c", "data=synthetic", "data.n_days=60", "data.n_stocks=3")
 MARKET = load_market(CFG)
@@ -167,3 +168,16 @@ def test_what_has_no_row_on_the_day_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     shown(monkeypatch, market)
     assert f"No row of {MARKET.day_names[59]}: {MARKET.tickers[1]}." in " ".join(found().notes)
     assert "No row of" not in " ".join(found(day=MARKET.day_names[54]).notes)
+
+
+def test_data_that_ends_days_ago_is_told() -> None:
+    market = generated_market(n_days=60, n_stocks=3)
+    last = market.dates[-1].astype("datetime64[D]")
+
+    def said(later: int) -> list[str]:
+        return list(_old(market, (last + np.timedelta64(later, "D")).item()))
+
+    assert [said(later) for later in (-1, 0, 5)] == [[], [], []]
+    assert said(1000) == [
+        f"The data ends on {last}, 1,000 days before today: is it the newest there is?"
+    ]
