@@ -88,8 +88,8 @@ def newest(
     old = () if day is not None else tuple(_old(market, date.today()))
     if inputs is None:
         notes = [
-            *old,
             "The run has not recorded which stocks and features its agent saw, nor until when.",
+            *old,
         ]
         first = 0 if account_start is None else _place("account_start", account_start, market)
         return Newest(market, first, (*notes, *_unlisted(market), *market.source.caveats))
