@@ -77,6 +77,13 @@ class ComparableRuns:
     folds: tuple[str, ...]
     left_out: list[str]
 
+    def those_of(self, name: str, runs: Sequence[TrainedRun]) -> list[TrainedRun]:
+        """Return the runs that are compared of all that an agent has, oldest first."""
+        places = self.returns[name]
+        usable = (run for run in runs if not _fault(run.returns))
+        newest = {(run.fold, run.seed): run for run in usable if (run.fold, run.seed) in places}
+        return list(newest.values())
+
 
 @dataclass(frozen=True, eq=False)
 class _Account:

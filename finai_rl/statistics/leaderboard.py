@@ -174,14 +174,14 @@ def leaderboard(
     found = comparable_runs(
         runs, lambda returns: sharpe_ratio(returns, periods_per_year, risk_free)
     )
+    compared = {name: found.those_of(name, runs[name]) for name in found.returns}
     # Of several folds or terms, the benchmark that falls shortest limits the verdict.
     shortfalls = {
-        name: max((shortfall_of(run.returns, BASELINE_NAME) for run in runs[name]), key=len)
-        for name in found.returns
+        name: max((shortfall_of(run.returns, BASELINE_NAME) for run in those), key=len)
+        for name, those in compared.items()
     }
     attainable = {
-        name: _attainable(runs[name], found.folds, periods_per_year, risk_free)
-        for name in found.returns
+        name: _attainable(those, periods_per_year, risk_free) for name, those in compared.items()
     }
     board = _Board(found, periods_per_year, risk_free, seed, tried_before, shortfalls, attainable)
     return board.leaderboard()
@@ -333,11 +333,9 @@ def _resampled_means(scores: FloatArray, rng: np.random.Generator) -> FloatArray
     return np.asarray(trim_mean(resamples, 0.25, axis=1))
 
 
-def _attainable(
-    runs: Sequence[TrainedRun], folds: Sequence[str], periods_per_year: float, risk_free: float
-) -> float:
-    """Interquartile mean over the runs of the folds compared; NaN where one of them has none."""
-    tables = [run.returns for run in runs if run.fold in folds]
+def _attainable(runs: Sequence[TrainedRun], periods_per_year: float, risk_free: float) -> float:
+    """Interquartile mean over the runs that are compared; NaN where one of them has none."""
+    tables = [run.returns for run in runs]
     if not tables or any(ATTAINABLE not in table for table in tables):
         return math.nan
     earned = [table[ATTAINABLE].to_numpy(np.float64) for table in tables]

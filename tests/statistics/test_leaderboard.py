@@ -284,6 +284,9 @@ def test_a_share_of_the_attainable_is_of_runs_that_all_know_it():
     earned = [sharpe(run.returns["attainable"]) for run in known]
     assert one.attainable == pytest.approx(interquartile_mean(np.array(earned)))
     assert one.attainable_share == pytest.approx(one.sharpe.estimate / one.attainable)
+    superseded = [changed(run, attainable=run.returns["agent"] + 1.0) for run in known[:1]]
+    again = leaderboard({"ppo": [*superseded, *known]}).standings[0]
+    assert again.attainable == one.attainable
     partly = leaderboard({"ppo": [*known[:-1], trainings(0.001, name=1)[-1]]}).standings[0]
     assert np.isnan(partly.attainable_share)
     below = [changed(run, attainable=run.returns["agent"] - 0.01) for run in known]
