@@ -61,7 +61,9 @@ def decide(cfg: DictConfig, folder: Path) -> Decision:
     )
     data, position = found.data, None
     if cfg.positions is not None:
-        position = read_positions(cfg.positions, cfg.cash, data.market.tickers)
+        may_short = bool(found.environments.evaluation_settings.get("allow_short"))
+        tickers = data.market.tickers
+        position = read_positions(cfg.positions, cfg.cash, tickers, may_short=may_short)
     decision = decide_last_day(
         found.environments, found.agent, found.normalization, data.market, data.first, position
     )

@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument(
         "--uri", help="the store (default: MLFLOW_TRACKING_URI, else the database below the root)"
     )
-    parser.add_argument("--last", type=int, default=20, help="how many runs (default: 20)")
+    parser.add_argument("--last", type=_count, default=20, help="how many runs (default: 20)")
     parser.add_argument(
         "--output-root", type=Path, default=Path("outputs"), help="where runs are (outputs)"
     )
@@ -35,12 +35,26 @@ def main() -> None:
     default = f"sqlite:///{asked.output_root}/mlflow.db"
     uri = asked.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
     try:
-        list_runs(uri, asked.experiment, asked.last, asked.output_root)
+        root = asked.output_root
+        list_runs(uri, asked.experiment, asked.last, root, elsewhere=uri not in _by_itself())
     except InputError as error:
         sys.exit(str(error))
 
 
-def list_runs(uri: str, experiment_name: str, last: int, output_root: Path) -> None:
+def _count(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def _by_itself() -> tuple[str, ...]:
+    """Return the stores that a command uses that names none."""
+    return (os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///outputs/mlflow.db",)
+
+
+def list_runs(
+    uri: str, experiment_name: str, last: int, output_root: Path, *, elsewhere: bool = False
+) -> None:
     """Print the runs of an experiment, newest first, and what can be done with them.
 
     Args:
@@ -48,6 +62,7 @@ def list_runs(uri: str, experiment_name: str, last: int, output_root: Path) -> N
         experiment_name: The experiment.
         last: How many runs.
         output_root: Runs that wait to be sent to the store are looked for below it.
+        elsewhere: Whether commands have to be told of this store.
 
     Raises:
         InputError: If the store cannot be used or has no such experiment.
@@ -70,7 +85,8 @@ def list_runs(uri: str, experiment_name: str, last: int, output_root: Path) -> N
     if not console.is_terminal:
         console.width = 160
     console.print(table)
-    for line in commands(rows, waiting_below(output_root), uri, experiment_name):
+    waiting = waiting_below(output_root)
+    for line in commands(rows, waiting, uri, experiment_name, elsewhere=elsewhere):
         console.print(line)
 
 

@@ -27,6 +27,13 @@ WEIGHTS_EVERY = 16
 
 Weights that are no numbers make actions and losses that are none, which is seen at once.
 """
+LARGEST_SEEN = 1e30
+"""An observation beyond it is none that a network of 32 bits can compute with."""
+FROM_THE_MARKET = {
+    "observations": "look at env.initial_amount, and at the largest values of the data's columns",
+    "rewards": "look at the settings of reward and at env.reward_scaling",
+}
+"""What to look at where it is not the agent that makes numbers that are none."""
 SHOWN = 3
 OPENING = "Training diverged at step "
 INVALID = "found invalid values"
@@ -120,9 +127,25 @@ class DivergenceWatch(BaseCallback):
         self._told = True
 
     def _message(self, found: list[str]) -> str:
+        # What no network can compute with makes all else that is none.
+        found = [*self._seen()] or found
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         step = f"{self.model.num_timesteps:,}"
-        return f"{OPENING}{step}: {', '.join(found[:SHOWN])}{more}; {self._advice}"
+        # What comes from the market is no matter of how the agent learns.
+        kind = found[0].partition(" ")[0]
+        advice = FROM_THE_MARKET.get(kind, self._advice)
+        return f"{OPENING}{step}: {', '.join(found[:SHOWN])}{more}; {advice}"
+
+    def _seen(self) -> Iterator[str]:
+        """Yield what the agent saw last, where it is too large for 32 bits."""
+        seen = getattr(self.model, "_last_obs", None)
+        values = seen.cpu().numpy() if isinstance(seen, torch.Tensor) else seen
+        if not isinstance(values, np.ndarray):
+            return
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float32)
+        if not (np.abs(values) <= LARGEST_SEEN).all():
+            yield f"observations {_odd(values)}"
 
     def _logged(self) -> Iterator[str]:
         """Yield what was logged since the last dump and is no loss of a training that is well."""

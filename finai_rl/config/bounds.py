@@ -18,6 +18,12 @@ BOUNDS = "bounds"
 INFINITE = "infinite"
 """Key of a field's metadata by which its numbers may be infinite, as no other's may."""
 
+MOST_THREADS = 1025
+"""Far above what PyTorch gains from; some hundred thousand end in a segmentation fault."""
+
+MOST_ENVIRONMENTS = 1_000_001
+"""More accounts than any machine steps at once."""
+
 LONGEST_NAME = 255
 """Characters of a name in MLflow's model registry."""
 
@@ -106,6 +112,12 @@ def filled(most: int) -> dict[str, Any]:
         lambda text: bool(text.strip()) and len(text) <= most,
         f"be a name of 1 to {most} characters",
     )
+    return {BOUNDS: [holds]}
+
+
+def a_place() -> dict[str, Any]:
+    """Bound texts to files, folders and addresses: an empty one would be the current folder."""
+    holds = Bound(lambda place: bool(str(place).strip()), "name a file or folder")
     return {BOUNDS: [holds]}
 
 

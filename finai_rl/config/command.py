@@ -29,7 +29,11 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from finai_rl.config import schemas
 from finai_rl.config.build import plain
 from finai_rl.config.check import check
-from finai_rl.config.command_line import refuse_options_without_name, refuse_unwritable_keys
+from finai_rl.config.command_line import (
+    refuse_options_without_name,
+    refuse_unwritable_keys,
+    refuse_values_without_key,
+)
 from finai_rl.config.hydra_versions import (
     VERSION_BASE,
     accept_that_hydra_builds_its_own,
@@ -85,10 +89,12 @@ class OutputFolder(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Make the folder of a single run."""
+        _refuse_no_root(config)
         _take(config.hydra.run, by_time=config.get("resume") is None)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Make the folder of a multirun; that of a search belongs to its study."""
+        _refuse_no_root(config)
         is_search = config.hydra.runtime.choices.get("hydra/sweeper") == STUDY
         folder = _take(config.hydra.sweep, by_time=not is_search)
         if not is_search:
@@ -123,6 +129,7 @@ def entry_point(
 
         def run() -> None:
             _prepare_process()
+            refuse_values_without_key(sys.argv[1:])
             refuse_unwritable_keys(sys.argv[1:])
             refuse_options_without_name(sys.argv[1:], CONFIG_DIR)
             sys.argv[1:] = with_mode(CONFIG_DIR, config_name, sys.argv[1:])
@@ -201,6 +208,13 @@ def _with_seed(cfg: DictConfig, schema: type, seed: int) -> DictConfig:
     changed = copy.deepcopy(cfg)
     OmegaConf.update(changed, "seed", seed)
     return check(changed, schema)
+
+
+def _refuse_no_root(config: DictConfig) -> None:
+    root = config.get("output_root", "outputs")
+    if root is None or not str(root).strip():
+        print(f"output_root: must name a folder, got {root!r}", file=sys.stderr)
+        raise SystemExit(1)
 
 
 def _take(node: DictConfig, *, by_time: bool) -> str:

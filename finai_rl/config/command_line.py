@@ -36,6 +36,16 @@ def refuse_options_without_name(arguments: Sequence[str], config_dir: Path) -> N
     _refuse([said for argument in arguments if (said := _nameless(argument, config_dir))])
 
 
+def refuse_values_without_key(arguments: Sequence[str]) -> None:
+    """End the command with one message where an override names no setting: ``=1``.
+
+    Args:
+        arguments: Of the command line.
+    """
+    nameless = [one for one in arguments if one.lstrip("+~").startswith("=")]
+    _refuse([f"{argument}: names no setting; write setting=value" for argument in nameless])
+
+
 def _refuse(told: list[str]) -> None:
     if told:
         print("\n".join(told), file=sys.stderr)

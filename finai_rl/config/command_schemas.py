@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from finai_rl.config.bounds import (
+    MOST_THREADS,
+    a_place,
     above,
     annual_rate,
     at_least,
@@ -51,16 +53,16 @@ class Verify:
     information: Information
     gates: bool
     total_timesteps: int = field(metadata=at_least(1) | GATES)
-    torch_threads: int = field(metadata=at_least(1))
+    torch_threads: int = field(metadata=at_least(1, below=MOST_THREADS))
     trusted_packages: list[str]
-    output_root: str
+    output_root: str = field(metadata=a_place())
 
 
 @dataclass
 class RawPrices:
     """``raw`` of ``conf/prepare.yaml``."""
 
-    path: str
+    path: str = field(metadata=a_place())
     columns: Any
     tic: str | None
     separator: str | None
@@ -89,7 +91,7 @@ class Prepare:
     """Top level of ``conf/prepare.yaml``."""
 
     raw: RawPrices
-    output: str
+    output: str = field(metadata=a_place())
     overwrite: bool
     indicators: list[str]
     turbulence: int | None = field(metadata=at_least(2))
@@ -98,14 +100,14 @@ class Prepare:
     sentiment: JoinedSentiment | None
     warm_up: str = field(metadata=one_of("drop", "keep"))
     trusted_packages: list[str]
-    output_root: str
+    output_root: str = field(metadata=a_place())
 
 
 @dataclass
 class TrackingStore:
     """``tracking`` of ``conf/evaluate.yaml``."""
 
-    uri: str
+    uri: str = field(metadata=a_place())
 
 
 BESIDE_RAW = acts(beside(".raw"))
@@ -140,7 +142,7 @@ class Evaluate:
     attribution_days: int = field(metadata=at_least(0))
     seed: int = field(metadata=random_seed())
     tracking: TrackingStore
-    output_root: str
+    output_root: str = field(metadata=a_place())
     trusted_packages: list[str]
 
 
@@ -154,11 +156,11 @@ class Decide:
     prepare: NewerFiles
     day: str | None
     account_start: str | None
-    positions: str | None
+    positions: str | None = field(metadata=a_place())
     cash: float | None = field(metadata=acts(beside(".positions")))
     rescaled: bool
     tracking: TrackingStore
-    output_root: str
+    output_root: str = field(metadata=a_place())
     trusted_packages: list[str]
 
 
@@ -166,7 +168,7 @@ class Decide:
 class Paper:
     """Top level of ``conf/paper.yaml``."""
 
-    account: str
+    account: str = field(metadata=a_place())
     run_id: str | None
     model: str | None
     data: Any
@@ -175,7 +177,7 @@ class Paper:
     rescaled: bool
     report: bool
     tracking: TrackingStore
-    output_root: str
+    output_root: str = field(metadata=a_place())
     trusted_packages: list[str]
 
 
@@ -246,7 +248,7 @@ class Promote:
     open_test: bool
     seed: int = field(metadata=random_seed())
     tracking: TrackingStore
-    output_root: str
+    output_root: str = field(metadata=a_place())
 
 
 @dataclass
@@ -261,7 +263,7 @@ class Compare:
     periods_per_year: int = field(metadata=at_least(1))
     risk_free: float = field(metadata=annual_rate())
     seed: int = field(metadata=random_seed())
-    output_root: str
+    output_root: str = field(metadata=a_place())
 
 
 IN_VERIFY: dict[str, tuple[Condition, ...]] = {

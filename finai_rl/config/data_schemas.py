@@ -8,8 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from finai_rl.config.bounds import above, at_least, between, iso_date, one_of, random_seed
+from finai_rl.config.bounds import a_place, above, at_least, between, iso_date, one_of, random_seed
 from finai_rl.config.companions import Condition, acts, beside, beside_several, not_beside
+
+MOST_VOLATILE = 10
+"""Annual volatility of a generated market that log returns have prices of no use beyond."""
 
 UNIVERSES = ("all", "common_period", "common_tickers", "mask")
 FILE = acts(beside(".path"))
@@ -28,7 +31,7 @@ SEEN = acts(
 class Scores:
     """``data.sentiment.scores`` of ``data=processed_csv``, ``sentiment.scores`` of ``prepare``."""
 
-    path: str | None
+    path: str | None = field(metadata=a_place())
     columns: Any = field(metadata=FILE)
     published_at: str | None = field(metadata=FILE)
     zone: str | None = field(metadata=FILE)
@@ -86,7 +89,7 @@ class Sp500:
 class ProcessedCsv:
     """``data=processed_csv``, and whether what was parsed is kept."""
 
-    path: str
+    path: str = field(metadata=a_place())
     indicators: list[str] | None
     sentiment: SentimentColumns | None = field(metadata=SEEN)
     risk: str | None
@@ -97,7 +100,7 @@ class ProcessedCsv:
     outlier_return: float | None = field(metadata=above(0))
     rev: str | None
     sha256: str | None
-    rev_cache: str = field(metadata=acts(beside(".rev")))
+    rev_cache: str = field(metadata=a_place() | acts(beside(".rev")))
     cache: bool
     # A run made before there were these has none.
     columns: Any = field(default_factory=lambda: None)
@@ -113,7 +116,7 @@ class Downloaded:
     tickers: list[str]
     start: str = field(metadata=iso_date())
     end: str = field(metadata=iso_date())
-    folder: str
+    folder: str = field(metadata=a_place())
     on_missing: str = field(metadata=one_of("error", "drop_ticker", "forward_fill"))
     indicators: list[str]
     risk: str | None
@@ -167,7 +170,7 @@ class Synthetic:
     n_stocks: int = field(metadata=at_least(1))
     n_features: int = field(metadata=at_least(0))
     indicators: list[str]
-    volatility: float = field(metadata=above(0))
+    volatility: float = field(metadata=between(0, MOST_VOLATILE))
     drift: float
     correlation: float = field(metadata=at_least(0, below=1) | acts(beside_several(".n_stocks")))
     persistence: float = field(metadata=at_least(0, below=1))

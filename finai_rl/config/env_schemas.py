@@ -10,7 +10,14 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from finai_rl.config.bounds import above, at_least, endless, one_of, within
+from finai_rl.config.bounds import (
+    MOST_ENVIRONMENTS,
+    above,
+    at_least,
+    endless,
+    one_of,
+    within,
+)
 from finai_rl.config.companions import acts, beside, beside_several, not_beside
 from finai_rl.config.reward_schemas import PAID_BY_ENVIRONMENT
 
@@ -43,7 +50,7 @@ def in_baselines(value: Any) -> dict[str, Any]:
 class Trading:
     """What every environment has."""
 
-    n_envs: int = field(metadata=at_least(1) | EPISODE | in_baselines(1))
+    n_envs: int = field(metadata=at_least(1, below=MOST_ENVIRONMENTS) | EPISODE | in_baselines(1))
     initial_amount: float = field(metadata=at_least(0) | acts(not_beside(".previous_state")))
     buy_cost_pct: Any = field(metadata=at_least(0, below=1) | COST | PER_STOCK)
     sell_cost_pct: Any = field(metadata=at_least(0, below=1) | COST | PER_STOCK)

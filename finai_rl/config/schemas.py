@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from finai_rl.config.bounds import (
+    MOST_THREADS,
+    a_place,
     annual_rate,
     at_least,
     between,
@@ -126,11 +128,11 @@ class Train:
     objective: str
     checkpoint_every: int | None = field(metadata=at_least(1))
     log_interval: int | None = field(metadata=at_least(1))
-    model_dir: str | None
+    model_dir: str | None = field(metadata=a_place())
     progress_bar: bool | None
-    torch_threads: int = field(metadata=at_least(1))
+    torch_threads: int = field(metadata=at_least(1, below=MOST_THREADS))
     trusted_packages: list[str]
-    output_root: str
+    output_root: str = field(metadata=a_place())
     sweep: Sweep = field(metadata=acts(IN_MULTIRUN))
     # A run made before there were these has none.
     resume: str | None = field(default_factory=lambda: None)
@@ -188,9 +190,9 @@ class Evaluation:
 class MLflow:
     """``tracking=mlflow``."""
 
-    uri: str
+    uri: str = field(metadata=a_place())
     experiment_name: str = field(metadata=filled(500))
-    run_name: str | None = field(metadata=acts(NOT_IN_MULTIRUN))
+    run_name: str | None = field(metadata=filled(500) | acts(NOT_IN_MULTIRUN))
     registered_model_name: str | None = field(
         metadata=model_name() | acts(beside(".log_model", True), REGISTERED)
     )

@@ -236,7 +236,7 @@ def _blocks(
         lengths["test"] = end - test_start
     short = [f"{name} would have {max(n, 0)} day(s)" for name, n in lengths.items() if n < 2]
     if short:
-        needed = f"each needs 2; the data runs from {data.span}: set other shares or days"
+        needed = f"each needs 2; the data runs from {data.span}: set other shares or days in split"
         raise DataError(f"split of {data.source.name}", [*short, needed])
     test = sealed_block(data, test_start, end)
     # Copies, so that once the caller lets the whole market go, no test row is left in the process.

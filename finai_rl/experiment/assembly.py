@@ -27,6 +27,7 @@ from finai_rl.experiment.learning.training import (
     seed_everything,
     timesteps_to_train,
 )
+from finai_rl.experiment.machine import check_memory
 from finai_rl.experiment.market import load_split
 from finai_rl.experiment.model_card import log_card
 from finai_rl.experiment.recording import log_backtest, log_stop, option_of
@@ -137,6 +138,7 @@ def assemble(cfg: DictConfig, hooks: TrainingHooks, resumed: Resumed | None) -> 
     init_from = hooks.init_from or cfg.agent.get("init_from")
     start = start_of(resumed, environments, agent, env, split, init_from)
     timesteps = timesteps_to_train(cfg, agent, env)
+    check_memory(agent, timesteps)
     holdout = holdout_of(environments, split.validation_blocks)
     holdout.check()
     return RunParts(

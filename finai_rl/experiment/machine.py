@@ -50,6 +50,64 @@ def devices(agent_target: str) -> list[str]:
     return [*names, kind, *(f"{kind}:{number}" for number in range(count))]
 
 
+def check_memory(agent: BaseAlgorithm, steps: int) -> None:
+    """Refuse an agent whose steps, all that it keeps of them, this machine cannot hold.
+
+    The system gives memory out when it is first written, and would end the process in the middle of
+    a training.
+
+    Args:
+        agent: As it was built: its buffers are there, and empty.
+        steps: Environment steps that it is trained for, over all environments.
+
+    Raises:
+        ConfigError: Names the settings that the size comes from.
+    """
+    needed, left = _bytes_kept(agent, steps), memory_left()
+    if left is not None and needed > left:
+        raise ConfigError(
+            [
+                f"agent: the steps that it keeps take {needed / 1e9:,.1f} GB, and this machine has "
+                f"{left / 1e9:,.1f} GB left: lower env.window, env.n_envs, agent.n_steps or "
+                "agent.buffer_size"
+            ]
+        )
+
+
+def memory_left() -> int | None:
+    """Return the bytes that this process may still use; None where the system does not say."""
+    known = [*_numbers(Path("/proc/meminfo"), "MemAvailable:")]
+    left = [1024 * known[0]] if known else []
+    group = Path("/sys/fs/cgroup")
+    limit = [*_numbers(group / "memory.max")]
+    used = [*_numbers(group / "memory.current")]
+    if limit and used:
+        left.append(limit[0] - used[0])
+    return min(left, default=None)
+
+
+def _numbers(file: Path, name: str = "") -> Iterator[int]:
+    try:
+        lines = file.read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        if line.startswith(name) and (number := line.removeprefix(name).split()[0]).isdecimal():
+            yield int(number)
+
+
+def _bytes_kept(agent: BaseAlgorithm, steps: int) -> float:
+    # A rollout is copied when its rows are shuffled; of a replay buffer only what is filled counts.
+    rollout, replay = (
+        sum(int(getattr(part, "nbytes", 0)) for part in vars(getattr(agent, name)).values())
+        if getattr(agent, name, None) is not None
+        else 0
+        for name in ("rollout_buffer", "replay_buffer")
+    )
+    most = getattr(agent, "buffer_size", None) or steps
+    return 2 * rollout + replay * min(steps / most, 1.0)
+
+
 def device_of(agent: BaseAlgorithm) -> str:
     """Return the device that an agent computes on, a GPU with its name."""
     import torch

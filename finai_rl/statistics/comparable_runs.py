@@ -148,7 +148,10 @@ def _newest(name: str, found: Sequence[TrainedRun], left_out: list[str]) -> dict
         table[place] = _Account(tuple(run.returns["date"].astype(str)), returns)
     if n_earlier:
         earlier = "1 earlier run" if n_earlier == 1 else f"{n_earlier} earlier runs"
-        left_out.append(f"{name}: {earlier} of the same seed and block; the last one counts")
+        left_out.append(
+            f"{name}: {earlier} of the same seed and block; the last one counts, whatever the "
+            "settings of the others were"
+        )
     return table
 
 

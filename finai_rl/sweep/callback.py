@@ -119,11 +119,29 @@ def _check_search(config: DictConfig) -> None:
 def _complete_params(config: DictConfig) -> None:
     """Add to the sweep's parameters what other settings ask for, for its jobs' configs, too."""
     before = _params(config)
+    _check_folds(config)
     _vary_members(config)
     _vary_seeds(config)
     _resolve_params(config)
     if _params(config) != before:
         _tell_jobs(config)
+
+
+def _check_folds(config: DictConfig) -> None:
+    """Refuse a number of folds that no range of folds can be made of.
+
+    Raises:
+        InputError: Names the setting, which stands in the range that an evaluation sweeps over.
+    """
+    n_folds: Any = config.split.get("n_folds")
+    if n_folds is not None and (type(n_folds) is not int or n_folds < 1):
+        raise InputError(f"split.n_folds: must be a whole number of at least 1, got {n_folds}")
+    at_a_time: Any = config.split.get("n_validation_folds")
+    if at_a_time is not None and not (type(at_a_time) is int and 0 < at_a_time < int(n_folds or 0)):
+        raise InputError(
+            f"split.n_validation_folds: must be a whole number of at least 1 and below "
+            f"split.n_folds={n_folds}, got {at_a_time}"
+        )
 
 
 def _vary_members(config: DictConfig) -> None:
@@ -225,7 +243,7 @@ def _close(error: BaseException | None) -> None:
 def _session(config: DictConfig) -> Session:
     from finai_rl.sweep import study
     from finai_rl.sweep.launching.concurrency import jobs_at_once
-    from finai_rl.sweep.plan import Plan, first_job, first_values
+    from finai_rl.sweep.plan import Plan, check_other_values, first_job, first_values
     from finai_rl.sweep.previous_fold import check_order
     from finai_rl.sweep.search import journal
     from finai_rl.sweep.session import Prospect, Session
@@ -234,7 +252,10 @@ def _session(config: DictConfig) -> Session:
     if journal.is_journal(str(sweeper.get("storage"))):
         raise InputError("hydra.sweeper.storage: only hydra/sweeper=study takes a journal")
     params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
-    job = first_job(config, first_values([*params, *config.hydra.overrides.task]))
+    given = [*params, *config.hydra.overrides.task]
+    job = first_job(config, first_values(given))
+    if sweeper["_target_"] == GRID_SWEEPER:
+        check_other_values(config, given)
     if sweeper.get("storage"):
         # Without this stamp Optuna 2.10 refuses its own database under SQLAlchemy 2.
         study.stamp(study.absolute(str(sweeper["storage"])))

@@ -14,6 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from finai_rl.config.check import check
+from finai_rl.errors import InputError
 from finai_rl.sweep.context import StudyAddress
 
 if TYPE_CHECKING:
@@ -62,11 +63,43 @@ def first_job(master: DictConfig, overrides: Sequence[str]) -> FirstJob:
 
 
 def first_values(overrides: Sequence[str]) -> list[str]:
-    """Return overrides in which every sweep is replaced by its first value."""
+    """Return overrides in which every sweep is replaced by its first value.
+
+    Raises:
+        InputError: If a sweep has none.
+    """
     parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(
         list(overrides)
     )
     return [_first(override) for override in parsed]
+
+
+def check_other_values(master: DictConfig, overrides: Sequence[str]) -> None:
+    """Check what a grid varies, value by value beside the first ones of all others.
+
+    Args:
+        master: The multirun's master config.
+        overrides: Of the command line, and the sweeper's parameters.
+
+    Raises:
+        InputError: If a value is there twice, or a job with it cannot be run.
+        HydraException: If such a job cannot be composed.
+    """
+    parsed = OverridesParser.create(GlobalHydra.instance().config_loader()).parse_overrides(
+        list(overrides)
+    )
+    first = first_values(overrides)
+    for place, override in enumerate(parsed):
+        if not override.is_sweep_override() or override.is_interval_sweep():
+            continue
+        values = list(override.sweep_string_iterator())
+        if len(set(values)) < len(values):
+            raise InputError(f"{override.input_line}: each value once, or it is trained twice")
+        # Of whole numbers, such as seeds, the last stands for all.
+        count = 1 if all(value.isdecimal() for value in values) else len(values) - 1
+        for value in values[1:][-count:]:
+            job = [*first[:place], f"{override.get_key_element()}={value}", *first[place + 1 :]]
+            first_job(master, job)
 
 
 def _first(override: Override) -> str:
@@ -76,7 +109,10 @@ def _first(override: Override) -> str:
     if override.is_interval_sweep():
         interval: Any = override.value()
         return f"{key}={interval.start}"
-    return f"{key}={next(iter(override.sweep_string_iterator()))}"
+    first = next(iter(override.sweep_string_iterator()), None)
+    if first is None:
+        raise InputError(f"{override.input_line}: has no value, so that nothing would be trained")
+    return f"{key}={first}"
 
 
 @contextmanager

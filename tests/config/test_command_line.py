@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from finai_rl.config.command import CONFIG_DIR
-from finai_rl.config.command_line import refuse_options_without_name
+from finai_rl.config.command_line import refuse_options_without_name, refuse_values_without_key
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,13 @@ def test_a_group_without_the_name_of_an_option_is_refused(
 )
 def test_all_else_is_left_to_hydra(argument: str) -> None:
     refuse_options_without_name([argument], CONFIG_DIR)
+
+
+def test_a_value_without_a_setting_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    refuse_values_without_key(["agent=a2c", "+x=1", "~env.window"])
+    with pytest.raises(SystemExit):
+        refuse_values_without_key(["agent=a2c", "=1"])
+    assert capsys.readouterr().err == "=1: names no setting; write setting=value\n"
 
 
 def test_the_command_asks_before_hydra_does(

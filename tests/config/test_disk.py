@@ -93,3 +93,17 @@ def test_an_output_folder_that_cannot_be_made_is_refused(moment, tmp_path: Path,
     assert (tmp_path / "good" / "run").is_dir()
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith(f"output_root: {tmp_path}/file/run cannot be written")
+
+
+@pytest.mark.parametrize("root", ["", " ", None])
+@pytest.mark.parametrize("moment", ["on_run_start", "on_multirun_start"])
+def test_a_root_that_is_empty_is_refused_before_anything_is_made(
+    moment: str, root: str | None, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = config_with({"dir": "${output_root}/run"})
+    config.output_root = root
+    with pytest.raises(SystemExit):
+        getattr(OutputFolder(), moment)(config)
+    assert capsys.readouterr().err == f"output_root: must name a folder, got {root!r}\n"
+    assert not list(tmp_path.iterdir())

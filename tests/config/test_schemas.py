@@ -87,7 +87,15 @@ UNIVERSE = (
 )
 ON_BAD = ("missing", "x", "must be error or missing, got 'x'")
 ON_MISSING = ("drop_ticker", "fill", "must be error or drop_ticker or forward_fill, got 'fill'")
-DOWNLOADED = {"on_missing": ON_MISSING, "universe": UNIVERSE, "start": DAY, "end": DAY}
+PLACE = ("somewhere", "", "must name a file or folder, got ''")
+ROOT = {"output_root": PLACE}
+DOWNLOADED = {
+    "folder": PLACE,
+    "on_missing": ON_MISSING,
+    "universe": UNIVERSE,
+    "start": DAY,
+    "end": DAY,
+}
 COST = ({"AAPL": 0.0, "JPM": 0.5}, {"AAPL": 1.0}, "AAPL: must be below 1, got 1.0")
 TERMS = {
     "buy_cost_pct": COST,
@@ -112,10 +120,14 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "checkpoints_kept": COUNT,
         "log_interval": COUNT,
         "torch_threads": COUNT,
+        **ROOT,
+        "model_dir": PLACE,
         "on_divergence": ("continue", "halt", "must be stop or continue, got 'halt'"),
     },
     (schemas.MLflow, "train", "tracking."): {
         "experiment_name": ("x" * 500, " ", "must be a name of 1 to 500 characters, got ' '"),
+        "uri": PLACE,
+        "run_name": ("x" * 500, " ", "must be a name of 1 to 500 characters, got ' '"),
         "registered_model_name": ("my agent", "my/agent", "takes, without '/' and ':', got 'my/"),
         "on_outage": ("buffer", "wait", "must be error or buffer, got 'wait'"),
         "heartbeat_minutes": (5.0, 0.5, "must be at least 1, got 0.5"),
@@ -146,6 +158,7 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "epochs": COUNT,
     },
     (command_schemas.Promote, "promote", ""): {
+        **ROOT,
         "name": ("my agent", "my/agent", "takes, without '/' and ':', got 'my/"),
         "alias": ("best-1", "v1", "neither latest nor a version such as v3, got 'v1'"),
         "seed": SEED,
@@ -160,6 +173,7 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "least": ("committed", "some", "must be sha256 or committed, got 'some'"),
     },
     (command_schemas.Verify, "verify", ""): {
+        **ROOT,
         "seed": SEED,
         "days": COUNT,
         "shifts": COUNT,
@@ -172,10 +186,13 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "horizons": COUNT,
     },
     (command_schemas.Prepare, "prepare raw.path=a.csv", ""): {
+        **ROOT,
+        "output": PLACE,
         "turbulence": (2, 1, "must be at least 2, got 1"),
         "warm_up": ("keep", "some", "must be drop or keep, got 'some'"),
     },
     (command_schemas.RawPrices, "prepare raw.path=a.csv", "raw."): {
+        "path": PLACE,
         "adjust": ("never", "always", "must be auto or never, got 'always'"),
         "on_missing": ON_MISSING,
         "on_bad": ON_BAD,
@@ -184,6 +201,7 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "wide": ("close", "x", "must be open or high or low or close or adj_close, got 'x'"),
     },
     (data_schemas.Scores, "prepare raw.path=a.csv", "sentiment.scores."): {
+        "path": PLACE,
         "date_only": ("before_close", "x", "must be end_of_date or before_close, got 'x'"),
         "aggregate": ("last", "x", "must be mean or last or sum or max or min or count, got 'x'"),
         "half_life": POSITIVE,
@@ -193,6 +211,7 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "lexicon": ("vader", "x", "must be vader, got 'x'"),
     },
     (command_schemas.Evaluate, "evaluate", ""): {
+        **ROOT,
         "permutations": NOT_NEGATIVE,
         "response_days": NOT_NEGATIVE,
         "attribution_days": NOT_NEGATIVE,
@@ -202,11 +221,15 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "seed": SEED,
     },
     (command_schemas.Compare, "compare", ""): {
+        **ROOT,
         "experiment_name": ("x", "", "must be a name of 1 to 500 characters, got ''"),
         "periods_per_year": COUNT,
         "risk_free": RATE,
         "seed": SEED,
     },
+    (command_schemas.TrackingStore, "evaluate", "tracking."): {"uri": PLACE},
+    (command_schemas.Decide, "decide", ""): {**ROOT, "positions": PLACE},
+    (command_schemas.Paper, "paper account=mine", ""): {**ROOT, "account": PLACE},
     (schemas.Evaluation, "train", "evaluation."): {"periods_per_year": COUNT, "risk_free": RATE},
     (schemas.Portfolio, "train env=portfolio", "env."): {
         **TERMS,
@@ -264,6 +287,8 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "seed": SEED,
     },
     (schemas.ProcessedCsv, "train data=processed_csv", "data."): {
+        "path": PLACE,
+        "rev_cache": PLACE,
         "on_missing": ON_MISSING,
         "on_bad": ON_BAD,
         "universe": UNIVERSE,
@@ -291,7 +316,7 @@ BOUNDED: dict[Case, dict[str, tuple[object, object, str]]] = {
         "n_days": (2, 1, "must be at least 2, got 1"),
         "n_stocks": COUNT,
         "n_features": NOT_NEGATIVE,
-        "volatility": POSITIVE,
+        "volatility": (9.9, 0.0, "must lie between 0 and 10, got 0.0"),
         "correlation": UP_TO_ONE,
         "persistence": UP_TO_ONE,
         "sharpe_ratio": NOT_NEGATIVE,

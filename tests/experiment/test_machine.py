@@ -14,7 +14,13 @@ from stable_baselines3.common import logger
 
 from finai_rl.errors import ConfigError
 from finai_rl.experiment import machine
-from finai_rl.experiment.machine import check_machine, device_of, devices, tensorboard_folder
+from finai_rl.experiment.machine import (
+    check_machine,
+    check_memory,
+    device_of,
+    devices,
+    tensorboard_folder,
+)
 from finai_rl.sweep.session import Prospect
 from finai_rl.train import train
 from tests.config.composition import composed
@@ -181,3 +187,39 @@ def test_tensorboard_gets_what_progress_csv_gets(
     # SB3 leaves counts out of TensorBoard, which has the steps on its axis.
     assert set(scalars) <= set(columns)
     assert not {name for name in set(columns) - set(scalars) if name.startswith("rollout/")}
+
+
+def keeping(rollout: int = 0, replay: int = 0, buffer_size: int | None = None) -> Any:
+    """Stand for an agent that keeps so many bytes."""
+    sizes = {"rollout_buffer": rollout, "replay_buffer": replay}
+    buffers = {
+        name: SimpleNamespace(rows=SimpleNamespace(nbytes=size), pos=0) if size else None
+        for name, size in sizes.items()
+    }
+    return SimpleNamespace(**buffers, buffer_size=buffer_size)
+
+
+def test_steps_that_do_not_fit_into_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "memory_left", lambda: 2_000_000_000)
+    check_memory(keeping(rollout=900_000_000), steps=10)
+    with pytest.raises(ConfigError, match=r"take 2\.2 GB, and this machine has 2\.0 GB left"):
+        check_memory(keeping(rollout=1_100_000_000), steps=10)
+    # A replay buffer takes what is filled of it.
+    check_memory(keeping(replay=8_000_000_000, buffer_size=1_000_000), steps=200_000)
+    with pytest.raises(ConfigError, match=r"lower env\.window, env\.n_envs, agent\.n_steps or"):
+        check_memory(keeping(replay=8_000_000_000, buffer_size=1_000_000), steps=500_000)
+    monkeypatch.setattr(machine, "memory_left", lambda: None)
+    check_memory(keeping(rollout=10**15), steps=10)
+
+
+def test_this_machine_says_what_memory_it_has_left() -> None:
+    left = machine.memory_left()
+    assert left is None or 10_000_000 < left < 10**14
+
+
+def test_a_window_of_years_is_refused_before_training(tmp_path: Path) -> None:
+    cfg = composed("agent=ppo", "env.window=100000", "data=synthetic", "data.n_days=300")
+    cfg.tracking = {"_target_": "finai_rl.tracking.NoTracker"}
+    cfg.output_root = str(tmp_path)
+    with pytest.raises(ConfigError, match=r"the steps that it keeps take|Unable to allocate"):
+        train(cfg, tmp_path / "run")

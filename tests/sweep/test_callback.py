@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -142,3 +146,46 @@ def test_it_begins_before_the_search_is_looked_at(
     with pytest.raises(SystemExit):
         MultirunRecord().on_multirun_start(config)
     assert len(calls) == begun
+
+
+@pytest.mark.parametrize(
+    ("choice", "n_folds"),
+    [("walk_forward", "0"), ("walk_forward", "-2"), ("walk_forward", "abc"), ("ensemble", "0")],
+)
+def test_folds_that_there_are_none_of_are_refused(choice: str, n_folds: str) -> None:
+    cfg = multirun_of(f"evaluation={choice}", f"split.n_folds={n_folds}")
+    with pytest.raises(InputError, match=r"split\.n_folds: must be a whole number of at least 1"):
+        _complete_params(cfg)
+
+
+@pytest.mark.parametrize("at_a_time", ["0", "6", "x"])
+def test_combinations_that_there_are_none_of_are_refused(at_a_time: str) -> None:
+    cfg = multirun_of("evaluation=cpcv", f"split.n_validation_folds={at_a_time}")
+    with pytest.raises(InputError, match=r"split\.n_validation_folds: must .* below split"):
+        _complete_params(cfg)
+
+
+def run_multirun(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "finai_rl.train", "-m", "data=synthetic", "data.n_days=300"]
+    command += ["agent=a2c", "debug=fast", "tracking=none", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(CONFIG_DIR.parent)}
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, env=environment, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("seed=range(0,0)", "seed=range(0,0): has no value, so that nothing would be trained"),
+        ("seed=1,abc", "seed: Value 'abc' of type 'str' could not be converted to Integer"),
+        ("seed=1,1", "seed=1,1: each value once, or it is trained twice"),
+        ("agent.gamma=0.9,2", "agent.gamma: "),
+    ],
+)
+def test_a_grid_is_checked_before_its_first_job(argument: str, said: str, tmp_path: Path) -> None:
+    done = run_multirun(argument, folder=tmp_path)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("**/model.zip"))

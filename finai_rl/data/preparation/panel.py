@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from finai_rl.data.indicators import turbulence_of_listed
-from finai_rl.data.listings.splits import SPLITS
+from finai_rl.data.listings.splits import SPLITS, find_jumps
 from finai_rl.data.preparation.late_listings import warmed_up_each
 from finai_rl.data.preparation.market_series import join_market_series
 from finai_rl.data.preparation.raw_prices import COLUMNS, RawPrices
@@ -105,10 +105,24 @@ def prepare_panel(
         windows["turbulence"] = turbulence + 1
     windows = windows if warm_up == "drop" else {}
     rows, dropped = _warmed_up(rows, values, prices.path, windows, remedies)
+    caveats += _unseen_splits(prices, rows)
     changes += dropped
     for said in (*changes[len(prices.changes) :], *of_sentiment):
         log.info("%s: %s", prices.path, said)
     return Prepared(rows, tuple(values.columns), tuple(changes), (*caveats, *of_sentiment))
+
+
+def _unseen_splits(prices: RawPrices, kept: pd.DataFrame) -> list[str]:
+    """Return what was said of jumps before the rows that are kept, whose windows reach over them.
+
+    The training sees those of the rows that are left, and says so itself.
+    """
+    told = [str(change) for change in prices.changes if change.what == SPLITS]
+    if not told:
+        return []
+    first = kept.groupby("tic")["date"].min()
+    jumps = find_jumps(prices.rows)
+    return told if any(jump.date <= first.get(jump.tic, jump.date) for jump in jumps) else []
 
 
 def _refuse_clashes(indicators: Sequence[str], turbulence: int | None) -> None:

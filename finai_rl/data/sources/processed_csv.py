@@ -208,7 +208,7 @@ def _checked(
     )
     problems += [*_unshared(read, columns), *price_scale_problems(read, columns.open)]
     n_days = dates.nunique()
-    if columns.lag >= n_days:
+    if 0 < n_days <= columns.lag:
         problems.append(
             f"data.sentiment.lag: {columns.lag} periods, but the file has {n_days}: "
             "no sentiment would be left; set a shorter one"

@@ -22,7 +22,7 @@ LAST_DAY = np.datetime64("2262-01-01")
 
 LEAST = {"n_days": 2, "n_stocks": 1, "n_features": 0, "seed": 0}
 RANGES = {
-    "volatility": (0.0, math.inf, "above 0"),
+    "volatility": (0.0, 10.0, "above 0 and below 10"),
     "drift": (-math.inf, math.inf, "finite"),
     "correlation": (-math.ulp(0.0), 1.0, "at least 0 and below 1"),
     "persistence": (-math.ulp(0.0), 1.0, "at least 0 and below 1"),
@@ -44,7 +44,7 @@ class SyntheticSettings:
         Traceback (most recent call last):
             ...
         finai_rl.errors.InputError: data.n_days must be a whole number, at least 2, got 1
-        data.volatility must be a number, above 0, got -1.0
+        data.volatility must be a number, above 0 and below 10, got -1.0
     """
 
     kind: str

@@ -87,6 +87,7 @@ def read_dates(
         The parsed series, the problems found, and what a reader has to know.
     """
     layout = layout or Layout(offers=())
+    told = zone_of(layout)
     codes, values = pd.factorize(dates)  # a panel has each of its dates once a ticker
     texts = pd.Series(values, dtype="str")
     notes: list[str] = []
@@ -101,6 +102,8 @@ def read_dates(
     else:
         known, zoned, notes = _of_iso(texts, layout)
         wanted = "an ISO date such as 2020-01-31"
+        if layout.zone and not zoned.any():
+            notes.append(f"{layout.key}.zone={told} has no effect: the dates carry no offset.")
     parsed = pd.Series(known.array.take(codes, allow_fill=True), index=dates.index, name=dates.name)
     problems = list(_unread(parsed, dates, wanted, layout))
     if zoned.any() and (without := known.notna() & ~zoned).any():

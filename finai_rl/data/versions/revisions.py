@@ -152,6 +152,8 @@ def _download(where: str, root: Path, name: str, commit: str, target: Path) -> N
 
 
 def _missing(file: Path) -> str:
+    if file.is_dir():
+        return "is a folder; set data.path to the file in it"
     told = f"no such file (looked in {file.absolute().parent})"
     place = unlinked(file)
     repository = GitRepository.around(place.parent)

@@ -150,8 +150,7 @@ def run_baselines(
     unknown = [name for name in names if name not in LABELS]
     if unknown:
         raise ConfigError(
-            f"evaluation.baselines: no baseline {name!r}; choose from {list(LABELS)}"
-            for name in unknown
+            f"baselines: no baseline {name!r}; choose from {list(LABELS)}" for name in unknown
         )
     _say_what_is_missing(data, history, names, window)
     kept = backtest_cache(cache_folder)
@@ -240,7 +239,7 @@ def _targets_of(
     try:
         return weights.target_weights(RULES[name][1], data, history, **windowed)
     except ValueError as error:
-        raise ConfigError([f"evaluation.baselines: {name}: {error}"]) from error
+        raise ConfigError([f"baselines: {name}: {error}"]) from error
 
 
 def _side_by_side(
@@ -256,7 +255,7 @@ def _side_by_side(
         )
         found = backtests(policy, env, data, [LABELS[name] for name in targets])
     except ValueError as error:
-        raise ConfigError([f"evaluation.baselines: {', '.join(targets)}: {error}"]) from error
+        raise ConfigError([f"baselines: {', '.join(targets)}: {error}"]) from error
     return dict(zip(targets, found, strict=True))
 
 

@@ -157,6 +157,23 @@ class Checkpoints:
     ) -> bool:
         """Write a checkpoint of where the training stands, and return whether it is there."""
         step = int(agent.num_timesteps)
+        try:
+            self._write(step, agent, callbacks, trained=trained)
+        except Exception as error:
+            # Whatever it is: what was trained is worth more than where it could go on from.
+            log.warning(
+                "The checkpoint of step %s was not written: %s: %s",
+                f"{step:,}",
+                type(error).__name__,
+                error,
+            )
+            return False
+        self._written, self._ended = step, trained
+        return True
+
+    def _write(
+        self, step: int, agent: BaseAlgorithm, callbacks: Sequence[BaseCallback], *, trained: bool
+    ) -> None:
         state, arrays, unknown = record(agent, callbacks)
         if unknown:
             log.warning("Not in checkpoints, as their state is not known: %s", ", ".join(unknown))
@@ -168,13 +185,7 @@ class Checkpoints:
             "progress": file.read_text(encoding="utf-8") if file.is_file() else "",
             "versions": versions(),
         }
-        try:
-            self.store.write(step, values, arrays, _ring(agent, step // agent.n_envs))
-        except OSError as error:
-            log.warning("The checkpoint of step %s was not written: %s", f"{step:,}", error)
-            return False
-        self._written, self._ended = step, trained
-        return True
+        self.store.write(step, values, arrays, _ring(agent, step // agent.n_envs))
 
     def end(self, agent: BaseAlgorithm, callbacks: Sequence[BaseCallback]) -> None:
         """Write the checkpoint of a training's end, and obey a signal of its last iteration."""

@@ -6,6 +6,7 @@ that is torn, or a process that is killed, leaves the one before as it was.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -187,7 +188,8 @@ def _pack(seen: NDArray[Any], after: NDArray[Any]) -> dict[str, NDArray[Any]]:
     # By their bits: a NaN is equal to itself.
     bits = np.dtype(f"u{seen.dtype.itemsize}")
     apart = after[:-1].view(bits) != seen[1:].view(bits)
-    own[:-1] = apart.reshape(n_rows - 1, n_envs, -1).any(axis=2)
+    # The size told, not left to NumPy: a single row has none after it.
+    own[:-1] = apart.reshape(n_rows - 1, n_envs, math.prod(seen.shape[2:])).any(axis=2)
     return {"after_own": own, "after_rows": after[own]}
 
 

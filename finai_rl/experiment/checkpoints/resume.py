@@ -250,13 +250,16 @@ def _refusal(key: str, there: Any, here: Any, further: bool) -> str:
 def _check_longer(
     cfg: DictConfig, record: Mapping[str, Any], folder: Path, checkpoint: Checkpoint
 ) -> None:
-    before = record["config"]
-    if any((cfg[name] or 0) > (before[name] or 0) for name in LONGER):
+    before = record["config"]["total_episodes"]
+    # Whole rollouts are trained: a run has taken more steps than it was asked for.
+    name, so_far = ("total_timesteps", checkpoint.step)
+    if cfg.total_episodes is not None:
+        name, so_far = "total_episodes", before or 0
+    if cfg[name] > so_far:
         return
-    name = "total_timesteps" if before["total_episodes"] is None else "total_episodes"
     raise ConfigError(
         [
             f"resume: {folder} has finished, at step {checkpoint.step:,}; {name} above "
-            f"{before[name]} trains it further, as a run of its own"
+            f"{so_far} trains it further, as a run of its own"
         ]
     )

@@ -64,6 +64,7 @@ def newest(
     account_start: str | None,
     rescaled: bool,
     known: TrainedDays | None = None,
+    from_today: bool = False,
 ) -> Newest:
     """Load the newest data, and refuse what is not what the agent was trained on.
 
@@ -77,6 +78,7 @@ def newest(
             from.
         rescaled: Whether prices may be on another scale.
         known: What the days of training were; None for a run that has not recorded it.
+        from_today: Whether the account's first day is the last one instead.
 
     Raises:
         DataError: If stocks, features or the scale of prices are others.
@@ -92,9 +94,10 @@ def newest(
             *old,
         ]
         first = 0 if account_start is None else _place("account_start", account_start, market)
+        first = market.n_days - 1 if from_today else first
         return Newest(market, first, (*notes, *_unlisted(market), *market.source.caveats))
     found = held_against_training(cfg, inputs, agent, market, known, gone, rescaled=rescaled)
-    first = _first(account_start, inputs, market)
+    first = market.n_days - 1 if from_today else _first(account_start, inputs, market)
     start = market.day_names[first]
     missing = list(gone_problems(gone, known, start, named=account_start is not None))
     if missing:
@@ -168,7 +171,7 @@ def _place(key: str, day: str, market: MarketData) -> int:
     if day in names:
         return names.index(day)
     later = next((name for name in names if name > day), None)
-    near = f"; the next one there is {later}" if later else ""
+    near = f"; the next one there is {later}" if later else f"; its last one is {names[-1]}"
     raise ConfigError([f"{key}: the data ({market.span}) has no day {day}{near}"])
 
 

@@ -27,7 +27,9 @@ FILLED = {
 """When an order is executed, by ``env.fill``."""
 
 
-def read_positions(path: str, cash: float | None, tickers: Sequence[str]) -> Position:
+def read_positions(
+    path: str, cash: float | None, tickers: Sequence[str], *, may_short: bool = False
+) -> Position:
     """Read what an account holds.
 
     Args:
@@ -35,13 +37,16 @@ def read_positions(path: str, cash: float | None, tickers: Sequence[str]) -> Pos
             not held.
         cash: What else it holds.
         tickers: The stocks that the agent trades, in their order.
+        may_short: Whether its market lets it be short.
 
     Raises:
         DataError: If a row cannot be used; lists every problem.
-        ConfigError: If no cash is given.
+        ConfigError: If no cash is given, or money is owed in a market that lends none.
     """
     if cash is None:
         raise ConfigError(["cash: must be given beside positions; 0 for none"])
+    if cash < 0 and not may_short:
+        raise ConfigError([f"cash: {cash:g} is owed, which no account of this agent's market can"])
     file = Path(path).expanduser()
     table = read_table(file)
     if missing := [name for name in ("tic", "shares") if name not in table]:
@@ -55,6 +60,9 @@ def read_positions(path: str, cash: float | None, tickers: Sequence[str]) -> Pos
     ]
     problems += [f"{name!r} is there twice" for name in names[names.duplicated()]]
     problems += [f"shares of {name!r} are no number" for name in names[~np.isfinite(shares)]]
+    if not may_short:
+        owed = names[shares < 0]
+        problems += [f"shares of {name!r} are sold short, which this agent cannot" for name in owed]
     if problems:
         raise DataError(str(file), problems)
     held = dict(zip(names, shares, strict=True))

@@ -101,10 +101,9 @@ def on_newest(
         account_start=account_start,
         rescaled=rescaled,
         known=trained_days_of(run),
+        from_today=from_today,
     )
     data = replace(data, notes=(*said, *data.notes))
-    if from_today:
-        data = replace(data, first=data.market.n_days - 1)
     return AgentOnData(cfg, agent, normalization, count_look(run, data))
 
 

@@ -133,10 +133,12 @@ def _check_takes_extractor(
 ) -> None:
     takes = policy and "features_extractor_class" in inspect.signature(policy).parameters
     if not takes:
+        named = agent.get("policy")
+        whose = f"the policy {named} of {agent['_target_']}" if named else str(agent["_target_"])
         raise ConfigError(
             [
-                f"network: the policy {agent.get('policy')} of {agent['_target_']} takes no "
-                f"features extractor such as {network['_target_']}; set network=mlp"
+                f"network: {whose} takes no features extractor such as {network['_target_']}; set "
+                "network=mlp"
             ]
         )
 

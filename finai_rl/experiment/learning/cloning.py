@@ -14,6 +14,7 @@ from finai_rl.envs.weight_actions import WeightActions, distance
 from finai_rl.envs.wrappers.stages import StagedVecEnv
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.policies import weight_rules as rules
+from finai_rl.statistics.benchmark import EQUAL_WEIGHT
 from finai_rl.type_aliases import Float32Array, FloatArray
 
 if TYPE_CHECKING:
@@ -116,7 +117,15 @@ def _targets(rule: str, data: MarketData, every: int, window: int) -> FloatArray
         decided = rules.target_weights(RULES[rule], data, every=every, window=window)
     except ValueError as error:
         raise ConfigError([f"clone: {rule}: {error}"]) from error
-    if short := min(rules.days_without_window(window, None), data.n_days):
+    short = min(rules.days_without_window(window, None), data.n_days)
+    if short == data.n_days and rule != EQUAL_WEIGHT:
+        raise ConfigError(
+            [
+                f"clone.window: none of {data.n_days} training days has {window} returns before "
+                f"it: {rule} would be equal weight on all of them; set a shorter one"
+            ]
+        )
+    if short and rule != EQUAL_WEIGHT:
         log.warning(
             "clone: %s is equal weight on the first %d of %d training days, which have no %d "
             "returns before them",

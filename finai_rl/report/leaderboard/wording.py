@@ -36,6 +36,11 @@ ATTAINABLE_NOTE = (
     "at the agents' costs."
 )
 
+TURNED = (
+    "Places go by the interquartile mean over the runs; of equal parts of the money in each seed, "
+    "which differences are of, the order is the other one."
+)
+
 NOTES = {
     "Runs": "Seeds times folds. A fold is one block of days that all agents were backtested on.",
     "IQM Sharpe": (
@@ -129,7 +134,10 @@ def sentences(board: Leaderboard) -> list[str]:
     for pair in dict.fromkeys([*pairs, *itertools.pairwise(board.names)]):
         one, other = reversed(pair) if pair[0] == BASELINE_NAME else pair
         one_seed = 1 in (n_seeds[one], n_seeds.get(other))
-        found.append(_sentence(one, other, board.difference(one, other), one_seed))
+        difference = board.difference(one, other)
+        ahead = difference.estimate if one == pair[0] else -difference.estimate
+        turned = f" {TURNED}" if ahead < 0 else ""
+        found.append(_sentence(one, other, difference, one_seed) + turned)
     found += [
         f"{standing.name}: {standing.n_ruined} of {plural(standing.n_runs, 'account')} ruined; "
         "its place is by Sharpe ratios, which do not show that all of the money was lost."

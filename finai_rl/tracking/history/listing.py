@@ -21,7 +21,7 @@ from finai_rl.tracking.journal.sending import in_words
 from finai_rl.tracking.lifecycle import is_gone, silent_for
 from finai_rl.tracking.outage import brief
 from finai_rl.tracking.provenance import without_password
-from finai_rl.tracking.store_choice import address
+from finai_rl.tracking.store_choice import address, require_store
 from finai_rl.tracking.tracker import COUNTED_TAG, TrackingError
 
 DEAD = "dead (still RUNNING in the store)"
@@ -57,12 +57,17 @@ class ListedRun:
     is_trained: bool
     is_over: bool
 
-    def next_step(self) -> str | None:
-        """Return the command that goes on with it; None where nothing is to be done."""
+    def next_step(self, uri: str | None = None) -> str | None:
+        """Return the command that goes on with it; None where nothing is to be done.
+
+        Args:
+            uri: Of the store that has it, where a command would not look there by itself.
+        """
         if not self.is_over:
             return None
         if self.is_trained and self.status == "FINISHED":
-            return f"python -m finai_rl.evaluate run_id={self.run_id}"
+            found = f"python -m finai_rl.evaluate run_id={self.run_id}"
+            return found if uri is None else f"{found} {_in_store(uri)}"
         record = record_of(Path(self.folder)) if self.folder else None
         if self.status == "FINISHED" or record is None or is_of_a_search(record.get("config", {})):
             return None
@@ -80,6 +85,7 @@ def listed(uri: str, experiment_name: str, last: int) -> list[ListedRun]:
     Raises:
         TrackingError: If the store cannot be used or has no such experiment.
     """
+    require_store(uri)
     try:
         with short_patience(retries=1, timeout=5), quiet("alembic", "mlflow.store.db.utils"):
             client = MlflowClient(absolute(uri))
@@ -117,7 +123,12 @@ def waiting_below(folder: Path) -> list[str]:
 
 
 def commands(
-    rows: Sequence[ListedRun], waiting: Sequence[str], uri: str, experiment_name: str
+    rows: Sequence[ListedRun],
+    waiting: Sequence[str],
+    uri: str,
+    experiment_name: str,
+    *,
+    elsewhere: bool = False,
 ) -> list[str]:
     """Return what can be done next, one command a line.
 
@@ -126,14 +137,19 @@ def commands(
         waiting: What `waiting_below` returned.
         uri: Of the store.
         experiment_name: The experiment.
+        elsewhere: Whether the commands would look in another store by themselves.
     """
-    steps = [(row, step) for row in rows if (step := row.next_step()) is not None]
+    store = uri if elsewhere else None
+    steps = [(row, step) for row in rows if (step := row.next_step(store)) is not None]
     lines = [*waiting, *(f"{step}   # {row.name}, {row.status}" for row, step in steps)]
     if sum(row.is_trained for row in rows) > 1:
-        store = shlex.quote(f"tracking.uri={without_password(uri)}")
         name = shlex.quote(f"experiment_name={experiment_name}")
-        lines.append(f"python -m finai_rl.compare {name} {store}")
+        lines.append(f"python -m finai_rl.compare {name} {_in_store(uri)}")
     return ["Next:", *lines] if lines else []
+
+
+def _in_store(uri: str) -> str:
+    return shlex.quote(override("tracking.uri", without_password(uri)))
 
 
 def age_in_words(seconds: float) -> str:

@@ -248,3 +248,18 @@ def test_a_damaged_series_is_named(
 ) -> None:
     with pytest.raises(DataError, match=said):
         load_market_series(str(series(tmp_path, days, values)), "vix")
+
+
+@pytest.mark.parametrize(("day", "told"), [(20, True), (60, True), (61, False)])
+def test_a_split_among_the_days_that_fill_windows_is_told(
+    day: int, told: bool, tmp_path: Path
+) -> None:
+    """What lies behind them, the training sees and tells of itself."""
+    raw = raw_panel(120, 2, seed=7)
+    dates = sorted(raw["date"].unique())
+    split = (raw["tic"] == raw["tic"].iloc[0]) & (raw["date"] >= dates[day])
+    raw.loc[split, ["open", "high", "low", "close"]] /= 4
+    raw.loc[split, "volume"] *= 4
+    found = prepared(raw, tmp_path, turbulence=40)
+    assert found.rows["date"].min() == pd.Timestamp(dates[60])
+    assert any("looks like a split" in caveat for caveat in found.caveats) == told

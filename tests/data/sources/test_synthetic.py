@@ -281,8 +281,11 @@ def test_every_fill_and_cost_finds_its_column(market: Any, n_stocks: int) -> Non
         ({"n_features": -1}, "data.n_features must be a whole number, at least 0, got -1"),
         ({"seed": -1}, "data.seed must be a whole number, at least 0, got -1"),
         ({"seed": True}, "data.seed must be a whole number, at least 0, got True"),
-        ({"volatility": 0.0}, "data.volatility must be a number, above 0, got 0.0"),
-        ({"volatility": math.inf}, "data.volatility must be a number, above 0, got inf"),
+        ({"volatility": 0.0}, "data.volatility must be a number, above 0 and below 10, got 0.0"),
+        (
+            {"volatility": math.inf},
+            "data.volatility must be a number, above 0 and below",
+        ),
         ({"drift": math.nan}, "data.drift must be a number, finite, got nan"),
         ({"correlation": 1.0}, "data.correlation must be a number, at least 0 and below 1"),
         ({"persistence": -0.1}, "data.persistence must be a number, at least 0 and below 1"),

@@ -183,3 +183,27 @@ def test_every_generator_that_can_be_reached_is_recorded(data: MarketData, tmp_p
     in_nodes = repr(nodes).count("'$': 'generator'")
     assert in_nodes == len(generators_of(agent))
     assert unknown == set()
+
+
+def test_a_checkpoint_a_step_is_no_trouble_to_what_is_replayed(
+    data: MarketData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cfg = tiny("agent=sac")
+    without = whole_state(trained(cfg, data, tmp_path / "without"))
+    agent = trained(cfg, data, tmp_path / "each", every=1)
+    assert "was not written" not in caplog.text
+    assert differences(without, whole_state(agent)) == []
+
+
+def test_a_checkpoint_that_fails_costs_no_training(
+    data: MarketData, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: Any
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise ValueError("no state")
+
+    cfg = tiny("agent=a2c")
+    without = whole_state(trained(cfg, data, tmp_path / "without"))
+    monkeypatch.setattr("finai_rl.experiment.checkpoints.progress.record", fails)
+    agent = trained(cfg, data, tmp_path / "failing", every=50)
+    assert "was not written: ValueError: no state" in caplog.text
+    assert differences(without, whole_state(agent)) == []

@@ -46,3 +46,13 @@ def test_rows_on_a_device_are_those_on_the_cpu(monkeypatch: pytest.MonkeyPatch) 
 def test_a_tensor_on_another_device_is_read_through_it() -> None:
     assert isinstance(replay._rows_of(torch.empty(3, 2, device="meta")), DeviceRows)
     assert isinstance(replay._rows_of(torch.zeros(3, 2)), np.ndarray)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 5])
+def test_what_is_packed_comes_back_however_few_rows_there_are(n_rows: int) -> None:
+    seen = np.random.default_rng(0).normal(size=(n_rows, 3, 4)).astype(np.float32)
+    after = np.concatenate([seen[1:], seen[:1] + 1.0])
+    after[0, 1] = 9.0
+    packed = replay._pack(seen, after)
+    assert packed["after_own"][-1].all()
+    np.testing.assert_array_equal(replay._unpack(seen, dict(packed)), after)

@@ -91,6 +91,13 @@ def test_a_finished_run_is_trained_further_as_a_run_of_its_own(tmp_path: Path) -
     assert found.tags() == {"resume.of": RUN_ID, "resume.steps": "100"}
 
 
+def test_steps_that_whole_rollouts_have_taken_already_are_not_trained_again(tmp_path: Path) -> None:
+    folder = recorded(tmp_path / "run", "total_timesteps=3000", finished=True, step=8192)
+    with pytest.raises(ConfigError, match="at step 8,192; total_timesteps above 8192 trains it"):
+        resumed(command(f"resume={folder}", "total_timesteps=3001"))
+    assert resumed(command(f"resume={folder}", "total_timesteps=8193")) is not None
+
+
 @pytest.mark.parametrize("given", ["latest", RUN_ID, "nowhere"])
 def test_what_cannot_go_on_is_refused(given: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no such run; give a run folder"):

@@ -156,6 +156,15 @@ def test_positions_are_read_and_every_problem_is_listed(tmp_path: Path) -> None:
         read_positions(str(file), 0.0, ("AAPL",))
     for said in ("'XOM' is no stock", "'AAPL' is there twice", "shares of 'XOM' are no number"):
         assert said in str(refusal.value)
+    file.write_text("tic,shares\nAAPL,-1\nXOM,x\n")
+    with pytest.raises(DataError) as refusal:
+        read_positions(str(file), 0.0, ("AAPL",))
+    for said in ("shares of 'AAPL' are sold short, which this agent cannot", "'XOM' is no stock"):
+        assert said in str(refusal.value)
+    file.write_text("tic,shares\nAAPL,-1\n")
+    assert read_positions(str(file), -5.0, ("AAPL",), may_short=True).shares[0] == -1.0
+    with pytest.raises(ConfigError, match="cash: -5 is owed"):
+        read_positions(str(file), -5.0, ("AAPL",))
     file.write_text("tic,quantity\nAAPL,1\n")
     with pytest.raises(DataError, match="'shares'"):
         read_positions(str(file), 0.0, ("AAPL",))

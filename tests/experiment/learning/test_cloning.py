@@ -88,6 +88,11 @@ def test_orders_in_shares_are_no_weights() -> None:
         clone_rule(environments, agent, env, SPLIT)
 
 
+def test_a_window_that_no_day_has_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"clone\.window: none of \d+ training days has 5000"):
+        taught("agent=a2c", "clone=momentum", "clone.window=5000")
+
+
 def test_a_window_that_a_rule_does_not_take_is_refused() -> None:
     with pytest.raises(ConfigError, match="clone: momentum: momentum needs a window of more than"):
         taught("agent=a2c", "clone=momentum", "clone.window=5")

@@ -115,7 +115,8 @@ def test_whatever_is_no_number_is_named(what: str, said: str) -> None:
     with pytest.raises(Diverged) as told, watch.explained():
         agent.learn(16, [_Spoils(what), watch])
     assert said in str(told.value)
-    assert str(told.value).endswith("; lower it")
+    of_the_market = "; look at the settings of reward and at env.reward_scaling"
+    assert str(told.value).endswith(of_the_market if what == "rewards" else "; lower it")
 
 
 @pytest.mark.parametrize("what", ["nothing", "train/explained_variance"])
@@ -137,3 +138,13 @@ def test_other_errors_stay_what_they_are() -> None:
 def test_what_fails_before_training_begins_is_told_as_it_is() -> None:
     with pytest.raises(RuntimeError, match=r"^no such file$"), DivergenceWatch("lower").explained():
         raise RuntimeError("no such file")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_comes_from_the_market_is_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match=r"observations .*; look at env\.initial_amount"):
+        run(tmp_path, "ppo", "env.initial_amount=1e300", "env.normalize=false")
+    with pytest.raises(
+        Diverged, match=r"rewards .*; look at the settings of reward and at env\.re"
+    ):
+        run(tmp_path, "ppo", "env.reward_scaling=1e308", "env.normalize=false")

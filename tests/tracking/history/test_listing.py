@@ -42,6 +42,8 @@ def test_each_run_has_its_status_and_its_next_step(store, experiment, four_runs,
     assert rows["good"].status == "FINISHED"
     assert (rows["good"].agent, rows["good"].objective) == ("a2c", "0.7123")
     assert rows["good"].next_step() == f"python -m finai_rl.evaluate run_id={four_runs['good']}"
+    told = f"python -m finai_rl.evaluate run_id={four_runs['good']} 'tracking.uri=a store.db'"
+    assert rows["good"].next_step("a store.db") == told
     assert rows["bad"].status == "FAILED (ValueError: no price)"
     assert rows["bad"].next_step() == f"python -m finai_rl.train 'resume={tmp_path}/a run'"
     assert rows["dead"].status == DEAD
@@ -74,6 +76,25 @@ def test_the_command_prints_runs_and_next_steps(
     monkeypatch.setattr(sys, "argv", [*asked[:4], "nothing here"])
     with pytest.raises(SystemExit, match="has no 'nothing here'"):
         runs.main()
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--last", "0"], "--last: must be a whole number of at least 1, got '0'"),
+        (["--uri", "sqlite:///nowhere/x.db"], "nowhere/x.db; name the store"),
+        (["--output-root", "nope"], "nope/mlflow.db; name the store"),
+    ],
+)
+def test_what_is_not_there_is_refused_and_not_made(
+    asked: list[str], said: str, tmp_path, capsys, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["runs", *asked])
+    with pytest.raises(SystemExit) as ended:
+        runs.main()
+    assert said in f"{ended.value}{capsys.readouterr().err}"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("module", ["runs", "sync"])
