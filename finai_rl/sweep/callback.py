@@ -133,6 +133,8 @@ def _check_folds(config: DictConfig) -> None:
     Raises:
         InputError: Names the setting, which stands in the range that an evaluation sweeps over.
     """
+    if not str(config.split.get("_target_")).startswith("finai_rl."):
+        return
     n_folds: Any = config.split.get("n_folds")
     if n_folds is not None and (type(n_folds) is not int or n_folds < 1):
         raise InputError(f"split.n_folds: must be a whole number of at least 1, got {n_folds}")

@@ -95,9 +95,11 @@ def check_other_values(master: DictConfig, overrides: Sequence[str]) -> None:
         values = list(override.sweep_string_iterator())
         if len(set(values)) < len(values):
             raise InputError(f"{override.input_line}: each value once, or it is trained twice")
-        # Of whole numbers, such as seeds, the last stands for all.
-        count = 1 if all(value.isdecimal() for value in values) else len(values) - 1
-        for value in values[1:][-count:]:
+        others = values[1:]
+        if all(value.isdecimal() for value in values):
+            # Of whole numbers, such as seeds, the least and the largest stand for all.
+            others = sorted({min(values, key=int), max(values, key=int)} - {values[0]})
+        for value in others:
             job = [*first[:place], f"{override.get_key_element()}={value}", *first[place + 1 :]]
             first_job(master, job)
 
