@@ -36,7 +36,7 @@ def main() -> None:
     uri = asked.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
     try:
         root = asked.output_root
-        list_runs(uri, asked.experiment, asked.last, root, elsewhere=uri not in _by_itself())
+        list_runs(uri, asked.experiment, asked.last, root, elsewhere=uri != _by_itself())
     except InputError as error:
         sys.exit(str(error))
 
@@ -47,9 +47,9 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _by_itself() -> tuple[str, ...]:
-    """Return the stores that a command uses that names none."""
-    return (os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///outputs/mlflow.db",)
+def _by_itself() -> str:
+    """Return the store that a command uses that names none."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///outputs/mlflow.db"
 
 
 def list_runs(
