@@ -30,6 +30,7 @@ from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.config.hydra_versions import VERSION_BASE
 from finai_rl.config.idle import refuse_idle
+from finai_rl.config.runs.folders import new_folder, unwritable
 from finai_rl.errors import ConfigError
 from finai_rl.experiment.learning.hooks import TrainingHooks
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
 
     from finai_rl.evaluate import Evaluation
+    from finai_rl.evaluation.attainable_share import AttainableShare
     from finai_rl.evaluation.result import BacktestResult
     from finai_rl.experiment.backtests.holdout import Holdout, HoldoutReport
     from finai_rl.experiment.backtests.holdout_blocks import HoldoutBlocks
@@ -81,6 +83,8 @@ class Trained:
         folder: The run folder.
         config: As it was checked.
         run_id: Of MLflow; None without tracking.
+        attainable: The agent's Sharpe ratio as a share of what can be earned there; None where
+            nothing is known of that.
 
     Example:
         >>> import numpy as np
@@ -98,6 +102,7 @@ class Trained:
     folder: Path
     config: DictConfig
     run_id: str | None = None
+    attainable: AttainableShare | None = None
 
 
 def train(overrides: Sequence[str] = ()) -> Trained:
@@ -117,9 +122,11 @@ def train(overrides: Sequence[str] = ()) -> Trained:
         resumed = resumed_run(cfg)
         cfg = cfg if resumed is None else resumed.cfg
         found = train_agent(cfg, folder, seen, resumed)
+    report = seen.report
     return Trained(
-        seen.agent, seen.report.metrics, found, seen.report.results, folder, cfg, seen.run_id
-    )
+        seen.agent, report.metrics, found, report.results, folder, cfg, seen.run_id,
+        attainable=report.attainable,
+    )  # fmt: skip
 
 
 def prepare(overrides: Sequence[str]) -> dict[str, Any]:
@@ -279,20 +286,28 @@ def _job(command: str, overrides: Sequence[str]) -> Iterator[tuple[DictConfig, P
         whole = _composed(command, overrides)
         if whole.hydra.mode == RunMode.MULTIRUN:
             raise ConfigError([f"hydra.mode: the overrides ask for a multirun; {ONE_RUN}"])
-        goes_on = whole.get("resume") is not None
         folder = Path(whole.hydra.run.dir).absolute()
-        folder = folder if goes_on else _unused(folder)
-        with read_write(whole.hydra), open_dict(whole.hydra):
-            whole.hydra.runtime.output_dir = str(folder)
-            whole.hydra.mode = RunMode.RUN
-        HydraConfig.instance().set_config(whole)
-        cfg = check(whole, SCHEMAS[command])
-        refuse_idle(cfg, SCHEMAS[command])
-        folder.mkdir(parents=True, exist_ok=True)
-        if not goes_on:
+        cfg = _checked(whole, folder, command)
+        if whole.get("resume") is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            own = _own(folder)
+            if own != folder:
+                cfg, folder = _checked(whole, own, command), own
             _record(whole, folder)
         job.enter_context(_logged(folder / f"{command}.log"))
         yield cfg, folder
+
+
+def _checked(whole: DictConfig, folder: Path, command: str) -> DictConfig:
+    """Return the checked config of a run that writes into this folder; nothing is written yet."""
+    with read_write(whole.hydra), open_dict(whole.hydra):
+        whole.hydra.runtime.output_dir = str(folder)
+        whole.hydra.mode = RunMode.RUN
+    HydraConfig.instance().set_config(whole)
+    cfg = check(whole, SCHEMAS[command])
+    refuse_idle(cfg, SCHEMAS[command])
+    return cfg
 
 
 def _composed(command: str, overrides: Sequence[str]) -> DictConfig:
@@ -313,10 +328,16 @@ def _refuse_several(overrides: Sequence[str]) -> None:
         raise ConfigError([f"{' '.join(switches)}: a call takes no switch; {ONE_RUN}"])
 
 
-def _unused(folder: Path) -> Path:
-    """Return the folder, or one beside it where a run of the same second has it."""
-    others = (folder.with_name(f"{folder.name}_{n}") for n in range(2, 1000))
-    return folder if not folder.exists() else next(one for one in others if not one.exists())
+def _own(folder: Path) -> Path:
+    """Make and return the folder, or one beside it where another run has it.
+
+    Raises:
+        ConfigError: If it cannot be written.
+    """
+    try:
+        return new_folder(folder)
+    except OSError as error:
+        raise ConfigError([unwritable(folder, error)]) from error
 
 
 def _record(whole: DictConfig, folder: Path) -> None:

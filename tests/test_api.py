@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
+from finai_rl import api
 from finai_rl.api import Trained, compare, evaluate, prepare, train, verify
 from finai_rl.config.hydra_versions import VERSION_BASE
 from finai_rl.errors import ConfigError, InputError
@@ -53,6 +54,36 @@ def test_a_second_training_has_a_folder_of_its_own_and_the_same_account(here: Pa
     assert one.folder.name == "run"
     assert other.folder.name == "run_2"
     np.testing.assert_array_equal(one.backtests[0].account_value, other.backtests[0].account_value)
+
+
+def test_two_processes_that_begin_in_one_second_have_two_folders(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = api._checked
+
+    def other_first(whole: DictConfig, folder: Path, command: str) -> DictConfig:
+        # The other process is between the same look and its folder.
+        if folder.name == "run":
+            folder.mkdir()
+        return check(whole, folder, command)
+
+    monkeypatch.setattr(api, "_checked", other_first)
+    trained = train([*TINY, "tracking=none", "hydra.run.dir=run"])
+    assert trained.folder.name == "run_2"
+    assert list((here / "run").iterdir()) == []
+
+
+def test_what_is_attainable_is_told(here: Path) -> None:
+    planted = train([*TINY, "data.kind=momentum", "tracking=none", "env=portfolio"])
+    assert planted.attainable is not None
+    assert planted.attainable.agent == planted.objective
+    assert train([*TINY, "data.kind=noise", "tracking=none"]).attainable is None
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(here: Path) -> None:
+    (here / "taken").write_text("a file")
+    with pytest.raises(ConfigError, match="output_root: .*taken.* cannot be written"):
+        train([*TINY, "tracking=none", "output_root=taken"])
 
 
 def test_hydra_and_logging_are_left_as_they_were(here: Path) -> None:

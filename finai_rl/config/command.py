@@ -7,7 +7,6 @@ import copy
 import errno
 import functools
 import gc
-import itertools
 import logging
 import math
 import os
@@ -43,12 +42,12 @@ from finai_rl.config.hydra_versions import (
 from finai_rl.config.idle import refuse_idle
 from finai_rl.config.mode import with_mode
 from finai_rl.config.overrides import override
-from finai_rl.config.runs.folders import folder_of_its_config, folder_to_go_on_in
+from finai_rl.config.runs.folders import folder_of_its_config, folder_to_go_on_in, new_folder, unwritable
 from finai_rl.config.safety.hydra_files import errors_without_secrets, leave_secrets_out
 from finai_rl.config.safety.hydra_node import look_before_composing
 from finai_rl.config.safety.resolvers import guard_environment
 from finai_rl.config.safety.secrets import note_secrets
-from finai_rl.errors import PLACE, WRITING, InputError, disk_trouble, saved_in
+from finai_rl.errors import InputError, disk_trouble, saved_in
 
 _CHECKOUT = Path(__file__).resolve().parents[2] / "conf"
 CONFIG_DIR = (
@@ -222,26 +221,14 @@ def _take(node: DictConfig, *, by_time: bool) -> str:
     asked: Any = OmegaConf.to_container(node, resolve=False)
     try:
         if by_time and "${now:" in asked["dir"]:
-            folder = _new(folder)
+            folder = new_folder(folder)
             with read_write(node):
                 node.dir = str(folder)
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, "not writable", str(folder))
     except OSError as error:
-        why = (WRITING | PLACE).get(error.errno or 0, error.strerror)
-        said = f"output_root: {folder} cannot be written: {why}"
-        print(f"{said} (output_root=..., hydra.run.dir=...)", file=sys.stderr)
+        print(unwritable(folder, error), file=sys.stderr)
         # Hydra turns what else a callback raises into a warning.
         raise SystemExit(1) from None
     return str(folder)
-
-
-def _new(folder: Path) -> Path:
-    """Make and return this folder, or the first with a number behind its name that is not there."""
-    names = (f"{folder.name}_{number}" for number in itertools.count(2))
-    for name in itertools.chain([folder.name], names):
-        with suppress(FileExistsError):
-            folder.with_name(name).mkdir(parents=True)
-            break
-    return folder.with_name(name)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from finai_rl.errors import PLACE, WRITING
 
 RESUME_FOLDER = "resume"
 """Of a run's checkpoints, below the run folder."""
@@ -56,6 +60,29 @@ def is_of_a_search(config: Mapping[str, Any]) -> bool:
         (True, False)
     """
     return (config.get("sweep") or {}).get("trial") is not None
+
+
+def new_folder(folder: Path) -> Path:
+    """Make and return this folder, or the first with a number behind its name that is not there.
+
+    No two processes that begin in one second get the same.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    names = (f"{folder.name}_{number}" for number in itertools.count(2))
+    for name in itertools.chain([folder.name], names):
+        with suppress(FileExistsError):
+            folder.with_name(name).mkdir(parents=True)
+            break
+    return folder.with_name(name)
+
+
+def unwritable(folder: Path, error: OSError) -> str:
+    """Say that a command's folder cannot be written, and why."""
+    why = (WRITING | PLACE).get(error.errno or 0, error.strerror)
+    said = f"output_root: {folder} cannot be written: {why}"
+    return f"{said} (output_root=..., hydra.run.dir=...)"
 
 
 def folder_to_go_on_in(resume: str | None, output_root: str, otherwise: str) -> str:
