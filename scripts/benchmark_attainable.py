@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 SETTINGS = {
     "trading": ["experiment=trading"],
     "trading_shares": ["experiment=trading_shares"],
+    "trading_high_costs": ["experiment=trading_high_costs"],
     "finrl_weights": ["env=portfolio", "env.observation=finrl", "env.weights=linear"],
     "finrl_shares": ["env=stock_trading", "env.observation=finrl"],
 }
