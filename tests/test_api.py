@@ -82,7 +82,7 @@ def test_what_is_attainable_is_told(here: Path) -> None:
 
 def test_an_output_folder_that_cannot_be_written_is_named(here: Path) -> None:
     (here / "taken").write_text("a file")
-    with pytest.raises(ConfigError, match="output_root: .*taken.* cannot be written"):
+    with pytest.raises(ConfigError, match=r"output_root: .*taken.* cannot be written"):
         train([*TINY, "tracking=none", "output_root=taken"])
 
 

@@ -14,7 +14,7 @@ import signal
 import sys
 import unicodedata
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,12 @@ from finai_rl.config.hydra_versions import (
 from finai_rl.config.idle import refuse_idle
 from finai_rl.config.mode import with_mode
 from finai_rl.config.overrides import override
-from finai_rl.config.runs.folders import folder_of_its_config, folder_to_go_on_in, new_folder, unwritable
+from finai_rl.config.runs.folders import (
+    folder_of_its_config,
+    folder_to_go_on_in,
+    new_folder,
+    unwritable,
+)
 from finai_rl.config.safety.hydra_files import errors_without_secrets, leave_secrets_out
 from finai_rl.config.safety.hydra_node import look_before_composing
 from finai_rl.config.safety.resolvers import guard_environment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from hydra.errors import CompactHydraException
+from omegaconf import OmegaConf
 
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
@@ -46,6 +48,19 @@ def test_help_lists_groups_choices_and_commands() -> None:
     for group in groups:
         assert f"{group}: " in done.stdout
     assert done.stdout.count("python -m finai_rl.train") >= 5
+
+
+@pytest.mark.parametrize("command", sorted(SCHEMAS))
+def test_commands_of_a_help_are_accepted(command: str) -> None:
+    config = OmegaConf.load(CONFIG_DIR / f"{command}.yaml")
+    lines = [line.strip() for line in config.hydra.help.template.splitlines()]
+    shown = [shlex.split(line) for line in lines if line.startswith("python -m ")]
+    assert len(shown) >= 2
+    for words in shown:
+        assert words[:3] == ["python", "-m", f"finai_rl.{command}"]
+        options = [word for word in words[3:] if "=" in word]
+        if {"-m", "--config-dir"}.isdisjoint(words):
+            check(composed(*options, command=command), SCHEMAS[command])
 
 
 def test_composing_and_checking_imports_nothing_heavy() -> None:

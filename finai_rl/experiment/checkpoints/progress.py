@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import platform
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from finai_rl.experiment.checkpoints.iterations import (
     counting_from,
     iteration_of,
 )
+from finai_rl.experiment.checkpoints.late_objects import late_objects
 from finai_rl.experiment.checkpoints.replay import Ring, ring_arrays
 from finai_rl.experiment.checkpoints.signals import StopRequest
 from finai_rl.experiment.checkpoints.store import Checkpoint, CheckpointStore
@@ -73,6 +74,8 @@ class Checkpoints:
         self._written = None if start is None else start.step
         self._ended = False
         self._request = StopRequest()
+        self._beginning: dict[str, Any] | None = None
+        self._told: set[str] = set()
 
     @property
     def progress(self) -> str | None:
@@ -175,8 +178,13 @@ class Checkpoints:
         self, step: int, agent: BaseAlgorithm, callbacks: Sequence[BaseCallback], *, trained: bool
     ) -> None:
         state, arrays, unknown = record(agent, callbacks)
-        if unknown:
-            log.warning("Not in checkpoints, as their state is not known: %s", ", ".join(unknown))
+        self._tell(sorted(unknown), "Not in checkpoints, as their state is not known: %s")
+        if self._beginning is not None:
+            self._tell(
+                late_objects(self._beginning, state),
+                "This run cannot go on from its checkpoints: when a training begins there is no "
+                "%s; make it in the constructor",
+            )
         file = self._run_folder / PROGRESS_FILE
         values = {
             "state": state,
@@ -187,6 +195,12 @@ class Checkpoints:
         }
         self.store.write(step, values, arrays, _ring(agent, step // agent.n_envs))
 
+    def _tell(self, names: Sequence[str], message: str) -> None:
+        """Warn of what has not been warned of."""
+        if new := [name for name in names if name not in self._told]:
+            log.warning(message, ", ".join(new))
+            self._told |= {*new}
+
     def end(self, agent: BaseAlgorithm, callbacks: Sequence[BaseCallback]) -> None:
         """Write the checkpoint of a training's end, and obey a signal of its last iteration."""
         self.write(agent, callbacks, trained=True)
@@ -194,6 +208,11 @@ class Checkpoints:
             self._request.obey()
 
     def _at_iteration(self, agent: BaseAlgorithm, callbacks: Sequence[BaseCallback]) -> None:
+        if self._iterations == 0:
+            # As it is built anew, which is what a checkpoint is put into; writing one tells of
+            # what cannot be recorded.
+            with suppress(Exception):
+                self._beginning = record(agent, callbacks)[0]
         if self._waiting is not None:
             self.restore(agent, callbacks)
         step = int(agent.num_timesteps)

@@ -35,6 +35,7 @@ MAY_CHANGE = (
     "model_dir",
     "output_root",
     "agent.verbose",
+    "trusted_packages",
 )
 """Settings, or beginnings of them, that cannot change what is learned or logged."""
 DEVICE = "agent.device"
@@ -237,7 +238,7 @@ def _with_secrets(there: Mapping[str, Any], here: Any) -> dict[str, Any]:
 
 def _of(cfg: DictConfig, key: str) -> Any:
     value = OmegaConf.select(cfg, key)
-    return plain(value) if OmegaConf.is_config(value) else value
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
 def _refusal(key: str, there: Any, here: Any, further: bool) -> str:

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from finai_rl.experiment.checkpoints.replay import ring_arrays
-from finai_rl.experiment.checkpoints.state import Recorder, Restorer, StateError
+from finai_rl.experiment.checkpoints.restoring import Restorer, StateError
+from finai_rl.experiment.checkpoints.state import Recorder
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -29,6 +30,9 @@ OF_THE_PROCESS = (
 )
 """Attributes of an agent that belong to the process or to how long is trained, not to its state."""
 
+LIBRARIES = ("builtins", "stable_baselines3", "sb3_contrib", "finai_rl")
+"""Where rollout buffers are from of which nothing outlives an iteration."""
+
 LOGGED = ("name_to_value", "name_to_count", "name_to_excluded")
 """What a logger has been told and has not written yet."""
 
@@ -38,20 +42,22 @@ def record(
 ) -> tuple[dict[str, Any], list[NDArray[Any]], set[str]]:
     """Return the state of a training, to be written between two iterations.
 
-    Rollout buffers are left out, as every iteration begins with an empty one, and so are the rows
-    of a replay buffer that :mod:`~finai_rl.experiment.checkpoints.replay` can write.
+    The libraries' rollout buffers are left out, as every iteration begins with an empty one, and so
+    are the rows of a replay buffer that :mod:`~finai_rl.experiment.checkpoints.replay` can write.
 
     Returns:
         Nodes and arrays as of a `Recorder`, and the types of what it did not know.
     """
     rollout = getattr(agent, "rollout_buffer", None)
-    recorder = Recorder([agent] if rollout is None else [agent, rollout])
+    is_own = type(rollout).__module__.partition(".")[0] not in LIBRARIES
+    recorder = Recorder([agent] if is_own or rollout is None else [agent, rollout])
     buffer = getattr(agent, "replay_buffer", None)
     nodes = {
         "generators": {name: recorder.node(one) for name, one in generators().items()},
         "env": recorder.node(agent.get_env()),
         # Before the agent, which would record all of its rows.
         "replay_buffer": recorder.node(buffer, without=tuple(ring_arrays(buffer))),
+        "rollout_buffer": recorder.node(rollout) if is_own else None,
         "agent": {
             name: recorder.node(value)
             for name, value in vars(agent).items()
@@ -80,6 +86,8 @@ def restore(
         raise StateError(f"{len(nodes['callbacks'])} callbacks there, {len(callbacks)} here")
     restorer.restore(nodes["env"], agent.get_env(), "env")
     restorer.restore(nodes["replay_buffer"], getattr(agent, "replay_buffer", None), "replay_buffer")
+    if nodes.get("rollout_buffer") is not None:
+        restorer.restore(nodes["rollout_buffer"], vars(agent)["rollout_buffer"], "rollout_buffer")
     for name, node in nodes["agent"].items():
         restored = restorer.restore(node, vars(agent).get(name), f"agent.{name}")
         if restored is not None or name in vars(agent):

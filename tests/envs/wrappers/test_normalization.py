@@ -18,7 +18,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormali
 from finai_rl.envs.kernels.normalizing import write_moments, write_normalized
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.envs.wrappers.normalization import CompiledVecNormalize
-from finai_rl.experiment.checkpoints.state import Recorder, Restorer
+from finai_rl.experiment.checkpoints.restoring import Restorer
+from finai_rl.experiment.checkpoints.state import Recorder
 from tests.markets import generated_market
 
 CLASSES = (VecNormalize, CompiledVecNormalize)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import enum
 import signal
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 
 from finai_rl.agents.curriculum import CurriculumProgress, StageEnd
@@ -161,6 +165,102 @@ def test_a_curriculum_and_callbacks_go_on_where_they_stood(
     assert differences(whole_state(whole), whole_state(resumed)) == []
     assert seen[0].drawn == seen[2].drawn
     assert len(seen[0].drawn) == 80
+
+
+class Phase(enum.Enum):
+    WARM = 1
+    MAIN = 2
+
+
+def counting_schedule() -> Any:
+    calls = [0]
+
+    def schedule(remaining: float) -> float:
+        calls[0] += 1
+        return 1e-3 / calls[0]
+
+    return schedule
+
+
+class OwnBuffer(RolloutBuffer):
+    """A buffer of a user, with statistics that outlive an iteration."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.mean, self.seen = 0.0, 0
+
+    def compute_returns_and_advantage(self, last_values: Any, dones: Any) -> None:
+        super().compute_returns_and_advantage(last_values, dones)
+        self.seen += 1
+        self.mean += (float(self.advantages.mean()) - self.mean) / self.seen
+        self.advantages -= self.mean
+
+
+class OwnState(BaseCallback):
+    """A callback of a user whose state is of many kinds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.phase = Phase.WARM
+        self.window = np.zeros((2, 3))
+        self.newest = self.window[:, -1]
+        self.counted: Counter[str] | None = None
+        self.schedule = counting_schedule()
+        self.found: list[Any] = []
+
+    def _on_step(self) -> bool:
+        if self.num_timesteps > 60:
+            self.phase = Phase.MAIN
+            self.counted = self.counted or Counter()
+            self.counted[self.phase.name] += 1
+        self.window[:] = np.roll(self.window, -1, axis=1)
+        self.newest += self.num_timesteps
+        rate = self.schedule(1.0)
+        self.found.append((self.phase.name, self.window.sum(), rate, dict(self.counted or {})))
+        return True
+
+
+def test_state_of_every_kind_goes_on_exactly(
+    data: MarketData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[OwnState] = []
+
+    def callbacks(agent: Any, env: Any) -> list[BaseCallback]:
+        seen.append(OwnState())
+        return [seen[-1]]
+
+    named = f"_target_: hydra.utils.get_class, path: {OwnBuffer.__module__}.OwnBuffer"
+    buffer = f"+agent.rollout_buffer_class={{{named}}}"
+    cfg = tiny("agent=a2c", buffer, "trusted_packages=[tests]")
+    whole = trained(cfg, data, tmp_path / "whole", callbacks=callbacks)
+    folder = tmp_path / "broken"
+    assert trained(cfg, data, folder, every=24, until=170, callbacks=callbacks) is None
+    resumed = trained(cfg, data, folder, every=24, callbacks=callbacks)
+    assert differences(whole_state(whole), whole_state(resumed)) == []
+    # Those of the interrupted attempt behind the checkpoint are taken again.
+    assert seen[0].found == seen[2].found
+    assert not [line for line in caplog.messages if "checkpoints" in line]
+
+
+def test_what_cannot_go_on_is_told_when_it_is_written(
+    data: MarketData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Tracker:
+        days = 0
+
+    class Late(BaseCallback):
+        def _on_step(self) -> bool:
+            self.tracker = getattr(self, "tracker", Tracker())
+            self.table = pd.DataFrame({"step": [self.num_timesteps]})
+            return True
+
+    trained(tiny("agent=a2c"), data, tmp_path / "run", every=24, callbacks=lambda *_: [Late()])
+    told = [line for line in caplog.messages if "checkpoints" in line]
+    assert len(told) == 2
+    assert "not known: pandas" in told[0]
+    assert "when a training begins there is no callbacks[" in told[1]
+    assert "].tracker (" in told[1]
+    assert "Tracker); make it in the constructor" in told[1]
 
 
 def test_a_trained_agent_is_trained_further_exactly(data: MarketData, tmp_path: Path) -> None:
