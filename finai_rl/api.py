@@ -1,5 +1,7 @@
 """The commands from Python, in a notebook or a script: the same configs, checks and records.
 
+Calls of several threads wait for each other.
+
 from finai_rl.api import evaluate, train
 
 trained = train(["agent=a2c", "data=synthetic", "data.kind=momentum"])
@@ -9,6 +11,7 @@ evaluate([f"run_id={trained.run_id}"])
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -28,11 +31,13 @@ from omegaconf.errors import OmegaConfBaseException
 from finai_rl.config import command_schemas, schemas
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
+from finai_rl.config.command_line import unreadable
 from finai_rl.config.hydra_versions import VERSION_BASE
 from finai_rl.config.idle import refuse_idle
 from finai_rl.config.runs.folders import new_folder, unwritable
 from finai_rl.errors import ConfigError
 from finai_rl.experiment.learning.hooks import TrainingHooks
+from finai_rl.tracking.environment import store_of_the_caller
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -64,6 +69,10 @@ SCHEMAS = {
     "promote": command_schemas.Promote,
 }
 
+
+TRAIN = ("train", "verify")
+"""Commands that train agents."""
+_ONE_AT_A_TIME = threading.RLock()
 
 ONE_RUN = (
     "from Python a call is one run; a sweep is `python -m finai_rl.train -m ...`, or a loop over "
@@ -273,7 +282,13 @@ def _job(command: str, overrides: Sequence[str]) -> Iterator[tuple[DictConfig, P
     Raises:
         ConfigError: If the config is refused, or the overrides ask for more than one job.
     """
-    _refuse_several(overrides)
+    _refuse_unreadable(overrides)
+    # Their random generators, and Hydra's state, are those of the process.
+    with _ONE_AT_A_TIME, store_of_the_caller():
+        yield from _only_job(command, overrides)
+
+
+def _only_job(command: str, overrides: Sequence[str]) -> Iterator[tuple[DictConfig, Path]]:
     # Plugins put their configs into Hydra's store once a process: before its state is kept.
     Plugins.instance()
     with ExitStack() as job:
@@ -296,7 +311,21 @@ def _job(command: str, overrides: Sequence[str]) -> Iterator[tuple[DictConfig, P
                 cfg, folder = _checked(whole, own, command), own
             _record(whole, folder)
         job.enter_context(_logged(folder / f"{command}.log"))
+        if command in TRAIN:
+            job.enter_context(_threads_of_the_caller())
         yield cfg, folder
+
+
+@contextmanager
+def _threads_of_the_caller() -> Iterator[None]:
+    """Leave PyTorch the threads that it had; a training takes those that its config says."""
+    import torch
+
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _checked(whole: DictConfig, folder: Path, command: str) -> DictConfig:
@@ -317,15 +346,20 @@ def _composed(command: str, overrides: Sequence[str]) -> DictConfig:
         raise ConfigError([str(error).strip()]) from error
 
 
-def _refuse_several(overrides: Sequence[str]) -> None:
-    """Refuse what asks for a multirun.
+def _refuse_unreadable(overrides: Sequence[str]) -> None:
+    """Refuse what is no override, what Hydra fails over, and what asks for a multirun.
 
     Raises:
         ConfigError: Names the overrides.
     """
-    switches = [item for item in overrides if item.startswith("-")]
-    if switches:
+    if isinstance(overrides, str) or not isinstance(overrides, Sequence):
+        raise ConfigError([f'overrides must be a list such as ["agent=a2c"], got {overrides!r}'])
+    if others := [item for item in overrides if not isinstance(item, str)]:
+        raise ConfigError([f"{item!r}: an override is a text: setting=value" for item in others])
+    if switches := [item for item in overrides if item.startswith("-")]:
         raise ConfigError([f"{' '.join(switches)}: a call takes no switch; {ONE_RUN}"])
+    if told := unreadable(overrides, CONFIG_DIR):
+        raise ConfigError(told)
 
 
 def _own(folder: Path) -> Path:

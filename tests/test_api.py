@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import hydra
 import hydra.errors
+import mlflow
 import numpy as np
 import pytest
+import torch
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -108,6 +115,9 @@ def test_hydra_and_logging_are_left_as_they_were(here: Path) -> None:
         (["hydra.mode=MULTIRUN"], "hydra.mode: the overrides ask for a multirun"),
         (["evaluation=walk_forward"], "hydra.mode: the overrides ask for a multirun"),
         (["total_timesteps=0"], "total_timesteps"),
+        (["reward=null"], "reward is chosen by name, of "),
+        (["=1"], "names no setting"),
+        ([1], "an override is a text"),
     ],
 )
 def test_what_the_command_line_refuses_is_refused_here(
@@ -116,6 +126,78 @@ def test_what_the_command_line_refuses_is_refused_here(
     with pytest.raises(ConfigError, match=said):
         train([*TINY, "tracking=none", *overrides])
     assert not HydraConfig.initialized()
+
+
+@pytest.mark.parametrize("overrides", ["agent=a2c", None, 1])
+def test_overrides_are_a_list(overrides: Any) -> None:
+    with pytest.raises(ConfigError, match="overrides must be a list"):
+        train(overrides)
+
+
+def test_calls_of_several_threads_are_as_if_alone(here: Path) -> None:
+    alone = [train([*TINY, "tracking=none", f"seed={seed}"]).objective for seed in (1, 2)]
+
+    def one(seed: int) -> float:
+        return train([*TINY, "tracking=none", f"seed={seed}"]).objective
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(one, (1, 2))) == alone
+
+
+def test_mlflow_and_pytorch_are_left_as_they_were(here: Path) -> None:
+    before = mlflow.get_tracking_uri(), torch.get_num_threads()
+    mlflow.set_tracking_uri(f"sqlite:///{here}/mine.db")
+    torch.set_num_threads(2)
+    try:
+        with mlflow.start_run() as run:
+            trained = train(TINY)
+            evaluate([f"run_id={trained.run_id}", *ASKS_LITTLE])
+            assert mlflow.get_tracking_uri() == f"sqlite:///{here}/mine.db"
+            mlflow.log_metric("mine", 1.0)
+        assert mlflow.get_run(run.info.run_id).data.metrics == {"mine": 1.0}
+        assert torch.get_num_threads() == 2
+    finally:
+        mlflow.set_tracking_uri(before[0])
+        torch.set_num_threads(before[1])
+
+
+NETWORK = """
+import torch
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+
+
+class Scaled(BaseFeaturesExtractor):
+    def __init__(self, space):
+        super().__init__(space, 4)
+        self.net = torch.nn.Linear(space.shape[0], 4)
+
+    def forward(self, observations):
+        return SCALE * self.net(observations)
+"""
+
+
+def test_each_agent_is_run_by_the_code_that_was_packed_with_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(here)
+    named = "{_target_: hydra.utils.get_class, path: packed_nets.Scaled}"
+    own = [*TINY, f"+agent.policy_kwargs.features_extractor_class={named}"]
+    own += ["trusted_packages=[packed_nets]", "tracking.experiment_name=own", "data.kind=momentum"]
+    runs = []
+    for scale in (1, -3):
+        sys.modules.pop("packed_nets", None)
+        importlib.invalidate_caches()
+        (here / "packed_nets.py").write_text(f"SCALE = {scale}\n{NETWORK}")
+        shutil.rmtree(here / "__pycache__", ignore_errors=True)
+        runs.append(train(own))
+    path = list(sys.path)
+    for run in (*runs, *reversed(runs)):
+        found = evaluate([f"run_id={run.run_id}", *ASKS_LITTLE])
+        assert found.objective == run.objective
+    assert runs[0].objective != runs[1].objective
+    assert sys.path == path
+    assert sys.modules["packed_nets"].SCALE == -3
+    assert train(own).objective == runs[1].objective
 
 
 def test_raw_prices_are_prepared_and_verified(here: Path) -> None:

@@ -28,11 +28,7 @@ from omegaconf import DictConfig, OmegaConf, read_write
 from finai_rl.config import schemas
 from finai_rl.config.build import plain
 from finai_rl.config.check import check
-from finai_rl.config.command_line import (
-    refuse_options_without_name,
-    refuse_unwritable_keys,
-    refuse_values_without_key,
-)
+from finai_rl.config.command_line import refuse_unreadable
 from finai_rl.config.hydra_versions import (
     VERSION_BASE,
     accept_that_hydra_builds_its_own,
@@ -133,9 +129,7 @@ def entry_point(
 
         def run() -> None:
             _prepare_process()
-            refuse_values_without_key(sys.argv[1:])
-            refuse_unwritable_keys(sys.argv[1:])
-            refuse_options_without_name(sys.argv[1:], CONFIG_DIR)
+            refuse_unreadable(sys.argv[1:], CONFIG_DIR)
             sys.argv[1:] = with_mode(CONFIG_DIR, config_name, sys.argv[1:])
             try:
                 with errors_without_secrets(sys.stderr), messages_without_traceback(), around():

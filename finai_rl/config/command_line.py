@@ -13,43 +13,39 @@ from hydra.errors import HydraException
 from finai_rl.config.tickers.by_ticker import SETTINGS
 
 
-def refuse_unwritable_keys(arguments: Sequence[str]) -> None:
-    """End the command with one message where a setting by ticker has a key that Hydra cannot read.
-
-    Hydra would stop at the character, and not say that a file can name the ticker.
-
-    Args:
-        arguments: Of the command line.
-    """
-    _refuse([said for argument in arguments if (said := _problem(argument))])
-
-
-def refuse_options_without_name(arguments: Sequence[str], config_dir: Path) -> None:
-    """End the command with one message where a config group is given null or a number.
-
-    Hydra raises a ValueError that does not name the group.
+def refuse_unreadable(arguments: Sequence[str], config_dir: Path) -> None:
+    """End the command with one message where Hydra would fail over its command line.
 
     Args:
         arguments: Of the command line.
         config_dir: Where the groups are.
     """
-    _refuse([said for argument in arguments if (said := _nameless(argument, config_dir))])
+    if told := unreadable(arguments, config_dir):
+        print("\n".join(told), file=sys.stderr)
+        sys.exit(1)
 
 
-def refuse_values_without_key(arguments: Sequence[str]) -> None:
-    """End the command with one message where an override names no setting: ``=1``.
+def unreadable(arguments: Sequence[str], config_dir: Path) -> list[str]:
+    """Return what is to be said of arguments that Hydra cannot read, or not in plain words.
+
+    These are overrides that name no setting (``=1``), settings by ticker with a key that Hydra
+    stops at without saying that a file can name the ticker, and config groups that are given null
+    or a number.
 
     Args:
         arguments: Of the command line.
+        config_dir: Where the groups are.
     """
-    nameless = [one for one in arguments if one.lstrip("+~").startswith("=")]
-    _refuse([f"{argument}: names no setting; write setting=value" for argument in nameless])
-
-
-def _refuse(told: list[str]) -> None:
-    if told:
-        print("\n".join(told), file=sys.stderr)
-        sys.exit(1)
+    found = [
+        f"{argument}: names no setting; write setting=value"
+        for argument in arguments
+        if argument.lstrip("+~").startswith("=")
+    ]
+    return [
+        *found,
+        *(said for argument in arguments if (said := _problem(argument))),
+        *(said for argument in arguments if (said := _nameless(argument, config_dir))),
+    ]
 
 
 def _nameless(argument: str, config_dir: Path) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +83,23 @@ def use_store(uri: str) -> str:
     else:
         os.environ[variable] = before
     return uri
+
+
+@contextmanager
+def store_of_the_caller() -> Iterator[None]:
+    """Point MLflow's functions at the end where they pointed before, the variable included."""
+    service, variable = "mlflow.tracking._tracking_service.utils", "MLFLOW_TRACKING_URI"
+    uri = getattr(sys.modules.get(service), "_tracking_uri", None)
+    before = os.environ.get(variable)
+    try:
+        yield
+    finally:
+        if service in sys.modules:
+            sys.modules["mlflow"].set_tracking_uri(uri)
+        if before is None:
+            os.environ.pop(variable, None)
+        else:
+            os.environ[variable] = before
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from finai_rl.config.command import CONFIG_DIR
-from finai_rl.config.command_line import refuse_options_without_name, refuse_values_without_key
+from finai_rl.config.command_line import refuse_unreadable
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_a_group_without_the_name_of_an_option_is_refused(
     argument: str, options: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
-        refuse_options_without_name(["seed=1", argument], CONFIG_DIR)
+        refuse_unreadable(["seed=1", argument], CONFIG_DIR)
     assert end.value.code == 1
     (said,) = capsys.readouterr().err.splitlines()
     group = argument.partition("=")[0]
@@ -51,13 +51,13 @@ def test_a_group_without_the_name_of_an_option_is_refused(
     ],
 )
 def test_all_else_is_left_to_hydra(argument: str) -> None:
-    refuse_options_without_name([argument], CONFIG_DIR)
+    refuse_unreadable([argument], CONFIG_DIR)
 
 
 def test_a_value_without_a_setting_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    refuse_values_without_key(["agent=a2c", "+x=1", "~env.window"])
+    refuse_unreadable(["agent=a2c", "+x=1", "~env.window"], CONFIG_DIR)
     with pytest.raises(SystemExit):
-        refuse_values_without_key(["agent=a2c", "=1"])
+        refuse_unreadable(["agent=a2c", "=1"], CONFIG_DIR)
     assert capsys.readouterr().err == "=1: names no setting; write setting=value\n"
 
 

@@ -24,7 +24,7 @@ from finai_rl.tracking.history.siblings import siblings
 from finai_rl.tracking.history.trainings import count_trials
 from finai_rl.tracking.journal.file import Journal
 from finai_rl.tracking.models.hashes import CODE_TAG, MODEL_TAG, check_package, model_file
-from finai_rl.tracking.models.packages import found_by_name
+from finai_rl.tracking.models.packages import found_by_name, packed_code
 from finai_rl.tracking.outage import brief
 from finai_rl.tracking.params import CONFIG_ARTIFACT
 from finai_rl.tracking.store import page_of
@@ -146,11 +146,11 @@ class FinishedRun:
         """
         # Loading builds the optimizer, too, which is not used.
         compiler_on_use()
-        # What is imported later is in there, too.
+        # What is read later is in there, too.
         self._folder = TemporaryDirectory(prefix="finai_rl_policy_")
         package = self._package(Path(self._folder.name))
         try:
-            with quiet("mlflow.pyfunc"), found_by_name():
+            with quiet("mlflow.pyfunc"), found_by_name(), packed_code(package):
                 model = mlflow.pyfunc.load_model(str(package))
         except Exception as error:
             raise TrackingError(

@@ -71,6 +71,34 @@ def found_by_name() -> Iterator[None]:
             setattr(asked, name, value)
 
 
+@contextmanager
+def packed_code(package: Path) -> Iterator[None]:
+    """Import what is packed with a policy from there, and put back what was imported before.
+
+    Other policies, and trainings, of the same process have other code of the same names. This
+    package itself is not imported a second time.
+
+    Args:
+        package: Folder of the MLflow model.
+    """
+    packed = {file.stem for file in (package / "code").glob("*")} - {_OWN, "__pycache__"}
+    path, before = sys.path, _imported(packed)
+    sys.path = list(path)
+    for name in before:
+        del sys.modules[name]
+    try:
+        yield
+    finally:
+        for name in _imported(packed):
+            del sys.modules[name]
+        sys.modules.update(before)
+        sys.path = path
+
+
+def _imported(roots: set[str]) -> dict[str, Any]:
+    return {name: module for name, module in sys.modules.items() if name.partition(".")[0] in roots}
+
+
 def policy_code(agent: object) -> list[str]:
     """Return the files and folders to send along with a policy.
 

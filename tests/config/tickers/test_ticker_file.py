@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from finai_rl.config.check import check
-from finai_rl.config.command_line import refuse_unwritable_keys
+from finai_rl.config.command import CONFIG_DIR
+from finai_rl.config.command_line import refuse_unreadable
 from finai_rl.config.tickers.by_ticker import file_tags
 from finai_rl.errors import ConfigError
 from tests.config.composition import composed
@@ -122,11 +123,13 @@ def test_what_the_command_line_cannot_write_a_file_can(
     argument: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
-        refuse_unwritable_keys(["agent=a2c", argument])
+        refuse_unreadable(["agent=a2c", argument], CONFIG_DIR)
     assert end.value.code == 1
     assert said in capsys.readouterr().err
 
 
 def test_other_arguments_are_left_to_hydra() -> None:
-    refuse_unwritable_keys(["-m", "env.num_stock_shares={A.B: 1, TRUE: 2}", "x={^", "env.hmax=^"])
-    refuse_unwritable_keys(["env.num_stock_shares=a.csv,b.csv", "env.buy_cost_pct=0.1"])
+    refuse_unreadable(
+        ["-m", "env.num_stock_shares={A.B: 1, TRUE: 2}", "x={^", "env.hmax=^"], CONFIG_DIR
+    )
+    refuse_unreadable(["env.num_stock_shares=a.csv,b.csv", "env.buy_cost_pct=0.1"], CONFIG_DIR)

@@ -48,6 +48,19 @@ def test_a_run_goes_on_with_its_own_settings(tmp_path: Path) -> None:
     assert resumed(command()) is None
 
 
+def test_settings_that_are_lists_are_held_against_those_of_the_run(tmp_path: Path) -> None:
+    folder = recorded(tmp_path / "run", "trusted_packages=[mine]")
+    same = ("agent.policy_kwargs.net_arch=[64,64]", "callbacks=[]", "trusted_packages=[mine]")
+    found = resumed(command(f"resume={folder}", *same))
+    assert found is not None
+    assert found.cfg.trusted_packages == ["mine"]
+    found = resumed(command(f"resume={folder}", "trusted_packages=[mine,more]"))
+    assert found is not None
+    assert found.cfg.trusted_packages == ["mine", "more"]
+    with pytest.raises(ConfigError, match=r"net_arch: \[64, 64\] in the run that goes on, \[8\]"):
+        resumed(command(f"resume={folder}", "agent.policy_kwargs.net_arch=[8]"))
+
+
 def test_other_settings_are_refused_key_by_key(tmp_path: Path) -> None:
     folder = recorded(tmp_path / "run")
     changes = ("agent=a2c", "agent.gamma=0.5", "seed=3", "total_timesteps=900", "env.n_envs=64")
