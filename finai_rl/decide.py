@@ -49,6 +49,7 @@ def decide(cfg: DictConfig, folder: Path) -> Decision:
 
     log_store(cfg.tracking, cfg.output_root)
     run = FinishedRun(cfg.tracking.uri, cfg.run_id, cfg.model)
+    run.check_active()
     found = on_newest(
         run,
         changes=plain(cfg.data),

@@ -81,6 +81,7 @@ def evaluate(cfg: DictConfig, folder: Path) -> Evaluation:
     log_store(cfg.tracking, cfg.output_root)
     run = FinishedRun(cfg.tracking.uri, cfg.run_id, cfg.model)
     run.check()
+    run.check_active()
     job = config_of(run)
     agent, normalization = run.policy()
     request = Request(

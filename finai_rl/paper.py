@@ -61,6 +61,7 @@ def paper(cfg: DictConfig, folder: Path) -> PaperAccount:
     if (run_id is None) == (cfg.model is None):
         raise ConfigError(["run_id, model: name one of the two, by the first call"])
     run = FinishedRun(cfg.tracking.uri, run_id, cfg.model)
+    run.check_active()
     check_same(known, run, cfg.account_start)
     found = on_newest(
         run,

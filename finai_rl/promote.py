@@ -90,7 +90,7 @@ def promote(cfg: DictConfig, folder: Path) -> Promotion:
         return roll_back(cfg)
     run = FinishedRun(cfg.tracking.uri, cfg.run_id, cfg.model)
     run.check()
-    check_writable(run)
+    run.check_active()
     registry = Registry(run.client, name_for(run, cfg.name), cfg.alias)
     steps = [EVIDENCE, f"the alias {registry.uri}", *([SEALED_BLOCK] if cfg.open_test else [])]
     with outage_told(cfg.tracking.uri, steps):
@@ -170,21 +170,6 @@ def check_request(cfg: DictConfig) -> None:
         raise ConfigError(["rollback: takes name, and neither run_id, model nor open_test"])
     if not cfg.rollback and named != 1:
         raise ConfigError(["run_id, model: name one of the two"])
-
-
-def check_writable(run: FinishedRun) -> None:
-    """Refuse a run that was deleted: its evidence could not be written beside it.
-
-    Raises:
-        ConfigError: Says how it comes back.
-    """
-    if run.deleted:
-        raise ConfigError(
-            [
-                f"run_id: run {run.run_id} was deleted; bring it back (mlflow runs restore "
-                f"--run-id {run.run_id}), or name another run"
-            ]
-        )
 
 
 def check_holder(holder: ModelVersion | None, run: FinishedRun, registry: Registry) -> None:

@@ -23,6 +23,12 @@ REFUSALS = (
     ArithmeticError,
     MemoryError,
     RuntimeError,
+    LookupError,
+    AttributeError,
+    FileNotFoundError,
+    PermissionError,
+    IsADirectoryError,
+    NotADirectoryError,
     HydraException,
 )
 """What a target raises that does not take its settings; PyTorch has RuntimeError for all."""

@@ -38,6 +38,7 @@ from finai_rl.config.hydra_versions import (
 from finai_rl.config.idle import refuse_idle
 from finai_rl.config.mode import with_mode
 from finai_rl.config.overrides import override
+from finai_rl.config.own_code import raised_by_own_code
 from finai_rl.config.runs.folders import (
     folder_of_its_config,
     folder_to_go_on_in,
@@ -158,7 +159,10 @@ def _checked(job: Callable[[DictConfig, WithSeed], Any], cfg: DictConfig, schema
     except Exception as error:
         trouble = disk_trouble(error)
         if trouble is None:
-            raise
+            said = raised_by_own_code(error, cfg.get("trusted_packages") or ())
+            if said is None:
+                raise
+            raise CompactHydraException(_shown(said)) from error
         folder = Path(HydraConfig.get().runtime.output_dir)
         raise CompactHydraException(f"{trouble}. {saved_in(folder)}") from error
 

@@ -53,6 +53,10 @@ class FileVersion:
     tracked_by: str | None = None
 
 
+OPTIONAL = ("sentiment", "risk", "benchmark", "open", "volume", "listed")
+"""Arrays that a panel may have none of."""
+
+
 @dataclass(frozen=True)
 class DataSource:
     """Where a panel came from, in enough detail to find the same bytes again.
@@ -82,6 +86,16 @@ class DataSource:
     version: FileVersion | None = None
     repaired: Mapping[str, int] = field(default_factory=dict)
     recipe: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.sha256, str) or not self.sha256:
+            raise DataError(
+                self.path or str(self.name),
+                [
+                    "source.sha256 must be a text by which the same data is known again, such as a "
+                    f"hash of its content, got {self.sha256!r}"
+                ],
+            )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -140,9 +154,9 @@ class MarketData:
     past: MarketData | None = None
 
     def __post_init__(self) -> None:
-        problems = [*self._shape_problems()]
-        if not problems:
-            problems = [*self._value_problems()]
+        if not isinstance(self.source, DataSource):
+            raise DataError("data", [f"source must be a DataSource, got {self.source!r}"])
+        problems = self._kind_problems() or self._shape_problems() or [*self._value_problems()]
         if problems:
             raise DataError(self.source.path or self.source.name, problems)
 
@@ -263,6 +277,32 @@ class MarketData:
             if isinstance(value := getattr(self, field.name), np.ndarray)
         }
 
+    def _kind_problems(self) -> list[str]:
+        """Return what is no array of its kind, or no tuple of names."""
+        others = ("tickers", "feature_names", "sentiment_names", "source", "past")
+        wanted: dict[str, np.dtype[Any]] = {
+            field.name: np.dtype(bool if field.name == "listed" else np.float64)
+            for field in fields(self)
+            if field.name not in others
+        }
+        problems = []
+        for name, kind in wanted.items():
+            value = getattr(self, name)
+            if name.endswith("_name") or (value is None and name in OPTIONAL):
+                continue
+            dtype = value.dtype if isinstance(value, np.ndarray) else None
+            if name == "dates":
+                if dtype is None or dtype.kind != "M" or value.ndim != 1:
+                    said = _kind_of(value)
+                    problems.append(f"dates must be an array of datetime64, one a day, got {said}")
+            elif dtype is None or dtype != kind:
+                problems.append(f"{name} must be an array of {kind}, got {_kind_of(value)}")
+        for name in ("tickers", "feature_names", "sentiment_names"):
+            names = getattr(self, name)
+            if not isinstance(names, tuple) or not all(isinstance(one, str) for one in names):
+                problems.append(f"{name} must be a tuple of texts, got {_kind_of(names)}")
+        return problems
+
     def _shape_problems(self) -> list[str]:
         n_days, n_stocks = len(self.dates), len(self.tickers)
         expected: dict[str, tuple[int, ...]] = {
@@ -309,3 +349,9 @@ class MarketData:
                 day = int(np.argwhere(array <= 0)[0][0])
                 problems.append(f"{name} is not positive, first on {self.dates[day]}; look there")
         return problems
+
+
+def _kind_of(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} of shape {value.shape}"
+    return f"{type(value).__name__} {value!r:.60}"

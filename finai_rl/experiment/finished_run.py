@@ -125,7 +125,30 @@ def market_of(cfg: DictConfig, run: FinishedRun) -> MarketData:
             f"data: run {run.run_id} was trained on other bytes (sha256 {trained_on[:12]}..., now "
             f"{market.source.sha256[:12]}...); {_way_back(run.tags)}"
         )
+    if not str(cfg.data.get("_target_")).startswith("finai_rl."):
+        _check_days(market, run)
     return market
+
+
+def _check_days(market: MarketData, run: FinishedRun) -> None:
+    """Refuse what a source of the user's gives now and did not give then, whatever its hash says.
+
+    Raises:
+        InputError: Names the columns and days.
+    """
+    from finai_rl.experiment.deciding.overlap import SAME, overlap
+    from finai_rl.experiment.deciding.run_of_agent import trained_days_of
+
+    known = trained_days_of(run)
+    if known is None or market.tickers != tuple(known.tickers):
+        return
+    found = overlap(known, market)
+    differing = [*found.problems, *(note for note in found.notes if not note.endswith(SAME))]
+    if differing:
+        raise InputError(
+            f"data: run {run.run_id} was trained on other data, though its sha256 is the same:\n"
+            + "\n".join(f"  - {one}" for one in differing)
+        )
 
 
 def _way_back(tags: Mapping[str, str]) -> str:

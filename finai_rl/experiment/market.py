@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from finai_rl.config.build import build, plain
+from finai_rl.data.market import MarketData
 from finai_rl.data.sources.planted import is_planted
+from finai_rl.errors import ConfigError
 
 if TYPE_CHECKING:
-    from finai_rl.data.market import MarketData
     from finai_rl.data.split import Split
 
 
@@ -41,7 +42,14 @@ def load_market(cfg: DictConfig, **changes: Any) -> MarketData:
         for name, value in changes.items()
         if isinstance(value, Mapping)
     }
-    market: MarketData = build(settings, "data", **changes | below)
+    market = build(settings, "data", **changes | below)
+    if not isinstance(market, MarketData):
+        raise ConfigError(
+            [
+                f"data: {settings['_target_']} returned {type(market).__name__}, not a "
+                "finai_rl.data.market.MarketData"
+            ]
+        )
     return market
 
 

@@ -18,6 +18,11 @@ from finai_rl.statistics.benchmark import EQUAL_WEIGHT
 from finai_rl.statistics.run_verdict import RunVerdict, judge_returns
 from finai_rl.tracking import Tracker, data_tags
 
+UNKNOWN_LOOKS = (
+    "How many agents of this experiment were scored on these validation days is not known: the "
+    "store did not answer when this was written. The verdict above is that on a single one, which "
+    "is too kind where there were more; finai_rl.evaluate counts them."
+)
 NAMED = 40
 """Stocks that a card names."""
 
@@ -34,11 +39,13 @@ def log_card(
         report: Its backtest.
         folder: Where the backtest's tables are.
     """
-    if tracker.run_id is None or not cfg.tracking.get("log_model"):
+    if not cfg.tracking.get("log_model"):
         return
     tracker.flush()
-    counted = max(tracker.count_trials() or 1, 1)
-    card = model_card(cfg, split, report, verdict_of(cfg, split, report, folder, counted))
+    counted = tracker.count_trials()
+    verdict = verdict_of(cfg, split, report, folder, max(counted or 1, 1))
+    card = model_card(cfg, split, report, verdict, known=counted is not None)
+    run = tracker.run_id or "..."
     loading = Section(
         "How to load it",
         [
@@ -46,8 +53,8 @@ def log_card(
             "observations as the environment gives them.",
             "Whoever can write to the store can run code where a model is loaded.",
         ],
-        f"python -m finai_rl.decide run_id={tracker.run_id} data.path=newest.csv\n"
-        f'mlflow.pyfunc.load_model("runs:/{tracker.run_id}/policy").predict(observations)',
+        f"python -m finai_rl.decide run_id={run} data.path=newest.csv\n"
+        f'mlflow.pyfunc.load_model("runs:/{run}/policy").predict(observations)',
     )
     whole = ModelCard(card.title, [*card.sections, loading])
     tracker.log_card(whole.markdown, whole.page)
@@ -72,7 +79,12 @@ def verdict_of(
 
 
 def model_card(
-    cfg: DictConfig, split: Split, report: HoldoutReport, verdict: RunVerdict
+    cfg: DictConfig,
+    split: Split,
+    report: HoldoutReport,
+    verdict: RunVerdict,
+    *,
+    known: bool = True,
 ) -> ModelCard:
     """Return the card, all but how to load the model.
 
@@ -81,6 +93,7 @@ def model_card(
         split: Its days.
         report: Its backtest.
         verdict: On that.
+        known: Whether the store has said how many agents were scored on these days.
     """
     source = split.train.source
     looks = verdict.evidence.n_counted
@@ -101,7 +114,9 @@ def model_card(
             Section(
                 "Looks",
                 [
-                    f"Agents of this experiment scored on these validation days: {looks}.",
+                    f"Agents of this experiment scored on these validation days: {looks}."
+                    if known
+                    else UNKNOWN_LOOKS,
                     "The sealed test block was not opened before this card was written."
                     if split.test is not None
                     else "There is no sealed test block.",

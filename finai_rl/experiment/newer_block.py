@@ -24,6 +24,8 @@ LAST_DAY_TAG = "data.last_day"
 """Last day of a run's data, test block included, ISO text."""
 
 NEWER = "newer"
+LEAST = 3
+"""Days: of fewer there is no Sharpe ratio."""
 """Name of the block."""
 
 
@@ -65,11 +67,18 @@ def newer_block(
         settings, said = source_of(run, changes, newer, Path(folder), trusted)
         market, gone = with_gone(cfg, inputs, load_market(cfg, **unpinned(cfg, settings)))
     first = sum(day <= last for day in market.day_names)
-    if market.n_days - first < 2:
+    if market.n_days - first < LEAST:
         raise InputError(
             f"block={NEWER}: the data of run {run.run_id} ends on {last}, this data on "
-            f"{market.day_names[-1]}: fewer than 2 days are newer; name newer data by data.path or "
-            "prepare.raw"
+            f"{market.day_names[-1]}: fewer than {LEAST} days are newer; name newer data by "
+            "data.path or prepare.raw"
+        )
+    if first < 2:
+        raise InputError(
+            f"block={NEWER}: {market.source.path or market.source.name} begins on "
+            f"{market.day_names[0]}, after the run's last day {last}: give a file with days before "
+            "it, too, at least two; returns and averages of the first days, and the baselines, "
+            "look back on them"
         )
     if inputs is None:
         notes: tuple[str, ...] = (

@@ -17,6 +17,8 @@ TOLERANCE = 0.01
 
 LEAST_DAYS = 30
 SHARE_OF_STOCKS = 0.8
+LABELS = (10, 15, 20, 21, 22, 42, 60, 63, 126, 252)
+"""Further horizons, in periods, of the forward returns that files have as labels."""
 
 
 def affine_error(column: FloatArray, other: FloatArray) -> float:
@@ -79,8 +81,9 @@ def _candidates(
                 yield f"{scale}{name} of {_when(shift)}", _shifted(level, shift), honest
         if name == "volume":
             continue
-        for shift in range(1, shifts + 1):
-            for length in {1, shift}:
+        labels = [days for days in LABELS if shifts < days < len(values) - LEAST_DAYS]
+        for shift in (*range(1, shifts + 1), *labels):
+            for length in {1, shift} if shift <= shifts else {shift}:
                 logarithmic = _returns(values, shift, length)
                 honest = [_returns(values, 0, length)]
                 which = f"{length}-period return of {name} that ends at {_when(shift)}"
@@ -97,7 +100,8 @@ def identity_findings(
 ) -> Iterator[Finding]:
     """Yield columns that equal something of a later day up to scale, sign and offset.
 
-    Compared with prices, volumes and returns of the next ``shifts`` periods: a leak. Compared with
+    Compared with prices, volumes and returns of the next ``shifts`` periods, and with the forward
+    returns over each of `LABELS` periods: a leak. Compared with
     the other columns: a leak where the other one is proven, else a warning, as either of the two
     may be shifted.
 
@@ -124,7 +128,10 @@ def identity_findings(
     pairs = [*_pairs(rest, proven, shifts)]
     yield from pairs
     if len(rest) > len(pairs):
-        said = f"compared with prices, returns and each other up to t+{shifts}"
+        said = (
+            f"compared with prices, returns and each other up to t+{shifts}, and with forward "
+            f"returns over {', '.join(map(str, LABELS))} periods"
+        )
         yield Finding(CHECK, f"{len(rest) - len(pairs)} columns", Verdict.PASSED, said)
 
 

@@ -54,11 +54,11 @@ class ModelCard:
     @property
     def markdown(self) -> str:
         """The card as Markdown."""
-        parts = [f"# {self.title}", ""]
+        parts = [f"# {_as_text(self.title)}", ""]
         for section in self.sections:
             parts += [f"## {section.heading}", ""]
             if section.lines:
-                parts += [*(f"- {line}" for line in section.lines), ""]
+                parts += [*(f"- {_as_text(line)}" for line in section.lines), ""]
             if section.code:
                 parts += [*(f"    {line}" for line in section.code.splitlines()), ""]
         return "\n".join(parts)
@@ -67,3 +67,8 @@ class ModelCard:
     def page(self) -> str:
         """The card as a page, complete in one file and without a network."""
         return document("card.html", self.title, sections=self.sections)
+
+
+def _as_text(line: str) -> str:
+    # Markdown is shown with the HTML in it: a ticker must not be any.
+    return line.replace("&", "&amp;").replace("<", "&lt;")

@@ -17,6 +17,7 @@ from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import StudyAddress
 from finai_rl.sweep.outcome import Outcome, load_returns
 from finai_rl.sweep.study import directions_in, opened
+from finai_rl.tracking.journal.file import Journal
 from finai_rl.type_aliases import FloatArray
 
 
@@ -109,6 +110,8 @@ def of_study(address: StudyAddress, objectives: Sequence[str] = ()) -> Results:
     """
     with opened(address) as study:
         trials, directions = study.get_trials(), tuple(directions_in(study))
+        for trial in trials:
+            _complete_runs(trial)
         if len(directions) == 1:
             return Results(trials, directions[0])
         front = tuple(trial.number for trial in study.best_trials)
@@ -118,6 +121,20 @@ def of_study(address: StudyAddress, objectives: Sequence[str] = ()) -> Results:
             trial.user_attrs |= dict(zip(objectives[1:], others, strict=True))
             trial.values = [first]
     return Results(trials, directions[0], tuple(objectives), directions, front)
+
+
+def _complete_runs(trial: FrozenTrial) -> None:
+    """Add the runs that the store has got from journals since the trial ended."""
+    known = trial.user_attrs
+    folder = Path(known["folder"]) if known.get("folder") else None
+    if known.get("run_id") is None and folder and (run_id := Journal(folder).run_id):
+        trial.user_attrs |= {"run_id": run_id}
+    scores, runs = known.get("scores") or [], known.get("seed_runs") or []
+    if folder and len(scores) > max(len(runs), 1):
+        folders = sorted(folder.glob("seed_*"), key=lambda one: int(one.name[5:]))
+        made = [run_id for one in folders if (run_id := Journal(one).run_id)]
+        if len(made) == len(scores):
+            trial.user_attrs |= {"seed_runs": made}
 
 
 def of_folder(folder: Path, direction: str) -> Results:

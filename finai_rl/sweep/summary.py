@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "summary"
 """Folder of the files, below the multirun's own and among the parent run's artifacts."""
+
+log = logging.getLogger(__name__)
 
 ATTRIBUTES = ("scores", "reason", "run_id")
 """What tables of trials show beside states, objectives and parameters."""
@@ -255,6 +258,11 @@ def _register(best: FrozenTrial, cfg: DictConfig, tracker: Tracker) -> None:
     scores, runs = (best.user_attrs.get(name, []) for name in ("scores", "seed_runs"))
     run_id = middle_run(scores, runs) or best.user_attrs.get("run_id")
     if run_id is None:
+        log.warning(
+            "The best trial is not registered: MLflow has not got its run yet. Send it (python -m "
+            "finai_rl.sync %s), and then run the same command again",
+            best.user_attrs.get("folder", "..."),
+        )
         return
     name = cfg.tracking.get("registered_model_name") or "finai_rl"
     version = tracker.register(run_id, name, cfg.sweep.alias)

@@ -290,6 +290,7 @@ class StudySweeperImpl(PluginSweeper):
             log.info("Trials still running in another process, which ends the search: %s", numbers)
             session.hand_over(running[0].user_attrs.get(PROCESS, {}))
         elif not n_taken:
+            self._stop_if_too_many_failed(queue)
             log.info(
                 "Nothing was left to run: all %d trials have ended; a higher "
                 "hydra.sweeper.n_trials adds to them",

@@ -38,6 +38,7 @@ from finai_rl.sweep.trials.going_on import (
 )
 from finai_rl.sweep.trials.pruning import ValidationLooks, looks_at
 from finai_rl.tracking import COUNTED_TAG, NoTracker, Tracker
+from finai_rl.tracking.outage import wait_for_store
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -195,6 +196,7 @@ class Trial:
         return self.study is not None and value is not None and self.study.report(step, value)
 
     def _train_seeds(self, train: Train) -> float:
+        wait_for_store(build(self.cfg.tracking, "tracking"))
         seeds = [self.cfg.seed + number for number in range(self.cfg.sweep.seeds)]
         if len(seeds) == 1:
             cfg = self._nested(self.cfg, self.outcome.run_name, self.context.parent_run_id)
@@ -290,10 +292,9 @@ class Trial:
         self.outcome.save()
         if self.outcome.is_final and self.context.study is not None:
             forget(self._folder)
-        if self.outcome.run_id is not None:
-            tags = {"sweep.state": state, **({"sweep.reason": reason} if reason else {})}
-            self.tracker.set_tags(tags)
-            self.tracker.rename(self.outcome.run_name)
+        tags = {"sweep.state": state, **({"sweep.reason": reason} if reason else {})}
+        self.tracker.set_tags(tags)
+        self.tracker.rename(self.outcome.run_name)
 
 
 class _SeedHooks(TrainingHooks):

@@ -116,6 +116,11 @@ class MLflowTracker(Tracker):
         """Command that opens the tracking page, or the address of the run on a server."""
         return self._store.page_command(self.run_id)
 
+    def check(self) -> None:
+        """Ask whether a run could be opened now; a database file is always there."""
+        if self._on_outage == "error" and self._store.database is None:
+            self._store.connect()
+
     def journal_in(self, folder: Path | str) -> None:
         """Keep the journal of the run in a run folder; called before the block is entered."""
         self._run_folder = Path(folder).absolute()

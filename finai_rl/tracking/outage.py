@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from finai_rl.errors import disk_trouble
 from finai_rl.tracking.provenance import without_password
 from finai_rl.tracking.store_choice import address
-from finai_rl.tracking.tracker import TrackingError
+from finai_rl.tracking.tracker import StoreUnreachable, Tracker, TrackingError
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 600.0
+"""Seconds that a job of a multirun waits for a store that has stopped."""
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
 
 REFUSALS = {
     "INVALID_PARAMETER_VALUE",
@@ -72,6 +80,34 @@ def outage_told(uri: str, steps: list[str]) -> Iterator[list[str]]:
             f"Written: {done or 'nothing'}. Not written, or not known to be: {', '.join(steps)}.\n"
             "The same command again writes what is missing."
         ) from error
+
+
+def wait_for_store(
+    tracker: Tracker, patience: float = PATIENCE, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Wait until a run could be opened, a while: a server that starts again is no failure.
+
+    Args:
+        tracker: Of the run.
+        patience: Seconds to wait for at most.
+        sleep: Waits.
+
+    Raises:
+        StoreUnreachable: If the store does not answer by then.
+    """
+    waited, pause = 0.0, FIRST_PAUSE
+    while True:
+        try:
+            return tracker.check()
+        except StoreUnreachable as error:
+            if waited >= patience:
+                raise
+            log.warning(
+                "The next training waits for the store, %d s so far, %d at most: %s",
+                *(waited, patience, brief(error)),
+            )
+            sleep(pause)
+            waited, pause = waited + pause, min(2 * pause, LONGEST_PAUSE)
 
 
 def brief(error: Exception) -> str:

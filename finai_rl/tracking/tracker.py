@@ -89,6 +89,13 @@ class Tracker(ABC):
     def page_command(self) -> str | None:
         """Command that opens the tracking page, or the address of the run on a server."""
 
+    def check(self) -> None:  # noqa: B027
+        """Ask whether a run could be opened now; called before the block is entered.
+
+        Raises:
+            StoreUnreachable: If the store does not answer, and the run needs it to.
+        """
+
     @abstractmethod
     def journal_in(self, folder: Path | str) -> None:
         """Keep the journal of the run in a run folder; called before the block is entered."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from finai_rl.data.market import DataSource
 from finai_rl.errors import DataError
 from tests.markets import generated_market
 
@@ -37,6 +40,31 @@ def test_a_wrong_shape_is_refused(name: str) -> None:
     data = generated_market()
     with pytest.raises(DataError, match=f"{name} has shape"):
         replace(data, **{name: getattr(data, name)[:-1]})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("listed", np.ones((10, 3), dtype=np.int64), "listed must be an array of bool, got int64"),
+        ("close", np.ones((10, 3), dtype=np.float32), "close must be an array of float64, got fl"),
+        ("close", pd.DataFrame(np.ones((10, 3))), "close must be an array of float64, got DataF"),
+        ("features", None, "features must be an array of float64, got NoneType"),
+        ("dates", np.arange(10), "dates must be an array of datetime64, one a day, got int64"),
+        ("dates", pd.date_range("2020", periods=10), "dates must be an array of datetime64"),
+        ("tickers", ["A", "B", "C"], "tickers must be a tuple of texts, got list"),
+        ("tickers", (1, 2, 3), "tickers must be a tuple of texts, got tuple"),
+        ("source", None, "source must be a DataSource, got None"),
+    ],
+)
+def test_what_is_no_array_of_its_kind_is_refused(name: str, value: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        replace(generated_market(n_days=10, n_stocks=3), **{name: value})
+
+
+@pytest.mark.parametrize("sha256", ["", None])
+def test_a_source_says_by_what_it_is_known_again(sha256: Any) -> None:
+    with pytest.raises(DataError, match=r"source\.sha256 must be a text"):
+        DataSource("mine", sha256)
 
 
 def test_the_span_names_the_first_and_the_last_day() -> None:

@@ -165,6 +165,58 @@ def test_a_run_in_an_environment_of_the_user_is_evaluated_later(
     assert "cannot be imported: there is no module my_envs in the folder" in refused.stderr
 
 
+OWN_SOURCE = """
+import numpy as np
+
+from finai_rl.data import synthetic_market
+
+
+def moody(kind, n_days=300):
+    market = synthetic_market(n_days=n_days, n_stocks=3)
+    return {"none": None, "close": market.close}[kind]
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("none", "data: my_data.moody returned NoneType, not a finai_rl.data.market.MarketData"),
+        ("close", "data: my_data.moody returned ndarray, not a finai_rl.data.market.MarketData"),
+        ("other", "data: KeyError: 'other'"),
+    ],
+)
+def test_what_a_source_of_the_user_gives_is_looked_at(
+    kind: str, said: str, forked: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "my_data.py").write_text(OWN_SOURCE)
+    conf = tmp_path / "my_conf" / "data"
+    conf.mkdir(parents=True)
+    (conf / "moody.yaml").write_text(f"_target_: my_data.moody\nkind: {kind}\n")
+    own = ["--config-dir=my_conf", "data=moody", "trusted_packages=[my_data]", "tracking=none"]
+    refused = forked("finai_rl.train", "agent=a2c", *own, "total_timesteps=100", expect=1)
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+RAISES = """
+from finai_rl.envs.rewards import Reward
+
+
+class Raises(Reward):
+    def pay(self, step):
+        return 1 / 0
+"""
+
+
+def test_code_of_the_user_that_raises_is_named(forked: Command, tmp_path: Path) -> None:
+    (tmp_path / "my_broken.py").write_text(RAISES)
+    own = ["reward._target_=my_broken.Raises", "trusted_packages=[my_broken]", "tracking=none"]
+    refused = forked("finai_rl.train", *QUICK, "agent=a2c", *own, expect=1)
+    said = "ZeroDivisionError: division by zero (my_broken.py, line 7, in Raises.pay)"
+    assert f"Code of yours raised {said}" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 @pytest.mark.usefixtures("store")
 def test_a_callback_that_raises_fails_the_run(forked: Command, tmp_path: Path) -> None:
     (tmp_path / "my_broken.py").write_text(BROKEN)

@@ -101,5 +101,16 @@ def test_one_command_a_day(
     write_until(newest, 106, factor=1.5)
     assert f"{DAYS[101]}: prices, or what was held, are not what" in keep(expect=1)
     write_until(newest, 106)
-    books.write_text(books.read_text().replace(DAYS[102], DAYS[103], 1))
+    whole = books.read_text()
+    books.write_text(whole.replace(DAYS[102], DAYS[103], 1))
     assert "line 3 was changed" in keep(expect=1)
+    books.write_text("".join(whole.splitlines(True)[:3]))
+    assert "holds 3 lines, and the account had 5" in keep(expect=1)
+    books.write_text(whole)
+    (tmp_path / "mine" / "account.json").rename(tmp_path / "away.json")
+    assert "is gone, and ledger.jsonl is there" in keep(expect=1)
+    (tmp_path / "away.json").rename(tmp_path / "mine" / "account.json")
+    keep()
+    assert len(Ledger(tmp_path / "mine").lines) == 6
+    file = forked("finai_rl.paper", "account=newest.csv", f"run_id={trained.run_id}", expect=1)
+    assert "is no folder: account=... names one" in file.stderr

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from finai_rl.data.split import split_by_fraction
 from finai_rl.experiment.backtests.holdout import HoldoutReport
@@ -53,7 +54,7 @@ def test_all_that_a_reader_asks(tmp_path: Path) -> None:
             "leaves out 1 stock, so returns", "(sealed)", "run_id=ab12",
         ):  # fmt: skip
             assert said in text, said
-    assert "It <held>." in card.markdown
+    assert "It &lt;held>." in card.markdown
     assert "It &lt;held&gt;." in card.page
 
 
@@ -66,6 +67,17 @@ def test_costs_are_those_of_the_backtest(tmp_path: Path) -> None:
 
 def test_a_ruined_account_is_told(tmp_path: Path) -> None:
     assert "The account was ruined." in carded(tmp_path, ruined_on="2020-06-01").markdown
+
+
+def test_a_store_that_did_not_answer_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cards, "count_trials", lambda _: None)
+    monkeypatch.setattr(Cards, "run_id", None)
+    text = carded(tmp_path).markdown
+    assert "is not known: the store did not answer" in text
+    assert "validation days: 1" not in text
+    assert "run_id=..." in text
 
 
 def test_a_run_without_a_model_has_no_card(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ Column = Callable[[pd.DataFrame], pd.Series]
 LEAKS: dict[str, tuple[Column, str]] = {
     "tomorrow": (lambda one: one.close.shift(-1) / one.close - 1, "equals a later value"),
     "five_days": (lambda one: one.close.shift(-5) / one.close - 1, "equals a later value"),
+    "a_month": (lambda one: one.close.shift(-20) / one.close - 1, "equals a later value"),
     "next_close": (lambda one: one.close.shift(-1), "equals a later value"),
     "minus_next_open": (lambda one: 7 - 3 * one.open.shift(-1), "equals a later value"),
     "direction": (lambda one: np.sign(one.close.diff().shift(-1)), "knows later returns"),

@@ -190,8 +190,26 @@ IN_NOISE: Mapping[str, Setting] = {
     "theta": number(FROM_ZERO),
 }
 """Of its ``action_noise``."""
+PER_ACTION = ("mean", "sigma", "initial_noise")
+OF_SB3 = "stable_baselines3.common.noise."
 
 LAYERS = ("net_arch", "net_dims")
+
+
+def _noise_problems(key: str, value: Any, target: str) -> Iterator[str]:
+    """Yield what is wrong with action noise; SB3's own classes take a number for each action."""
+    if not isinstance(value, dict) or not str(value.get("_target_")).startswith(OF_SB3):
+        yield from _nested(key, value, IN_NOISE, target)
+        return
+    for name, setting in IN_NOISE.items():
+        found = value.get(name)
+        if name not in PER_ACTION:
+            yield from () if found is None else setting.problems(f"{key}.{name}", found, target)
+        elif isinstance(found, list):
+            for place, number in enumerate(found):
+                yield from setting.problems(f"{key}.{name}[{place}]", number, target)
+        elif found is not None:
+            yield _must(f"{key}.{name}", "a list of one number for each action", found)
 
 
 def agent_problems(node: dict[str, Any]) -> Iterator[str]:
@@ -213,7 +231,7 @@ def _checked(
         "policy_kwargs": lambda key, value: _nested(key, value, IN_POLICY, target),
         "optimizer_kwargs": lambda key, value: _nested(key, value, IN_POLICY, target),
         "lstm_kwargs": lambda key, value: _nested(key, value, IN_POLICY, target),
-        "action_noise": lambda key, value: _nested(key, value, IN_NOISE, target),
+        "action_noise": lambda key, value: _noise_problems(key, value, target),
         "train_freq": _frequency_problems,
         **dict.fromkeys(LAYERS, _layer_problems),
     }

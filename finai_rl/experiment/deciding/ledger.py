@@ -33,7 +33,8 @@ class Ledger:
         folder: Of the account, made where it is missing.
 
     Raises:
-        DataError: If a line was changed, taken out or cut off since it was written.
+        DataError: If a line was changed or taken out since it was written. That none was taken off
+            the end, `check_end` tells.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -55,6 +56,26 @@ class Ledger:
     def last_hash(self) -> str:
         """Hash of the last line."""
         return str(self.lines[-1]["hash"]) if self.lines else FIRST_HASH
+
+    def check_end(self, lines: int, last_hash: str) -> None:
+        """Refuse books of which lines were taken off the end.
+
+        Args:
+            lines: How many there were.
+            last_hash: The hash of the last of them.
+
+        Raises:
+            DataError: If there are fewer, or others.
+        """
+        there = [FIRST_HASH, *(str(line["hash"]) for line in self.lines)]
+        if len(there) <= lines or there[lines] != last_hash:
+            raise DataError(
+                str(self.file),
+                [
+                    f"holds {len(self.lines)} lines, and the account had {lines}, or others: bring "
+                    "the file back from a copy, or begin a new account in another folder"
+                ],
+            )
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -66,7 +66,8 @@ def overlap(known: TrainedDays, market: MarketData, absent: tuple[str, ...] = ()
     there = {day: place for place, day in enumerate(known.days)}
     pairs = [(there[day], place) for place, day in enumerate(market.day_names) if day in there]
     if not pairs:
-        return Overlap((NOTHING,))
+        hours = _other_hours(known.days[-1], market.day_names[-1])
+        return Overlap(problems=(hours,)) if hours else Overlap((NOTHING,))
     then, now = np.array(pairs).T
     here = measured(market.slice_days(now[0], now[-1] + 1))
     found = [
@@ -116,6 +117,17 @@ class _Column:
         if not far.any():
             return f"{text}, {by}; {ALLOWED:.0%} are allowed."
         return f"{text}; by more than {ALLOWED:.0%} of its size on {int(far.sum())} of them"
+
+
+def _other_hours(then: str, now: str) -> str:
+    """Say that days are written with a time of day here and without one in training, or so."""
+    if len(then) == len(now):
+        return ""
+    return (
+        f"dates are written as {now} here and as {then} in training, so that no day could be "
+        "compared, and the account could begin on days that the agent has learned from: write "
+        "them as they were"
+    )
 
 
 def _columns(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,11 @@ import numpy as np
 import pandas as pd
 from stable_baselines3.common.vec_env import VecEnv
 
+from finai_rl.agents.whole_file import written_whole
 from finai_rl.data.market import MarketData
 from finai_rl.errors import ConfigError, DataError
 from finai_rl.experiment.deciding.decision import Decision, decide, replayed_holdings
-from finai_rl.experiment.deciding.ledger import Ledger
+from finai_rl.experiment.deciding.ledger import FIRST_HASH, LEDGER_FILE, Ledger
 from finai_rl.experiment.deciding.orders import as_record
 from finai_rl.experiment.environments import Environments
 from finai_rl.statistics.exchangeability import ExchangeabilityTest, exchangeability_test
@@ -24,28 +26,34 @@ from finai_rl.type_aliases import FloatArray
 if TYPE_CHECKING:
     from finai_rl.evaluation.backtest import Policy
 
+log = logging.getLogger(__name__)
+
 ACCOUNT_FILE = "account.json"
 VALUES_FILE = "account.csv"
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What an account is opened with, and keeps.
+    """What an account is opened with, and keeps, and how far its books have come.
 
     Attributes:
         run_id: Of the agent's run.
         account_start: First day, ISO text.
+        lines: In the books.
+        last_hash: Of the last of them.
 
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     Terms("ab12", "2024-01-02").open(Path(folder))
-        ...     Terms.of(Path(folder))
-        Terms(run_id='ab12', account_start='2024-01-02')
+        ...     Terms.of(Path(folder)).account_start
+        '2024-01-02'
     """
 
     run_id: str
     account_start: str
+    lines: int = 0
+    last_hash: str = FIRST_HASH
 
     @classmethod
     def of(cls, folder: Path) -> Terms | None:
@@ -55,6 +63,16 @@ class Terms:
             DataError: If they cannot be read.
         """
         file = folder / ACCOUNT_FILE
+        if folder.exists() and not folder.is_dir():
+            raise DataError(str(folder), ["is no folder: account=... names one"])
+        if not file.is_file() and Ledger(folder).lines:
+            raise DataError(
+                str(file),
+                [
+                    f"is gone, and {LEDGER_FILE} is there: bring it back from a copy, or begin a "
+                    "new account in another folder"
+                ],
+            )
         if not file.is_file():
             return None
         try:
@@ -65,7 +83,8 @@ class Terms:
     def open(self, folder: Path) -> None:
         """Write them."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ACCOUNT_FILE).write_text(json.dumps(vars(self), indent=2) + "\n")
+        with written_whole(folder / ACCOUNT_FILE) as beside:
+            beside.write_text(json.dumps(vars(self), indent=2) + "\n", encoding="utf-8")
 
 
 class PaperAccount:
@@ -109,13 +128,30 @@ class PaperAccount:
             ConfigError: If the data ends before the books.
         """
         with self.ledger.alone():
-            return self._enter(market, first, about)
+            terms = Terms.of(self._folder)
+            if terms is not None:
+                self.ledger.check_end(terms.lines, terms.last_hash)
+            try:
+                return self._enter(market, first, about)
+            finally:
+                if terms is not None:
+                    held, last = len(self.ledger.lines), self.ledger.last_hash
+                    replace(terms, lines=held, last_hash=last).open(self._folder)
 
     def _enter(self, market: MarketData, first: int, about: Mapping[str, Any]) -> list[Decision]:
         days = market.day_names
         self._check(market, first)
         entered = self.ledger.lines[-1]["day"] if self.ledger.lines else ""
         new = [place for place in range(first, market.n_days) if days[place] > entered]
+        if new and (waited_for := self._late(market, first)):
+            log.warning(
+                "%s is not entered yet: the account holds %s, and the day, the newest one, has no "
+                "row of it. If it is late, get the file again. If it was delisted, the next day "
+                "will show it, and this one is entered then",
+                days[-1],
+                ", ".join(waited_for),
+            )
+            new.remove(market.n_days - 1)
         decisions = []
         for place in new:
             decision = decide(*self._agent, market.slice_days(0, place + 1), first)
@@ -124,6 +160,17 @@ class PaperAccount:
             decisions.append(decision)
         self._values().to_csv(self._folder / VALUES_FILE, index=False)
         return decisions
+
+    def _late(self, market: MarketData, first: int) -> list[str]:
+        """Return stocks that are held and have no row on the newest day, for the first time."""
+        last = market.n_days - 1
+        if market.listed is None or last <= first:
+            return []
+        gone = market.listed[last - 1] & ~market.listed[last]
+        if not gone.any():
+            return []
+        held = replayed_holdings(*self._agent, market, first)[last - 1 - first].shares
+        return [market.tickers[place] for place in np.flatnonzero(gone & (held != 0))]
 
     def returns(self) -> FloatArray:
         """(n_days - 1,) returns of the account between the days in the books."""

@@ -9,6 +9,7 @@ import numpy as np
 from omegaconf import DictConfig
 
 from finai_rl.config.build import build, import_target, plain
+from finai_rl.config.limits.agents import OF_SB3, PER_ACTION
 from finai_rl.config.safety.targets import LOOKUPS
 from finai_rl.errors import ConfigError
 
@@ -55,8 +56,26 @@ def new_agent(cfg: DictConfig, env: VecEnv) -> BaseAlgorithm:
         name: build({**node.pop(name), "_partial_": False}, f"agent.{name}", n_actions=n_actions)
         for name in partial
     }
+    if str((node.get("action_noise") or {}).get("_target_")).startswith(OF_SB3):
+        objects["action_noise"] = _noise_of_sb3(node.pop("action_noise"), n_actions)
     agent: BaseAlgorithm = build(node, "agent", env=env, **objects)
     return agent
+
+
+def _noise_of_sb3(node: dict[str, Any], n_actions: int) -> Any:
+    """Build noise of SB3's, whose numbers for each action have to be arrays."""
+    lists = {name: node[name] for name in PER_ACTION if node.get(name) is not None}
+    for name, values in lists.items():
+        if len(values) != n_actions:
+            raise ConfigError(
+                [
+                    f"agent.action_noise.{name}: must have one number for each of the {n_actions} "
+                    f"actions, got {len(values)}"
+                ]
+            )
+    arrays = {name: np.array(values, dtype=np.float64) for name, values in lists.items()}
+    rest = {name: value for name, value in node.items() if name not in lists}
+    return build(rest, "agent.action_noise", **arrays)
 
 
 def with_network(

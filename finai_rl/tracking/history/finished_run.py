@@ -119,6 +119,18 @@ class FinishedRun:
                 f"run {self.run_id} logged no model; tracking.log_model=true logs it"
             )
 
+    def check_active(self) -> None:
+        """Refuse a run that was deleted: nothing could be written beside it.
+
+        Raises:
+            TrackingError: Says how it comes back.
+        """
+        if self.deleted:
+            raise TrackingError(
+                f"run_id: run {self.run_id} was deleted; bring it back (mlflow runs restore "
+                f"--run-id {self.run_id}), or name another run"
+            )
+
     def config(self) -> dict[str, Any]:
         """Return the composed config that the run was made with.
 

@@ -19,6 +19,8 @@ REPLACED_TAG = "promotion.replaced"
 """On a version that was promoted: the version that had the alias before, or ``none``."""
 BEFORE_TAG = "promotion.before"
 """With ``.`` and an alias, on a model: the versions that had it before, the last one last."""
+HELD_TAG = "promotion.held"
+"""The same: the version that was given it last."""
 
 
 class Registry:
@@ -80,6 +82,7 @@ class Registry:
         known = self._before()
         if before is not None and known[-1:] != [replaced]:
             self._remember([*known, replaced])
+        self._note(HELD_TAG, version)
         self._client.set_registered_model_alias(self.name, self.alias, version)
         return version
 
@@ -95,6 +98,7 @@ class Registry:
         now = self.holder()
         if now is None:
             raise ConfigError([f"name: no version of {self.name!r} has the alias {self.alias}"])
+        self._check_holder(now)
         known = [one for one in self._before() if self._is_there(one)]
         # A promotion that was broken off has noted the holder, and not moved the alias.
         before = known[:-1] if known[-1:] == [str(now.version)] else known
@@ -107,16 +111,40 @@ class Registry:
                 ]
             )
         self._client.set_registered_model_alias(self.name, self.alias, before[-1])
+        self._note(HELD_TAG, before[-1])
         self._remember(before[:-1])
         return str(now.version), before[-1]
 
+    def _check_holder(self, now: ModelVersion) -> None:
+        """Refuse to go back from a version that no promotion has given the alias to.
+
+        Raises:
+            ConfigError: Names it.
+        """
+        version = str(now.version)
+        given = self._tag(HELD_TAG)
+        # A promotion that was broken off has noted its version, and not moved the alias.
+        if given and given != version and self._before()[-1:] != [version]:
+            raise ConfigError(
+                [
+                    f"rollback: version {version} has the alias {self.alias} of {self.name!r}, and "
+                    f"version {given} was the last that was promoted to it: somebody has moved the "
+                    "alias by hand; move it back so, too"
+                ]
+            )
+
     def _before(self) -> list[str]:
-        tags = self._client.get_registered_model(self.name).tags or {}
-        return str(tags.get(f"{BEFORE_TAG}.{self.alias}", "")).split()
+        return self._tag(BEFORE_TAG).split()
 
     def _remember(self, versions: Sequence[str]) -> None:
-        said = " ".join(versions)
-        self._client.set_registered_model_tag(self.name, f"{BEFORE_TAG}.{self.alias}", said)
+        self._note(BEFORE_TAG, " ".join(versions))
+
+    def _tag(self, name: str) -> str:
+        tags = self._client.get_registered_model(self.name).tags or {}
+        return str(tags.get(f"{name}.{self.alias}", ""))
+
+    def _note(self, name: str, said: str) -> None:
+        self._client.set_registered_model_tag(self.name, f"{name}.{self.alias}", said)
 
     def _is_there(self, version: str) -> bool:
         try:

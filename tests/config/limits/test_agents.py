@@ -21,6 +21,7 @@ from tests.config.effects.agents import AGENTS, OBJECTS
 ELSEWHERE = {"policy", "policy_kwargs", "net_dims", "train_freq", "device", "seed"}
 ELSEWHERE |= {"tensorboard_log", "self", *OBJECTS}
 """What has no single number: objects, texts and what is looked into piece by piece."""
+OF_SB3 = {"_target_": "stable_baselines3.common.noise.NormalActionNoise"}
 LINEAR = {
     "_target_": "stable_baselines3.common.utils.LinearSchedule",
     "start": 1e-3,
@@ -72,6 +73,7 @@ def test_every_setting_of_every_agent_has_bounds_that_its_own_values_meet(agent:
         ("erl_sac", {"ent_coef": "auto_0.5", "net_dims": [16]}),
         ("ars", {"n_top": None, "alive_bonus_offset": -1.0}),
         ("td3", {"action_noise": None, "target_policy_noise": 0.0}),
+        ("td3", {"action_noise": {**OF_SB3, "mean": [0.0], "sigma": [0.1]}}),
     ],
 )
 def test_what_the_libraries_take_is_taken(agent: str, changes: dict[str, Any]) -> None:
@@ -107,6 +109,8 @@ def test_what_the_libraries_take_is_taken(agent: str, changes: dict[str, Any]) -
         ("sac", "learning_starts", 500_000, "leave none of 500000 steps to learn in"),
         ("tqc", "top_quantiles_to_drop_per_net", 25, "must be below agent.policy_kwargs.n_quant"),
         ("td3", "action_noise.sigma", -1, "must be at least 0, got -1"),
+        ("td3", "action_noise", {**OF_SB3, "mean": 0.0}, "mean: must be a list of one number for"),
+        ("td3", "action_noise", {**OF_SB3, "mean": [0], "sigma": [-1]}, "sigma[0]: must be at le"),
         ("erl_ppo", "net_dims", [0], "[0]: must be a whole number from 1"),
         ("erl_ppo", "learning_rate", LINEAR, "must be a number, got {"),
     ],

@@ -59,6 +59,16 @@ def test_a_line_that_was_not_finished_is_written_again(
     assert ledger.file.read_bytes() == whole
 
 
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_lines_that_were_taken_off_the_end_are_missed(ledger: Ledger, kept: int) -> None:
+    n_lines, last = len(ledger.lines), ledger.last_hash
+    Ledger(ledger.file.parent).check_end(n_lines - 1, ledger.lines[-2]["hash"])
+    lines = ledger.file.read_text().splitlines(True)
+    ledger.file.write_text("".join(lines[:kept]))
+    with pytest.raises(DataError, match=f"holds {kept} lines, and the account had {n_lines}"):
+        Ledger(ledger.file.parent).check_end(n_lines, last)
+
+
 def test_two_processes_write_one_after_the_other(ledger: Ledger) -> None:
     other, entered = Ledger(ledger.file.parent), threading.Event()
 

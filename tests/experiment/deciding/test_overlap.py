@@ -72,6 +72,12 @@ def test_no_day_in_common_is_told() -> None:
     assert overlap(KNOWN, MARKET.slice_days(40, 60)).notes == (NOTHING,)
 
 
+def test_days_that_are_written_with_an_hour_are_refused() -> None:
+    hours = MARKET.dates.astype("datetime64[h]") + np.timedelta64(16, "h")
+    (said,) = overlap(KNOWN, replace(MARKET, dates=hours)).problems
+    assert said.startswith(f"dates are written as {DAYS[-1]}T16:00:00 here and as {DAYS[39]} in")
+
+
 def test_a_stock_that_was_listed_and_is_not_is_refused() -> None:
     listed = np.ones(MARKET.close.shape, dtype=np.bool_)
     listed[30:, 2] = False

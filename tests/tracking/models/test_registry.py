@@ -36,6 +36,20 @@ def test_each_alias_goes_back_along_its_own_way(client: MlflowClient) -> None:
     assert other.roll_back() == ("1", "2")
 
 
+def test_an_alias_that_was_moved_by_hand_is_not_taken_from_there(client: MlflowClient) -> None:
+    champion = Registry(client, NAME, "champion")
+    for number in (1, 2, 3):
+        champion.promote(f"run-{number}")
+    client.set_registered_model_alias(NAME, "champion", "1")
+    with pytest.raises(ConfigError, match="version 3 was the last that was promoted to it: some"):
+        champion.roll_back()
+    client.set_registered_model_alias(NAME, "champion", "3")
+    assert champion.roll_back() == ("3", "2")
+    client.set_registered_model_alias(NAME, "champion", "3")
+    with pytest.raises(ConfigError, match="version 2 was the last that was promoted to it: some"):
+        champion.roll_back()
+
+
 def test_a_version_that_was_deleted_is_passed_over(client: MlflowClient) -> None:
     champion = Registry(client, NAME, "champion")
     for number in (1, 2, 3):

@@ -1,0 +1,83 @@
+"""A stock that is held and has no row on the newest day: late, or delisted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from finai_rl.data.market import MarketData
+from finai_rl.experiment.deciding import paper_account
+from finai_rl.experiment.deciding.ledger import LEDGER_FILE
+from finai_rl.experiment.deciding.paper_account import PaperAccount, Terms
+from tests.markets import generated_market
+
+MARKET = generated_market(n_days=20, n_stocks=3)
+HELD = np.array([0.0, 5.0, 1.0])
+
+
+@pytest.fixture
+def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PaperAccount:
+    """Holds two of three stocks, and decides nothing."""
+
+    def decide(*agent: Any, **_: Any) -> Any:
+        market: MarketData = agent[3]
+        return SimpleNamespace(day=market.day_names[-1])
+
+    def as_record(decision: Any) -> dict[str, Any]:
+        return {"day": decision.day, "account_value": 1.0, "cash_held": 0.0, "costs": 0.0}
+
+    def held(*agent: Any) -> list[Any]:
+        market, first = agent[3:]
+        return [SimpleNamespace(shares=HELD, cash=0.0)] * (market.n_days - first)
+
+    monkeypatch.setattr(paper_account, "decide", decide)
+    monkeypatch.setattr(paper_account, "as_record", as_record)
+    monkeypatch.setattr(paper_account, "replayed_holdings", held)
+    monkeypatch.setattr(PaperAccount, "_check", lambda *_: None)
+    Terms("ab12", MARKET.day_names[10]).open(tmp_path)
+    return PaperAccount(tmp_path, *(None,) * 3)  # type: ignore[arg-type]
+
+
+def without(stock: int, first: int, until: int) -> MarketData:
+    listed = np.ones(MARKET.close.shape, dtype=np.bool_)
+    listed[first:, stock] = False
+    return replace(MARKET, listed=listed).slice_days(0, until)
+
+
+def entered(account: PaperAccount) -> list[int]:
+    return [MARKET.day_names.index(line["day"]) for line in account.ledger.lines]
+
+
+def test_a_day_waits_for_the_row_of_what_is_held(
+    account: PaperAccount, caplog: pytest.LogCaptureFixture
+) -> None:
+    account.enter(without(1, 15, 16), 10, {})
+    assert entered(account) == [10, 11, 12, 13, 14]
+    assert f"{MARKET.day_names[15]} is not entered yet: the account holds S01" in caplog.text
+    account.enter(MARKET.slice_days(0, 16), 10, {})
+    assert entered(account)[-1] == 15
+
+
+def test_the_next_day_shows_that_it_was_delisted(account: PaperAccount) -> None:
+    account.enter(without(1, 15, 17), 10, {})
+    assert entered(account) == [10, 11, 12, 13, 14, 15, 16]
+
+
+def test_what_is_not_held_is_not_waited_for(account: PaperAccount) -> None:
+    account.enter(without(0, 15, 16), 10, {})
+    assert entered(account)[-1] == 15
+
+
+def test_how_far_the_books_have_come_is_kept_beside_them(
+    account: PaperAccount, tmp_path: Path
+) -> None:
+    account.enter(MARKET.slice_days(0, 12), 10, {})
+    terms = Terms.of(tmp_path)
+    assert terms is not None
+    assert (terms.lines, terms.last_hash) == (2, account.ledger.last_hash)
+    assert (tmp_path / LEDGER_FILE).read_text().count("\n") == 2
