@@ -53,8 +53,9 @@ def config_of(run: FinishedRun) -> DictConfig:
     Raises:
         InputError: If this version cannot run it, or its environment is not here.
     """
+    recorded = run.config()
     try:
-        cfg = check(OmegaConf.create(run.config()))
+        cfg = check(OmegaConf.create(recorded))
     except InputError as error:
         version = run.tags.get("version.finai-rl", "another version")
         raise InputError(

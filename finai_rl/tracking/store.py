@@ -206,6 +206,13 @@ def _refuse_file_store(uri: str) -> None:
             f"{address(uri)} is no address: its port is no number; in a password, / is written as "
             "%2F and @ as %40."
         ) from None
+    path, _, query = uri.removeprefix(SQLITE).partition("?")
+    if uri.startswith(SQLITE) and ("%" in path or "/" in query):
+        raise TrackingError(
+            f"{address(uri)} cannot be the address of a database: a folder's name in it holds % or "
+            "?, which mean something else there. Name another output_root, or a store by "
+            "tracking.uri."
+        )
     # A scheme of one letter is a Windows drive.
     if scheme == "file" or (len(scheme) <= 1 and not uri.startswith("databricks")):
         raise TrackingError(

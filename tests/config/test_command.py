@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import hydra.core.utils
 import pytest
 from hydra.errors import CompactHydraException
 from omegaconf import OmegaConf
@@ -158,3 +160,17 @@ def test_a_training_imports_nothing_that_only_others_need(tmp_path: Path) -> Non
     assert {"torch", "finai_rl.envs.market_env"} <= imported
     others = {"mlflow", "scipy.stats", "skfolio", "sympy", "torch._dynamo.eval_frame", "optuna"}
     assert not imported & others
+
+
+def test_a_disk_that_is_full_at_the_start_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(SystemExit):
+        hydra.core.utils._save_config(OmegaConf.create({"a": 1}), "config.yaml", tmp_path / "run")
+    said = capsys.readouterr().err
+    assert said.startswith(f"output_root: {tmp_path}/run cannot be written: ")
+    assert said.count("\n") == 1

@@ -106,7 +106,10 @@ def test_networks_on_the_command_line(
 @pytest.mark.parametrize("line", commands())
 def test_the_commands_of_the_page(line: str, forked: Command, tmp_path: Path) -> None:
     write_examples(tmp_path)
-    forked("finai_rl.train", *shlex.split(line), *QUICK, "agent=a2c", "tracking=none")
+    own = shlex.split(line)
+    has_data = any(argument.startswith("data=") for argument in own)
+    quick = [one for one in QUICK if not (has_data and one.startswith("data"))]
+    forked("finai_rl.train", *own, *quick, "agent=a2c", "tracking=none")
     assert (run_folder(tmp_path) / "backtest" / "trades.csv").stat().st_size > 0
 
 

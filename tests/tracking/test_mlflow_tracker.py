@@ -212,6 +212,13 @@ def test_a_folder_is_refused_with_the_remedy(uri: str) -> None:
         MLflowTracker(uri, "x")
 
 
+@pytest.mark.parametrize("folder", ["a%20b", "a?b", "a#b?c"])
+def test_a_folder_that_no_address_can_name_is_refused(folder: str) -> None:
+    with pytest.raises(TrackingError, match="a folder's name in it holds % or"):
+        MLflowTracker(f"sqlite:////tmp/{folder}/mlflow.db", "x")
+    MLflowTracker("sqlite:////tmp/a b=c/mlflow.db?timeout=5", "x")
+
+
 @pytest.mark.parametrize("uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:x.db"])
 def test_a_database_without_a_file_is_refused(uri: str) -> None:
     with pytest.raises(TrackingError, match="names no file"):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import logging
-from contextlib import redirect_stderr
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import IO, Any
 
 import hydra.core.utils
 from omegaconf import OmegaConf
 
+from finai_rl.config.runs.folders import unwritable
 from finai_rl.config.safety.secrets import config_without_secrets, note_secrets, without_secrets
 
 
@@ -26,7 +29,8 @@ def leave_secrets_out() -> None:
 
     @functools.wraps(save_config)
     def saved_config(cfg: Any, filename: str, output_dir: Path) -> None:
-        save_config(_without(cfg), filename, output_dir)
+        with _refused_in_one_line(output_dir):
+            save_config(_without(cfg), filename, output_dir)
 
     @functools.wraps(save)
     def saved(config: Any, f: Any, resolve: bool = False) -> None:
@@ -53,6 +57,15 @@ def leave_secrets_out() -> None:
         return made
 
     logging.setLogRecordFactory(record)
+
+
+@contextmanager
+def _refused_in_one_line(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        print(unwritable(folder, error), file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 class WithoutSecrets:

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,9 @@ def write_panel(
     Raises:
         DataError: If nothing can be written there.
     """
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
         _write(prepared.rows, partial, file.suffix.lower())
         manifest = _manifest(prepared, file, content_hash(partial), inputs, settings)
         manifest_path(partial).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
@@ -84,6 +85,9 @@ def write_panel(
         partial.replace(file)
         manifest_path(partial).replace(manifest_path(file))
     except OSError as error:
+        for left in (partial, manifest_path(partial)):
+            with suppress(OSError):
+                left.unlink()
         raise DataError(
             str(file), [f"cannot be written: {error}; name another place in output"]
         ) from None

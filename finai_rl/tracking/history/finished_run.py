@@ -114,6 +114,11 @@ class FinishedRun:
                 f"run {self.run_id} is {self.ending} and logged no model: there is no agent to "
                 "load; train it again, or name another run"
             )
+        elif not logged and self.tags.get("sweep.level") == "parent":
+            raise TrackingError(
+                f"run {self.run_id} is the parent of a multirun and has no agent of its own: name "
+                "one of the runs below it, such as that of its tag best.run_id"
+            )
         elif not logged:
             raise TrackingError(
                 f"run {self.run_id} logged no model; tracking.log_model=true logs it"
@@ -140,9 +145,9 @@ class FinishedRun:
         try:
             text = mlflow.artifacts.load_text(f"runs:/{self.run_id}/{CONFIG_ARTIFACT}")
         except MlflowException as error:
-            raise TrackingError(
-                f"run {self.run_id} has no {CONFIG_ARTIFACT}: it was not made by finai_rl.train"
-            ) from error
+            ours = any(name.startswith("version.finai") for name in self.tags)
+            why = "its artifacts are gone: bring them back" if ours else "finai_rl made it not"
+            raise TrackingError(f"run {self.run_id} has no {CONFIG_ARTIFACT}: {why}") from error
         config: dict[str, Any] = yaml.safe_load(text)
         return config
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from finai_rl.errors import StoppedEarly
 from finai_rl.tracking import COUNTED_TAG, MLflowTracker, TrackingError
@@ -51,6 +52,30 @@ def test_a_run_that_came_to_its_end_says_which_setting_logs_its_agent(
     assert run.ending is None
     with pytest.raises(TrackingError, match=r"tracking\.log_model=true"):
         run.check()
+
+
+def test_the_parent_of_a_multirun_has_no_agent(open_tracker: Open, store: str) -> None:
+    run = FinishedRun(store, ended(open_tracker(), None, **{"sweep.level": "parent"}))
+    with pytest.raises(TrackingError, match="is the parent of a multirun and has no agent of its"):
+        run.check()
+
+
+def test_a_run_that_was_deleted_says_how_it_comes_back(open_tracker: Open, store: str) -> None:
+    run_id = ended(open_tracker(), None)
+    FinishedRun(store, run_id).check_active()
+    MlflowClient(store).delete_run(run_id)
+    with pytest.raises(TrackingError, match=f"mlflow runs restore --run-id {run_id}"):
+        FinishedRun(store, run_id).check_active()
+
+
+def test_a_run_without_a_config_is_of_others_or_has_lost_it(open_tracker: Open, store: str) -> None:
+    for tags, said in (
+        ({}, "finai_rl made it not"),
+        ({"version.finai-rl": "1"}, "bring them back"),
+    ):
+        run = FinishedRun(store, ended(open_tracker(), None, **tags))
+        with pytest.raises(TrackingError, match=said):
+            run.config()
 
 
 def test_a_run_that_is_open_says_so(open_tracker: Open, store: str) -> None:
