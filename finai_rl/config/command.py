@@ -38,7 +38,6 @@ from finai_rl.config.hydra_versions import (
 from finai_rl.config.idle import refuse_idle
 from finai_rl.config.mode import with_mode
 from finai_rl.config.overrides import override
-from finai_rl.config.own_code import raised_by_own_code
 from finai_rl.config.runs.folders import (
     folder_of_its_config,
     folder_to_go_on_in,
@@ -49,7 +48,7 @@ from finai_rl.config.safety.hydra_files import errors_without_secrets, leave_sec
 from finai_rl.config.safety.hydra_node import look_before_composing
 from finai_rl.config.safety.resolvers import guard_environment
 from finai_rl.config.safety.secrets import note_secrets
-from finai_rl.errors import InputError, disk_trouble, saved_in
+from finai_rl.errors import InputError, disk_trouble, raised_by_own_code, saved_in
 
 _CHECKOUT = Path(__file__).resolve().parents[2] / "conf"
 CONFIG_DIR = (
