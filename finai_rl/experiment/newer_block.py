@@ -76,8 +76,8 @@ def newer_block(
     if first < 2:
         raise InputError(
             f"block={NEWER}: {market.source.path or market.source.name} begins on "
-            f"{market.day_names[0]}, after the run's last day {last}: give a file with days before "
-            "it, too, at least two; returns and averages of the first days, and the baselines, "
+            f"{market.day_names[0]}, and the run's data ended on {last}: give at least two days "
+            "until then, too; returns and averages of the first newer days, and the baselines, "
             "look back on them"
         )
     if inputs is None:

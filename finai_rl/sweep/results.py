@@ -131,7 +131,8 @@ def _complete_runs(trial: FrozenTrial) -> None:
         trial.user_attrs |= {"run_id": run_id}
     scores, runs = known.get("scores") or [], known.get("seed_runs") or []
     if folder and len(scores) > max(len(runs), 1):
-        folders = sorted(folder.glob("seed_*"), key=lambda one: int(one.name[5:]))
+        there = [one for one in folder.glob("seed_*") if one.name[5:].isdigit()]
+        folders = sorted(there, key=lambda one: int(one.name[5:]))
         made = [run_id for one in folders if (run_id := Journal(one).run_id)]
         if len(made) == len(scores):
             trial.user_attrs |= {"seed_runs": made}

@@ -62,7 +62,9 @@ def test_newer_days_are_a_block_of_their_own_and_a_look(
     assert "fewer than 3 days are newer; name newer data by data.path" in none.stderr
     table[table["date"] >= DAYS[100]].to_csv("alone.csv", index=False)
     alone = forked("finai_rl.evaluate", *wanted, "data.path=alone.csv", expect=1)
-    assert f"alone.csv begins on {DAYS[100]}, after the run's last day {DAYS[99]}" in alone.stderr
+    assert (
+        f"alone.csv begins on {DAYS[100]}, and the run's data ended on {DAYS[99]}" in alone.stderr
+    )
     idle = forked("finai_rl.evaluate", wanted[0], "data.path=newer.csv", expect=1)
     assert "data.path: has no effect without block=newer" in idle.stderr
     assert "newer.opened" not in tags()

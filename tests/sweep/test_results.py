@@ -15,6 +15,7 @@ from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import StudyAddress
 from finai_rl.sweep.outcome import Outcome, save_returns
 from finai_rl.sweep.results import Results, of_folder, of_study
+from finai_rl.tracking.journal.file import Journal
 
 
 def left(folder: Path, number: int, state: str = states.COMPLETE, **known: Any) -> Outcome:
@@ -84,6 +85,22 @@ def trial(
     made = optuna.trial.create_trial(state=state, value=value, user_attrs=attributes)
     made.number = number
     return made
+
+
+def test_runs_that_the_store_has_got_later_are_known(address: StudyAddress, tmp_path: Path) -> None:
+    with studies.opened(address) as study:
+        for number, seeds in enumerate((1, 3)):
+            folder = tmp_path / str(number)
+            attributes = {"folder": str(folder), "scores": [0.1] * seeds, "seed_runs": []}
+            study.add_trial(optuna.trial.create_trial(value=1.0, params={}, user_attrs=attributes))
+            Journal(folder).append({"do": "opened", "run_id": f"trial-{number}"})
+            for seed in range(seeds if seeds > 1 else 0):
+                Journal(folder / f"seed_{seed}").append({"do": "opened", "run_id": f"seed-{seed}"})
+    one, several = of_study(address).trials
+    assert one.user_attrs["run_id"] == "trial-0"
+    assert one.user_attrs["seed_runs"] == []
+    assert several.user_attrs["run_id"] == "trial-1"
+    assert several.user_attrs["seed_runs"] == ["seed-0", "seed-1", "seed-2"]
 
 
 @pytest.mark.parametrize(
