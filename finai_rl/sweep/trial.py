@@ -339,7 +339,7 @@ class _SeedHooks(TrainingHooks):
 
         def look(look_number: int) -> None:
             result = holdout.run(agent, env, "look")
-            score = holdout.measure(result)[self._cfg.objective]
+            score = holdout.measure_agent(result)[self._cfg.objective]
             returns = holdout.daily_returns(result)
             ruined_on = str(result.dates[-1]) if result.ruined else None
             self._look(look_number, score, returns, ruined_on, agent.num_timesteps, steps)

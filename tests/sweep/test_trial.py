@@ -231,7 +231,7 @@ class LookedAt:
     def run(self, agent: Any, env: Any, name: str) -> BacktestResult:
         return account(GROWING)
 
-    def measure(self, result: BacktestResult) -> dict[str, float]:
+    def measure_agent(self, result: BacktestResult) -> dict[str, float]:
         return {self._objective: self._scores.pop(0)}
 
     def daily_returns(self, result: BacktestResult) -> np.ndarray:

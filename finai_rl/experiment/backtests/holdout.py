@@ -224,7 +224,7 @@ class Holdout:
         )
         files = save_report(shown, folder)
         files.append(self._save_returns(result, folder))
-        measured = self.measure(result)
+        measured = self.measure_agent(result)
         whole = n_days == data.n_days
         baselines = self._baseline_metrics if whole else self._measure_baselines(n_days)
         habits = habits_of(result, self._cfg.evaluation.periods_per_year)
@@ -274,12 +274,15 @@ class Holdout:
         return self._env.observation_space.shape
 
     def measure(self, result: BacktestResult) -> dict[str, float]:
-        """Return the metrics of a backtest."""
-        settings, n_days = self._cfg.evaluation, len(result.dates)
-        against = None if self.index is None else simple_returns(self.index[:n_days])
-        measured = metrics(result, settings.periods_per_year, settings.risk_free, against)
-        measured["break_even_cost"] = break_even_cost(result, self.baseline.head(n_days))
-        return measured
+        """Return the metrics of a backtest, without those that need a baseline's."""
+        settings = self._cfg.evaluation
+        against = None if self.index is None else simple_returns(self.index[: len(result.dates)])
+        return metrics(result, settings.periods_per_year, settings.risk_free, against)
+
+    def measure_agent(self, result: BacktestResult) -> dict[str, float]:
+        """Return all metrics of an agent's backtest, which an objective may be."""
+        baseline = self.baseline.head(len(result.dates))
+        return {**self.measure(result), "break_even_cost": break_even_cost(result, baseline)}
 
     def _save_returns(self, result: BacktestResult, folder: Path) -> Path:
         """Write what other runs are compared by: returns of the agent and of what needs no skill.

@@ -103,6 +103,8 @@ def test_the_report_measures_the_agent_over_every_day(tmp_path: Path) -> None:
     assert report.metrics["agent"]["final_account_value"] > 0
     assert {"break_even_cost", "sharpe_ratio_lo"} <= set(report.metrics["agent"])
     assert set(report.metrics) == {"agent", "equal_weight", "index"}
+    assert "break_even_cost" in report.metrics["agent"]
+    assert "break_even_cost" not in report.metrics["equal_weight"]
     rows = (tmp_path / "account_value.csv").read_text().splitlines()
     assert len(rows) == 1 + MARKET.n_days
 
