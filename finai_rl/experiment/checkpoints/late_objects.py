@@ -7,15 +7,17 @@ from typing import Any
 
 from finai_rl.experiment.checkpoints.state import KIND
 
-WITH_CLASS = ("object", "own", "seen")
+SEEN = "seen"
+WITH_CLASS = ("object", "own", SEEN)
 
 
-def objects(node: Any, where: str = "") -> Iterator[tuple[str, str]]:
+def objects(node: Any, where: str = "", *, again: bool = True) -> Iterator[tuple[str, str]]:
     """Yield the way to each object of a recorded state, and its class.
 
     Args:
         node: What `Recorder.node` returned, or plain containers of such.
         where: The way to it.
+        again: Whether an object that is met again is one, too.
 
     Example:
         >>> node = {KIND: "object", "class": "mine.Tracker", "state": {"days": [1, 2]}}
@@ -26,10 +28,11 @@ def objects(node: Any, where: str = "") -> Iterator[tuple[str, str]]:
         parts = [(f"{where}[{place}]", item) for place, item in enumerate(node)]
     else:
         parts = _parts(node, where) if isinstance(node, dict) else []
-    if isinstance(node, dict) and (kind := _class_of(node)) is not None:
+    counts = isinstance(node, dict) and (again or node.get(KIND) != SEEN)
+    if counts and (kind := _class_of(node)) is not None:
         yield where, kind
     for way, part in parts:
-        yield from objects(part, way)
+        yield from objects(part, way, again=again)
 
 
 def _class_of(node: dict[str, Any]) -> str | None:
@@ -65,4 +68,6 @@ def late_objects(at_the_beginning: Any, now: Any) -> list[str]:
         ['callbacks[0] (mine.Tracker)']
     """
     there = dict(objects(at_the_beginning))
-    return [f"{way} ({kind})" for way, kind in objects(now) if there.get(way) != kind]
+    # Who holds an object a second time is left as it is, and takes it again as it did before.
+    held = objects(now, again=False)
+    return [f"{way} ({kind})" for way, kind in held if there.get(way) != kind]

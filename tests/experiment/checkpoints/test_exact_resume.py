@@ -43,7 +43,9 @@ def data() -> MarketData:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", AGENTS)
-def test_every_agent_goes_on_exactly(name: str, data: MarketData, tmp_path: Path) -> None:
+def test_every_agent_goes_on_exactly(
+    name: str, data: MarketData, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     cfg = tiny(f"agent={name}")
     whole = trained(cfg, data, tmp_path / "whole")
     assert trained(cfg, data, tmp_path / "broken", every=60, until=150) is None
@@ -51,6 +53,7 @@ def test_every_agent_goes_on_exactly(name: str, data: MarketData, tmp_path: Path
     resumed = trained(cfg, data, tmp_path / "broken", every=45)
     assert differences(whole_state(whole), whole_state(resumed)) == []
     assert history(tmp_path / "whole") == history(tmp_path / "broken")
+    assert not [said for said in caplog.messages if "checkpoints" in said]
 
 
 @pytest.mark.parametrize(("name", "window"), [("ppo", 2), ("erl_ppo", 1)])
