@@ -29,7 +29,7 @@ def examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[s
     files = write_examples(tmp_path / "own")
     monkeypatch.syspath_prepend(tmp_path / "own")
     names = [file.stem for file in files.values() if file.match("own/my_*.py")]
-    assert names == ["my_rewards", "my_envs", "my_markets", "my_callbacks"]
+    assert names == ["my_rewards", "my_envs", "my_markets", "my_data", "my_callbacks"]
     yield {name: __import__(name) for name in names}
     for name in names:
         del sys.modules[name]
