@@ -21,7 +21,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from finai_rl import api
-from finai_rl.api import Trained, compare, evaluate, prepare, train, verify
+from finai_rl.api import Trained, compare, decide, evaluate, paper, prepare, train, verify
 from finai_rl.config.hydra_versions import VERSION_BASE
 from finai_rl.errors import ConfigError, InputError
 from finai_rl.evaluation.metrics import metrics
@@ -198,6 +198,52 @@ def test_each_agent_is_run_by_the_code_that_was_packed_with_it(
     assert sys.path == path
     assert sys.modules["packed_nets"].SCALE == -3
     assert train(own).objective == runs[1].objective
+
+
+MOODY = """
+import itertools
+
+import numpy as np
+
+from finai_rl.data.market import DataSource, MarketData
+
+CALLS = itertools.count()
+
+
+def moody():
+    rng = np.random.default_rng(next(CALLS))
+    close = 100 * np.exp(rng.normal(0, 0.01, (120, 2)).cumsum(axis=0))
+    dates = np.datetime64("2020-01-01") + np.arange(120)
+    return MarketData(dates, ("A", "B"), close, np.zeros((120, 0, 2)), (), DataSource("m", "same"))
+"""
+
+
+def test_a_source_that_gives_other_prices_under_the_same_hash_is_refused(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(here)
+    (here / "moody_data.py").write_text(MOODY)
+    (here / "own" / "data").mkdir(parents=True)
+    (here / "own" / "data" / "moody.yaml").write_text("_target_: moody_data.moody\n")
+    path = f"hydra.searchpath=[file://{here}/own]"
+    small = ["agent=a2c", "total_timesteps=200", "env.n_envs=2"]
+    trained = train([*small, path, "data=moody", "trusted_packages=[moody_data]"])
+    with pytest.raises(InputError, match=r"other data, though its sha256 is the same:\n  - close"):
+        evaluate([f"run_id={trained.run_id}", *ASKS_LITTLE])
+
+
+def test_a_run_that_was_deleted_is_refused_before_anything_is_asked_of_it(here: Path) -> None:
+    trained = train(TINY)
+    uri = f"sqlite:///{here}/outputs/mlflow.db"
+    mlflow.MlflowClient(uri).delete_run(str(trained.run_id))
+    run = f"run_id={trained.run_id}"
+    for ask in (
+        lambda: evaluate([run]),
+        lambda: decide([run]),
+        lambda: paper([run, "account=mine"]),
+    ):
+        with pytest.raises(InputError, match="was deleted; bring it back"):
+            ask()
 
 
 def test_raw_prices_are_prepared_and_verified(here: Path) -> None:

@@ -18,6 +18,7 @@ from finai_rl.errors import InputError
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.experiment.learning.hooks import TrainingHooks
 from finai_rl.sweep import study as studies
+from finai_rl.sweep import trial as trials
 from finai_rl.sweep.context import Seal, StudyAddress, SweepContext
 from finai_rl.sweep.launching import concurrency
 from finai_rl.sweep.outcome import Outcome, load_returns
@@ -108,6 +109,20 @@ def test_a_trial_of_one_seed_has_its_objective(tmp_path: Path) -> None:
     returns = load_returns(tmp_path)
     assert returns is not None
     np.testing.assert_allclose(returns, [0.01] * (len(DAYS) - 1))
+
+
+def test_a_trial_waits_for_its_store_before_it_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    monkeypatch.setattr(trials, "wait_for_store", lambda tracker: steps.append("store"))
+
+    def score(cfg: DictConfig) -> float:
+        steps.append("training")
+        return 1.0
+
+    new_trial(tmp_path, context()).run(trained(score))
+    assert steps == ["store", "training"]
 
 
 @pytest.mark.parametrize(("how", "value"), [("mean", 20.0), ("iqm", 0.0)])

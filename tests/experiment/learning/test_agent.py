@@ -7,10 +7,16 @@ import pytest
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecMonitor
 
+from finai_rl.config.check import check
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.envs.wrappers.observations import frozen, normalized
+from finai_rl.errors import ConfigError
 from finai_rl.evaluation.backtest import backtest
+from finai_rl.experiment.environments import Environments
+from finai_rl.experiment.learning.agent import new_agent
+from tests.config.composition import composed
+from tests.markets import generated_market
 
 N_STOCKS = 10
 
@@ -29,6 +35,25 @@ def market_with_foresight(n_days: int, seed: int, *, shuffled: bool) -> MarketDa
         feature_names=("tomorrow",),
         source=DataSource("foresight", f"{seed}"),
     )
+
+
+SB3_NOISE = "stable_baselines3.common.noise.OrnsteinUhlenbeckActionNoise"
+
+
+@pytest.mark.parametrize("n_actions", [3, 2])
+def test_noise_of_sb3_has_a_number_for_each_action(n_actions: int) -> None:
+    lists = f"mean: {[0.0] * n_actions}, sigma: {[0.1] * n_actions}"
+    noise = f"+agent.action_noise={{_target_: {SB3_NOISE}, {lists}}}"
+    cfg = check(composed("agent=td3", "~agent.action_noise", noise, "env.n_envs=2"))
+    cfg.agent.learning_starts = 4
+    env = Environments(cfg).training(generated_market(n_days=30, n_stocks=3))
+    if n_actions == 2:
+        with pytest.raises(ConfigError, match="one number for each of the 3 actions, got 2"):
+            new_agent(cfg, env)
+        return
+    agent = new_agent(cfg, env)
+    agent.learn(16)
+    assert agent.num_timesteps >= 16
 
 
 @pytest.mark.slow
