@@ -5,6 +5,7 @@ python -m finai_rl.decide model=models:/my_agent@champion data.path=newest.csv
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def decide(cfg: DictConfig, folder: Path) -> Decision:
         raise ConfigError(["run_id, model: name one of the two"])
 
     from finai_rl.experiment.deciding.decision import decide as decide_last_day
-    from finai_rl.experiment.deciding.orders import read_positions, save_decision
+    from finai_rl.experiment.deciding.orders import fractions, read_positions, save_decision
     from finai_rl.experiment.deciding.run_of_agent import about, on_newest
     from finai_rl.experiment.recipe import Newer
     from finai_rl.tracking.history.finished_run import FinishedRun
@@ -62,9 +63,12 @@ def decide(cfg: DictConfig, folder: Path) -> Decision:
     )
     data, position = found.data, None
     if cfg.positions is not None:
-        may_short = bool(found.environments.evaluation_settings.get("allow_short"))
-        tickers = data.market.tickers
+        settings, tickers = found.environments.evaluation_settings, data.market.tickers
+        may_short = bool(settings.get("allow_short"))
         position = read_positions(cfg.positions, cfg.cash, tickers, may_short=may_short)
+        whole = not settings.get("fractional_shares", True)
+        if whole and (note := fractions(position, tickers)):
+            data = replace(data, notes=(*data.notes, note))
     decision = decide_last_day(
         found.environments, found.agent, found.normalization, data.market, data.first, position
     )

@@ -66,6 +66,20 @@ class DataError(InputError):
         super().__init__(f"{where} cannot be used as it is:\n{listed}")
 
 
+class NoRows(DataError):
+    """A file that is whole but for its rows.
+
+    Args:
+        where: The file.
+        problem: One sentence, with what would be right.
+        columns: What its columns are called.
+    """
+
+    def __init__(self, where: str, problem: str, columns: Sequence[str] = ()) -> None:
+        self.columns = tuple(columns)
+        super().__init__(where, [problem])
+
+
 def disk_trouble(error: BaseException) -> str | None:
     """Return what a disk that could not be written did, and what helps; None for other errors.
 

@@ -111,6 +111,7 @@ def load_returns(folder: Path) -> FloatArray | None:
     file = folder / RETURNS_FILE
     if not file.is_file():
         return None
-    table = pd.read_csv(file, float_precision="round_trip")
-    returns: FloatArray = table["return"].to_numpy(float)
+    # As text first: Python reads a number to the last bit.
+    texts = pd.read_csv(file, usecols=["return"], dtype=str)["return"]
+    returns: FloatArray = texts.to_numpy(object).astype(float)
     return returns

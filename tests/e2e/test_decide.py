@@ -80,6 +80,14 @@ def test_a_newer_file_and_what_is_held(
     assert decision.day == days[-1]
     assert decision.held.shares.tolist() == [0.0, 7.0, 0.0]
     assert decision.held.cash == 1000.0
+    pd.DataFrame({"tic": ["S01"], "shares": [6.5]}).to_csv("held.csv", index=False)
+    told = forked(
+        "finai_rl.decide", run, "data.path=newest.csv", "positions=held.csv", "cash=0",
+        "hydra.run.dir=part",
+    )  # fmt: skip
+    assert "6.5 of S01 is held: it may order a part of a share" in told.stdout
+    whole = json.loads((tmp_path / "part" / "decision.json").read_text())
+    assert any("6.5 of S01" in note for note in whole["notes"])
     split = rows.assign(close=rows["close"] * (1 + (rows["tic"] == "S02")))
     split.to_csv("split.csv", index=False)
     told = forked("finai_rl.decide", run, "data.path=split.csv", expect=1)

@@ -16,7 +16,7 @@ import pandas as pd
 from finai_rl.data.tables.layout import Layout
 from finai_rl.data.tables.places import EXAMPLES
 from finai_rl.data.tables.text_form import Form, fields_of, opened
-from finai_rl.errors import DataError
+from finai_rl.errors import DataError, NoRows
 
 NO_NUMBER = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None"]
 """What empty cells of number columns are written as."""
@@ -108,7 +108,7 @@ def scan(
     if records.no_record:
         numbers = numbers.difference(records.no_record, sort=False).rename("line")
     if not len(numbers):
-        raise DataError(str(file), ["it has a header but no rows: get the file again, whole"])
+        raise NoRows(str(file), "it has a header but no rows: get the file again, whole", header)
     notes = () if last.endswith((b"\n", b"\r")) else (CUT_OFF,)
     return Lines(header, numbers, notes, form, tuple(above))
 

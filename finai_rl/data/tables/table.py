@@ -17,7 +17,7 @@ from finai_rl.data.tables.number_text import decimal_of, with_numbers
 from finai_rl.data.tables.text_form import form_of
 from finai_rl.data.tables.wide import across, stacked
 from finai_rl.data.tables.workbook import workbook_rows
-from finai_rl.errors import DataError
+from finai_rl.errors import DataError, NoRows
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,8 @@ def parquet_rows(file: Path) -> pd.DataFrame | None:
         said = " ".join(str(error).split())[:300]
         raise DataError(str(file), [f"cannot be read as Parquet: {said}"]) from None
     if rows.empty:
-        raise DataError(str(file), ["it has columns but no rows: write it again, with rows"])
+        told = "it has columns but no rows: write it again, with rows"
+        raise NoRows(str(file), told, [str(name) for name in rows.columns])
     return rows
 
 

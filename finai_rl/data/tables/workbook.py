@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from finai_rl.errors import DataError, InputError
+from finai_rl.errors import DataError, InputError, NoRows
 
 INSTALL = "pip install 'finai_rl[excel]'"
 OLD = b"\xd0\xcf\x11\xe0"
@@ -42,7 +42,8 @@ def workbook_rows(file: Path) -> tuple[pd.DataFrame, tuple[str, ...]] | None:
         told = f"cannot be read as an Excel workbook: {error}; save the sheet as CSV"
         raise DataError(str(file), [told]) from None
     if rows.empty:
-        raise DataError(str(file), [f"its first sheet, {sheets[0]!r}, has no rows: put them there"])
+        told = f"its first sheet, {sheets[0]!r}, has no rows: put them there"
+        raise NoRows(str(file), told, [str(name) for name in rows.columns])
     said = f"Of {len(sheets)} sheets, the first one, {sheets[0]!r}, is read."
     return rows, (said,) if len(sheets) > 1 else ()
 

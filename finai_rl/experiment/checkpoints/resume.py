@@ -43,6 +43,7 @@ DEVICE = "agent.device"
 LONGER = ("total_timesteps", "total_episodes")
 """Settings by which a finished run is trained further."""
 FORMS = f"a run folder, the id of an MLflow run, or {LATEST}"
+WITHOUT = "jobs of a grid, and runs with checkpoint_every=null, write none"
 
 PARENT_TAG = "resume.of"
 """The run that a run has gone on from, and trained further."""
@@ -134,9 +135,9 @@ def resumed(cfg: DictConfig) -> Resumed | None:
     folder = run_folder_of(cfg.resume, cfg.output_root)
     record = None if folder is None else record_of(folder)
     if folder is None or record is None:
-        said = "holds no checkpoints" if folder else "there is no such run"
         where = folder or f"{cfg.resume}, below output_root={cfg.output_root}"
-        raise ConfigError([f"resume: {where}: {said}; give {FORMS}"])
+        said = "holds no checkpoints" if folder else "there is no such run that wrote checkpoints"
+        raise ConfigError([f"resume: {where}: {said} ({WITHOUT}); give {FORMS}"])
     further = bool(record.get("finished"))
     if is_of_a_search(record.get("config", {})):
         raise ConfigError(

@@ -12,9 +12,10 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from finai_rl.data.tables.table import read_table
+from finai_rl.data.tables.column_names import names_of
+from finai_rl.data.tables.table import PROCESSED, read_table
 from finai_rl.data.tables.validation import numbers
-from finai_rl.errors import ConfigError, DataError
+from finai_rl.errors import ConfigError, DataError, NoRows
 from finai_rl.experiment.deciding.decision import Decision, Position
 
 ORDERS_FILE = "orders.csv"
@@ -34,7 +35,7 @@ def read_positions(
 
     Args:
         path: A CSV or Parquet file with the columns tic and shares; a stock that is not there is
-            not held.
+            not held, and no row at all is an account in cash.
         cash: What else it holds.
         tickers: The stocks that the agent trades, in their order.
         may_short: Whether its market lets it be short.
@@ -48,7 +49,7 @@ def read_positions(
     if cash < 0 and not may_short:
         raise ConfigError([f"cash: {cash:g} is owed, which no account of this agent's market can"])
     file = Path(path).expanduser()
-    table = read_table(file)
+    table = _rows_of(file)
     if missing := [name for name in ("tic", "shares") if name not in table]:
         raise DataError(
             str(file), [f"column(s) {missing} missing; the file has {list(table.columns)}"]
@@ -67,6 +68,32 @@ def read_positions(
         raise DataError(str(file), problems)
     held = dict(zip(names, shares, strict=True))
     return Position(float(cash), np.array([float(held.get(name, 0.0)) for name in tickers]))
+
+
+def fractions(position: Position, tickers: Sequence[str]) -> str | None:
+    """Return what is to be said of parts of shares that a market of whole shares holds.
+
+    Example:
+        >>> fractions(Position(0.0, np.array([2.0, 1.5])), ("AAPL", "JPM"))
+        'The agent trades whole shares, and 1.5 of JPM is held: it may order a part of a share.'
+    """
+    parts = [
+        f"{count:g} of {ticker}"
+        for ticker, count in zip(tickers, position.shares, strict=True)
+        if count != np.floor(count)
+    ]
+    if not parts:
+        return None
+    held = f"{', '.join(parts)} {'is' if len(parts) == 1 else 'are'} held"
+    return f"The agent trades whole shares, and {held}: it may order a part of a share."
+
+
+def _rows_of(file: Path) -> pd.DataFrame:
+    try:
+        return read_table(file)
+    except NoRows as empty:  # what a broker writes of an account that holds cash alone
+        renamed = names_of(file, empty.columns, PROCESSED, ()).renamed
+        return pd.DataFrame(columns=[renamed.get(name, name) for name in empty.columns])
 
 
 def orders_table(decision: Decision) -> pd.DataFrame:

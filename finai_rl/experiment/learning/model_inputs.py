@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 INPUTS_FILE = "model_inputs.json"
 """In the run folder and in ``model_dir``, and among the run's artifacts."""
+
+
+SCALES = ("temperature", "hmax", "max_order")
+"""Settings that say how much the same action trades: another value can be learned from there."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +100,20 @@ class ModelInputs:
                 yield f"{name}: {_apart(there, here)}"
         if self.window != source.window:
             yield f"env.window: {source.window} there, {self.window} here"
-        for name, here in self.settings.items():
-            if name in source.settings and (there := source.settings[name]) != here:
+        yield from self._set_otherwise(
+            source, [name for name in self.settings if name not in SCALES]
+        )
+
+    def scales(self, source: ModelInputs) -> Iterator[str]:
+        """Yield how much more or less the same action trades than another model's."""
+        yield from self._set_otherwise(source, SCALES)
+
+    def _set_otherwise(self, source: ModelInputs, names: Iterable[str]) -> Iterator[str]:
+        for name in names:
+            if name not in self.settings or name not in source.settings:
+                continue
+            there, here = source.settings[name], self.settings[name]
+            if there != here:
                 yield f"env.{name}: {there} there, {here} here"
 
     def save(self, file: Path) -> None:
@@ -128,7 +144,8 @@ class ModelInputs:
 
 def _meaning(env: Mapping[str, Any]) -> dict[str, Any]:
     """Return what observations and actions of equal shapes may differ by."""
-    found = {name: env[name] for name in ("observation", "weights", "allow_short") if name in env}
+    named = ("observation", "weights", "allow_short", *SCALES)
+    found = {name: env[name] for name in named if name in env}
     if found.get("observation", FINRL) != FINRL:
         found["horizons"] = list(env["horizons"])
     return found

@@ -24,6 +24,7 @@ from finai_rl.agents.saved_files import (
 from finai_rl.errors import ConfigError
 from finai_rl.experiment.learning.agent import SETTING
 from finai_rl.experiment.learning.model_inputs import INPUTS_FILE, ModelInputs
+from finai_rl.tracking.journal.file import Journal
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -116,6 +117,8 @@ def start_agent(
     saved.start(agent)
     _take_over(env, statistics)
     run_id = files.run_id or (inputs.run_id if inputs else None)
+    # A run that its store did not take at first was given its id after the model was written.
+    run_id = run_id or Journal(files.inputs.parent).run_id
     log.info("Started from %s%s", source, f" (run {run_id})" if run_id else "")
     tags = {KEY: source, f"{KEY}.sha256": sha256}
     return Start(inputs, tags | ({f"{KEY}.run_id": run_id} if run_id else {}))
@@ -156,6 +159,8 @@ def _check(
                 "an agent that was trained on earlier days, or validate on later ones"
             ]
         )
+    if inputs is not None and (scales := list(own.scales(inputs))):
+        log.warning("%s: the same action trades otherwise: %s", KEY, "; ".join(scales))
     if inputs is None:
         log.warning(
             "%s: %s names neither its stocks and features nor the days it was trained on: only "

@@ -66,7 +66,6 @@ class Delivery:
         self._heartbeat, self._clock = heartbeat, clock
         self._retry_wait, self._is_told = 0.0, False
         self._next_attempt = self._next_beat = 0.0
-        # Where the run folder cannot be written, notes wait here.
         self._unwritten: list[Entry] = []
         self._sending = threading.RLock()
         # An outage is said once, by us: these would say it at every attempt, with a traceback.
@@ -130,8 +129,13 @@ class Delivery:
             return True
 
     def waiting(self) -> list[Entry]:
-        """Return what has not arrived."""
-        return [line.entry for line in self.journal.waiting()] + self._unwritten
+        """Return what has not arrived, and waits in the journal."""
+        return [line.entry for line in self.journal.waiting()]
+
+    @property
+    def unwritten(self) -> list[Entry]:
+        """What has not arrived, and no journal holds: it is lost when the process ends."""
+        return list(self._unwritten)
 
     def call(
         self,
@@ -208,11 +212,8 @@ class Delivery:
     def _wait_longer(self, error: Exception) -> None:
         if not self._is_told and self.sender is not None:
             self._is_told = True
-            log.warning(
-                "MLflow does not answer; training goes on, and what is logged is kept in %s: %s",
-                self.journal.file,
-                brief(error),
-            )
+            kept = "" if self._unwritten else f", and what is logged is kept in {self.journal.file}"
+            log.warning("MLflow does not answer; training goes on%s: %s", kept, brief(error))
         self._retry_wait = min(max(2 * self._retry_wait, self._first_retry), self._last_retry)
         self._next_attempt = self._clock() + self._retry_wait
 

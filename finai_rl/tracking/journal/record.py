@@ -202,14 +202,19 @@ class RunRecord:
         if self._is_told:
             return
         self._is_told = True
-        log.warning(
-            "MLflow at %s did not take %s. They wait in %s; when it answers, send them: "
-            "python -m finai_rl.sync %s",
-            without_password(self._store.uri),
-            in_words(self.delivery.waiting()),
-            self.journal.file,
-            shlex.quote(str(self.journal.run_folder)),
-        )
+        uri, file = without_password(self._store.uri), self.journal.file
+        if waiting := self.delivery.waiting():
+            log.warning(
+                "MLflow at %s did not take %s. They wait in %s; when it answers, send them: "
+                "python -m finai_rl.sync %s",
+                uri,
+                in_words(waiting),
+                file,
+                shlex.quote(str(self.journal.run_folder)),
+            )
+        if lost := self.delivery.unwritten:
+            said = "Lost, as neither MLflow at %s took it nor %s could be written: %s"
+            log.error(said, uri, file, in_words(lost))
 
 
 def _clean(value: Any) -> Any:

@@ -13,8 +13,9 @@ import pytest
 
 from finai_rl.data.market import MarketData
 from finai_rl.errors import ConfigError, DataError
+from finai_rl.experiment.deciding.decision import Position
 from finai_rl.experiment.deciding.newest import Newest, _old, newest, unpinned
-from finai_rl.experiment.deciding.orders import read_positions
+from finai_rl.experiment.deciding.orders import fractions, read_positions
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.learning.agent import new_agent
 from finai_rl.experiment.learning.model_inputs import ModelInputs
@@ -168,6 +169,32 @@ def test_positions_are_read_and_every_problem_is_listed(tmp_path: Path) -> None:
     file.write_text("tic,quantity\nAAPL,1\n")
     with pytest.raises(DataError, match="'shares'"):
         read_positions(str(file), 0.0, ("AAPL",))
+
+
+@pytest.mark.parametrize("name", ["held.csv", "held.parquet"])
+def test_no_row_of_positions_is_an_account_in_cash(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+
+    def write(table: pd.DataFrame) -> None:
+        if file.suffix == ".csv":
+            table.to_csv(file, index=False)
+        else:
+            table.to_parquet(file, index=False)
+
+    write(pd.DataFrame({"Symbol": [], "shares": []}))
+    position = read_positions(str(file), 10.0, ("AAPL", "JPM"))
+    assert (position.cash, position.shares.tolist()) == (10.0, [0.0, 0.0])
+    write(pd.DataFrame({"Symbol": [], "quantity": []}))
+    with pytest.raises(DataError, match="'shares'"):
+        read_positions(str(file), 10.0, ("AAPL", "JPM"))
+
+
+def test_parts_of_shares_are_told_of_an_agent_of_whole_ones() -> None:
+    tickers = ("AAPL", "JPM", "KO")
+    assert fractions(Position(0.0, np.array([2.0, 0.0, 7.0])), tickers) is None
+    said = fractions(Position(0.0, np.array([0.5, 1.25, 7.0])), tickers)
+    assert said is not None
+    assert "0.5 of AAPL, 1.25 of JPM are held" in said
 
 
 def test_what_has_no_row_on_the_day_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

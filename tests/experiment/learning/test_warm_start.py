@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from finai_rl.experiment.learning.model_inputs import INPUTS_FILE, ModelInputs
 from finai_rl.experiment.learning.training import save, seed_everything
 from finai_rl.experiment.learning.warm_start import Start, start_agent
 from finai_rl.tracking import NoTracker
+from finai_rl.tracking.journal.file import Journal
 from tests.agents.test_registry import AGENTS, learned, tiny
 from tests.markets import generated_market
 
@@ -81,6 +83,27 @@ def test_its_optimizer_and_its_settings_are_its_own(source: Path) -> None:
 def test_a_file_may_be_named(source: Path, file: str) -> None:
     _, _, start = started(source / file, tiny("agent=a2c", "tracking=none"))
     assert start.inputs == ModelInputs.load(source / INPUTS_FILE)
+
+
+def test_another_scale_of_the_actions_is_told(source: Path, caplog: Any) -> None:
+    cfg = tiny("agent=a2c", "tracking=none")
+    started(source, cfg)
+    assert "trades otherwise" not in caplog.text
+    other = tiny("agent=a2c", "tracking=none", "env.hmax=7")
+    started(source, other)
+    assert (
+        f"the same action trades otherwise: env.hmax: {cfg.env.hmax} there, 7 here" in caplog.text
+    )
+
+
+def test_a_run_that_its_store_took_later_is_named(source: Path, tmp_path: Path) -> None:
+    shutil.copytree(source, tmp_path / "run")
+    journal = Journal(tmp_path / "run")
+    journal.append({"do": "run", "uri": "sqlite:///mlflow.db", "experiment": "stocks"})
+    cfg = tiny("agent=a2c", "tracking=none")
+    assert "agent.init_from.run_id" not in started(tmp_path / "run", cfg)[2].tags
+    journal.append({"do": "opened", "run_id": "ab" * 16})
+    assert started(tmp_path / "run", cfg)[2].tags["agent.init_from.run_id"] == "ab" * 16
 
 
 OTHERS = {

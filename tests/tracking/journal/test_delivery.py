@@ -102,6 +102,23 @@ def test_a_folder_that_cannot_be_written_is_said_once_and_costs_nothing(tmp_path
     assert "cannot be written" in caplog.text
 
 
+def test_where_neither_store_nor_folder_takes_a_note_none_is_said_to_wait(tmp_path, caplog) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    receiver = Receiver()
+    delivery = delivery_to(receiver, tmp_path / "file" / "run")
+    assert delivery.flush()
+    receiver.down = True
+    delivery.note(metrics(0, "a"))
+    assert not delivery.flush()
+    assert delivery.waiting() == []
+    assert [entry["step"] for entry in delivery.unwritten] == [0]
+    assert "training goes on" in caplog.text
+    assert "is kept in" not in caplog.text
+    receiver.down = False
+    assert delivery.flush()
+    assert delivery.unwritten == []
+
+
 @pytest.mark.parametrize(
     ("error", "may_be_taken_later"),
     [

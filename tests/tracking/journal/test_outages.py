@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import socket
 
@@ -76,6 +77,28 @@ def test_what_a_store_that_stays_away_lacks_is_told_and_sent_later(
     said = capsys.readouterr().out
     assert "sent 200 metric values" in said.splitlines()[0]
     assert "nothing was missing" in said.splitlines()[1]
+
+
+def test_what_neither_store_nor_folder_took_is_told_as_lost(
+    open_tracker, client, outage, tmp_path, monkeypatch, caplog
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    tracker = open_tracker()
+    tracker.journal_in(tmp_path / "run")
+    with tracker:
+        outage.is_on = True
+        tracker.log_metrics({"train/loss": 1.0}, 0)
+        tracker.flush()
+        monkeypatch.setattr(Journal, "append", full)
+        tracker.log_metrics({"train/loss": 2.0}, 1)
+        tracker.flush()
+    told = [r.message for r in caplog.records if "finai_rl.sync" in r.message]
+    assert len(told) == 1
+    assert "did not take 1 metric value, " in told[0]
+    (lost,) = [r.message for r in caplog.records if r.message.startswith("Lost")]
+    assert lost.endswith("could be written: 1 metric value, the status FINISHED")
 
 
 def test_nothing_is_doubled_where_the_mark_of_what_arrived_is_lost(
