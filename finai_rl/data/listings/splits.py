@@ -172,6 +172,33 @@ def split_notes(rows: pd.DataFrame, layout: Layout) -> list[str]:
     return [f"{counted}. A price that moves so much on news looks the same. If it is one, {helps}."]
 
 
+def volume_notes(rows: pd.DataFrame, factor: pd.Series) -> list[str]:
+    """Return a sentence on splits that closes are adjusted for and volumes seem not to be.
+
+    Args:
+        rows: Columns ``date``, ``tic`` and ``volume``, as they stand in the file.
+        factor: The adjusted close of each row as a multiple of the close.
+    """
+    found = []
+    for ticker, own in rows.assign(factor=factor).sort_values("date").groupby("tic"):
+        scale = np.log(own["factor"].to_numpy(dtype=np.float64))
+        volume = numbers(own["volume"]).to_numpy(dtype=np.float64)
+        for row in np.flatnonzero(np.abs(np.diff(scale)) > np.log(1.5) - NEAR) + 1:
+            split = _near(scale[row] - scale[row - 1])
+            multiple = _volume_multiple(volume, int(row))
+            # As many shares for the same money: more than half of the way there.
+            if split and multiple and abs(np.log(multiple / float(split))) < abs(np.log(multiple)):
+                day = day_name(pd.Timestamp(own["date"].iloc[row]))
+                found.append(f"{ticker} on {day}, a split of {split}, volume x{multiple:.2g}")
+    if not found:
+        return []
+    shown = "; ".join(found[:EXAMPLES]) + ("; ..." if len(found) > EXAMPLES else "")
+    return [
+        f"adj_close takes {len(found)} split(s) out, and volume seems to count shares as they were: "
+        f"{shown}. It stays as it stands; for env.impact multiply it by the factor before that day"
+    ]
+
+
 def with_splits(
     path: str, rows: pd.DataFrame, told: Sequence[Any] | None, key: str
 ) -> tuple[pd.DataFrame, list[Change]]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from finai_rl.data.listings.splits import SPLITS, split_notes, with_splits
+from finai_rl.data.listings.splits import SPLITS, split_notes, volume_notes, with_splits
 from finai_rl.data.listings.universe import (
     ALL,
     MASK,
@@ -258,7 +258,9 @@ def _adjusted(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Change]]:
         return rows, []
     what = f"open, high, low and close of {count(changed)}"
     why = "multiplied by adj_close / close, so that all prices are on the scale of adj_close"
-    return rows, [Change("adjusted", what, int(changed.sum()), why)]
+    told = volume_notes(rows, factor) if "volume" in rows else []
+    notes = [Change("noted", "volume", 1, said) for said in told]
+    return rows, [Change("adjusted", what, int(changed.sum()), why), *notes]
 
 
 def _scale_notes(rows: pd.DataFrame, where: str, *, refuse: bool, key: str) -> list[Change]:

@@ -57,6 +57,22 @@ def test_a_split_that_is_told_is_adjusted_for(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("factor", "written"), [(4, "4"), (3, "3"), (0.1, "1/10")])
+def test_volume_that_is_not_adjusted_as_the_adjusted_close_is_is_told(
+    factor: float, written: str, tmp_path: Path
+) -> None:
+    whole = raw_panel()
+    # Two files of closes as they were, and their adjusted closes: volume as it was, or adjusted.
+    raw, adjusted = split(whole, factor), split(whole, factor, volume=1)
+    found = load(raw.assign(adj_close=whole["close"]), tmp_path)
+    (told,) = [change.why for change in found.changes if change.what == "volume"]
+    assert f"T1 on {DAY}, a split of {written}, volume x" in told
+    pd.testing.assert_series_equal(found.rows["volume"], raw["volume"], check_dtype=False)
+    np.testing.assert_allclose(found.rows["close"], whole["close"])
+    changes = load(adjusted.assign(adj_close=whole["close"]), tmp_path).changes
+    assert [change.step for change in changes] == ["adjusted"]
+
+
 @pytest.mark.parametrize(
     ("rows", "why"),
     [
