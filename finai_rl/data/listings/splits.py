@@ -194,7 +194,7 @@ def volume_notes(rows: pd.DataFrame, factor: pd.Series) -> list[str]:
         return []
     shown = "; ".join(found[:EXAMPLES]) + ("; ..." if len(found) > EXAMPLES else "")
     return [
-        f"adj_close takes {len(found)} split(s) out, and volume seems to count shares as they were: "
+        f"adj_close takes {len(found)} split(s) out, and volume seems to count shares of before: "
         f"{shown}. It stays as it stands; for env.impact multiply it by the factor before that day"
     ]
 
