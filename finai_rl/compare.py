@@ -55,11 +55,12 @@ def compare(cfg: DictConfig, folder: Path) -> Leaderboard:
             [f"experiment_name: no finished training of {cfg.experiment_name!r}{asked_for}{others}"]
         )
     check_periods(found, cfg.periods_per_year)
+    risk_free = rate_of(found, cfg.risk_free)
     # Whatever else the experiment has tried is what these agents were picked from.
     before = max(trials_counted(cfg.tracking.uri, cfg.experiment_name) - len(found), 0)
     runs = by_agent(found, cfg.by)
     try:
-        board = leaderboard(runs, cfg.periods_per_year, cfg.risk_free, cfg.seed, before)
+        board = leaderboard(runs, cfg.periods_per_year, risk_free, cfg.seed, before)
     except ValueError as error:
         raise ConfigError([f"filter: {error}"]) from error
     board = replace(board, left_out=[*trainings.left_out, *board.left_out])
@@ -84,6 +85,29 @@ def check_periods(found: list[Training], periods_per_year: int) -> None:
                 f"{listed}: set periods_per_year={used[0]}"
             ]
         )
+
+
+def rate_of(found: list[Training], asked: float | None) -> float:
+    """Return the annual risk-free rate that trainings are ranked over: the one that they had.
+
+    Raises:
+        ConfigError: If they had several and none is asked for, or another one is.
+    """
+    used = sorted({run.risk_free for run in found if run.risk_free is not None})
+    if not used:
+        return asked or 0.0
+    if asked is None and len(used) == 1:
+        return used[0]
+    if asked in used:
+        return float(asked)
+    rates = " or ".join(f"{rate:g}" for rate in used)
+    said = "must be given" if asked is None else f"{asked:g}"
+    raise ConfigError(
+        [
+            f"risk_free: {said}, as these runs had evaluation.risk_free={rates}: set "
+            f"risk_free={used[0]:g}, or choose runs by filter"
+        ]
+    )
 
 
 def by_agent(found: list[Training], by: list[str]) -> dict[str, list[TrainedRun]]:

@@ -261,7 +261,7 @@ class Compare:
     filter: str | None
     parent: str | None
     periods_per_year: int = field(metadata=at_least(1))
-    risk_free: float = field(metadata=annual_rate())
+    risk_free: float | None = field(metadata=annual_rate())
     seed: int = field(metadata=random_seed())
     output_root: str = field(metadata=a_place())
 

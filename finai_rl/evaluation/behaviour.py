@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finai_rl.evaluation.importance import PermutationImportance
-from finai_rl.evaluation.metrics import turnover
+from finai_rl.evaluation.metrics import ordered_turnover
 from finai_rl.evaluation.response import ResponseCurve
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.statistics.intervals.bootstrap import Interval
 from finai_rl.statistics.intervals.estimates import rank_correlation_interval
 from finai_rl.statistics.trading_habits import TradingHabits, trading_habits
-from finai_rl.type_aliases import FloatArray
+from finai_rl.type_aliases import BoolArray, FloatArray
 
 if TYPE_CHECKING:
     from finai_rl.evaluation.attribution import Attribution
@@ -83,13 +83,17 @@ def habits_of(result: BacktestResult, periods_per_year: float = 252) -> TradingH
         result.shares,
         result.fill_price,
         result.account_value[:-1],
-        turnover(result),
+        ordered_turnover(result),
         periods_per_year,
+        orders=result.orders,
     )
 
 
 def trade_drivers(
-    result: BacktestResult, features: Mapping[str, FloatArray], seed: int = 0
+    result: BacktestResult,
+    features: Mapping[str, FloatArray],
+    seed: int = 0,
+    listed: BoolArray | None = None,
 ) -> list[TradeDriver]:
     """Correlate an account's trades with what was known on the day of each.
 
@@ -97,19 +101,26 @@ def trade_drivers(
         result: The backtest.
         features: (n_days, n_stocks) by name, of the backtest's days.
         seed: Of the resamples.
+        listed: (n_days, n_stocks) whether a stock is traded; None if all are. A stock counts on
+            the days on which it is, and is on the next one: its delisting is no decision.
     """
     moved = (result.traded_weights - result.drifted_weights)[:, :-1]
-    daily = turnover(result)
+    daily = ordered_turnover(result)
+    there = np.ones(moved.shape, dtype=np.bool_)
+    if listed is not None:
+        there = listed[: len(moved)] & listed[1 : len(moved) + 1]
+        moved = np.where(there, moved, np.nan)
     found = []
     for name, values in features.items():
-        level = values[: len(moved)]
+        level = np.where(there, values[: len(moved)], np.nan)
         change = np.diff(level, axis=0, prepend=np.nan)
+        size = np.ma.masked_invalid(np.abs(change)).mean(axis=1)
         found.append(
             TradeDriver(
                 name,
                 rank_correlation_interval(moved, level, seed),
                 rank_correlation_interval(moved, change, seed),
-                rank_correlation_interval(daily, np.abs(change).mean(axis=1), seed),
+                rank_correlation_interval(daily, np.ma.filled(size, np.nan), seed),
             )
         )
     return found

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from finai_rl.evaluation.metrics import average_exposure
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.statistics.benchmark import LEAST_EXPOSURE
+from finai_rl.type_aliases import BoolArray
 
 _NAMED = 3
 
@@ -18,7 +21,7 @@ class Coverage:
     Attributes:
         name: Of the benchmark.
         exposure: Mean share of the account in stocks after each day's trades, 0 to 1.
-        left_out: Tickers that were never held.
+        left_out: Tickers that could be bought as it begins and were never held.
         n_stocks: Of the market.
 
     Example:
@@ -35,10 +38,16 @@ class Coverage:
     n_stocks: int
 
     @classmethod
-    def of(cls, result: BacktestResult) -> Coverage:
-        """Measure a backtest that was to hold every stock."""
-        most = result.shares[1:].max(axis=0)
-        left_out = tuple(t for number, t in enumerate(result.tickers) if most[number] <= 0)
+    def of(cls, result: BacktestResult, listed: BoolArray | None = None) -> Coverage:
+        """Measure a backtest that was to hold every stock.
+
+        Args:
+            result: The backtest.
+            listed: (n_days, n_stocks) whether a stock is traded; None if all are. What is delisted
+                before the first day, or listed later, was not to be bought.
+        """
+        never: BoolArray = np.all(left_out_by_day(result, listed), axis=0)
+        left_out = tuple(t for t, lacks in zip(result.tickers, never, strict=True) if lacks)
         return cls(result.name, average_exposure(result), left_out, len(result.tickers))
 
     @property
@@ -59,3 +68,21 @@ class Coverage:
                 f"leaves out {len(self.left_out)} of {self.n_stocks} stocks ({named}{more})"
             )
         return f"{self.name} {' and '.join(parts)}" if parts else ""
+
+
+def left_out_by_day(result: BacktestResult, listed: BoolArray | None = None) -> BoolArray:
+    """Return which stocks could be bought as a backtest begins and are not held after a day.
+
+    Args:
+        result: A backtest that was to hold every stock.
+        listed: As for `Coverage.of`.
+
+    Returns:
+        (n_days - 1, n_stocks) booleans.
+    """
+    lacks: BoolArray = result.shares[1:] <= 0
+    if listed is None:
+        return lacks
+    # An order of the first day may be filled on the second.
+    there: BoolArray = lacks & listed[:2].all(axis=0)
+    return there

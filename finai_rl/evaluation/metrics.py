@@ -80,7 +80,8 @@ def metrics(
         Name to value, fractions not percent. Measures of the returns are the functions of
         `finai_rl.statistics.returns` (VaR, CVaR and tail ratio at 5 %, autocorrelation at lag
         1); measures of the trading are the functions below; ``n_trades`` counts the orders
-        filled, ``total_costs`` and ``final_account_value`` are in the currency of the data.
+        filled and the sales of delisted stocks, ``total_costs`` and ``final_account_value`` are
+        in the currency of the data.
         `benchmark_metrics` are added where a benchmark is given, ``net_exposure`` where the
         account was ever short, ``financing_drag`` and ``total_financing`` where it paid borrow
         fees, and ``delisting_drag`` and ``total_delisting_loss`` where it lost on a delisted
@@ -168,6 +169,18 @@ def turnover(result: BacktestResult) -> FloatArray:
     NaN in a row in which the account was worth nothing at the fill prices.
     """
     return np.asarray(np.abs(result.traded_weights - result.drifted_weights).sum(axis=1) / 2)
+
+
+def ordered_turnover(result: BacktestResult) -> FloatArray:
+    """`turnover` without the sales of delisted stocks, which no order has asked for."""
+    if not result.settled.any():
+        return turnover(result)
+    moved = result.traded_weights - result.drifted_weights
+    worth = result.cash[:-1] + (result.shares[:-1] * result.fill_price).sum(axis=1)
+    settled = result.settled * result.fill_price / np.where(worth > 0, worth, np.nan)[:, None]
+    moved[:, :-1] += settled
+    moved[:, -1] -= settled.sum(axis=1)
+    return np.asarray(np.abs(moved).sum(axis=1) / 2)
 
 
 def cost_drag(result: BacktestResult, periods_per_year: float = 252) -> float:

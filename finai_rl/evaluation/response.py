@@ -18,7 +18,7 @@ from finai_rl.statistics.intervals.bootstrap import (
     bootstrap_interval_of_means,
     optimal_block_length,
 )
-from finai_rl.type_aliases import FloatArray, IntArray
+from finai_rl.type_aliases import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
@@ -71,6 +71,7 @@ def response_curves(
     n_days: int = 60,
     seed: int = 0,
     days: WatchedDays | None = None,
+    listed: BoolArray | None = None,
 ) -> list[ResponseCurve]:
     """Ask a policy, on days of its own backtest, what it would do if one number were another.
 
@@ -92,6 +93,8 @@ def response_curves(
         seed: Of the resamples.
         days: Of the policy's backtest, where it has been watched: a policy without a memory is
             then asked about these, and takes the path no second time.
+        listed: (n_days, n_stocks) whether a stock is traded; None if all are. It is asked about on
+            the days on which it is, with values of these days.
 
     Returns:
         One curve for each name: means over days and stocks, intervals over days.
@@ -105,8 +108,14 @@ def response_curves(
     with predicting(policy):
         if days is None or days.with_memory or not days.with_accounts:
             days = watched(policy, env, seed)
-        changes = _changes(policy, market, close, layout, names, stocks, n_days, days)
-    by_level = changes.reshape(*changes.shape[:2], len(stocks), len(LEVELS)).mean(axis=2)
+        there = np.ones((len(days.seen), len(stocks)), dtype=np.bool_)
+        if listed is not None:
+            there = listed[: len(there), list(stocks)]
+        changes = _changes(policy, market, close, layout, names, stocks, n_days, days, there)
+    by_stock = changes.reshape(*changes.shape[:2], len(stocks), len(LEVELS))
+    by_level = np.ma.masked_invalid(by_stock).mean(axis=2)
+    # Days on which none of them is listed say nothing.
+    by_level = by_level[~np.ma.getmaskarray(by_level).any(axis=(1, 2))].filled(np.nan)
     return [_curve(name, by_level[:, number], seed) for number, name in enumerate(names)]
 
 
@@ -119,14 +128,18 @@ def _changes(
     stocks: Sequence[int],
     n_days: int,
     days: WatchedDays,
+    there: BoolArray,
 ) -> FloatArray:
-    """Return the (n_days, n_names, n_rows) changes of weights that the answers come to."""
+    """Return the (n_days, n_names, n_rows) changes of weights that the answers come to.
+
+    NaN of a stock that is not ``there``, (n_days, n_stocks), on a day.
+    """
     seen = days.seen
     # Not the last: what is traded on it is never earned, and nothing is in FinRL's arithmetic.
     asked = np.unique(np.linspace(0, len(seen) - 1, n_days + 1).astype(np.int64)[:-1])
     owner = np.repeat(np.asarray(stocks, dtype=np.int64), len(LEVELS))
     changes = np.empty((len(asked), len(names), len(owner)))
-    questions = [_question(seen, layout.today(name)[owner]) for name in names]
+    questions = [_question(seen, layout.today(name)[owner], there) for name in names]
     for row, step in enumerate(asked.tolist()):
         market.accounts[:], market.shares[:] = days.accounts[step], days.shares[step]
         actions = np.repeat(days.actions[step][np.newaxis], len(owner), axis=0)
@@ -134,6 +147,7 @@ def _changes(
         answers = _answers(policy, seen[step], days.states[step], step == 0, questions)
         for number, answer in enumerate(answers):
             changes[row, number] = _weights_after(market, answer, close, owner) - usual
+        changes[row, :, np.repeat(~there[step], len(LEVELS))] = np.nan
     return changes
 
 
@@ -160,9 +174,20 @@ def _answers(
         yield from np.split(answer, len(asked))
 
 
-def _question(seen: NDArray[Any], columns: IntArray) -> tuple[IntArray, NDArray[Any]]:
+def _question(
+    seen: NDArray[Any], columns: IntArray, there: BoolArray
+) -> tuple[IntArray, NDArray[Any]]:
     """Return the column that each account is shown another value in, and that value."""
-    values = np.quantile(seen[:, columns[:: len(LEVELS)]], LEVELS, axis=0).T.ravel()
+    own = seen[:, columns[:: len(LEVELS)]]
+    if there.all():
+        values = np.quantile(own, LEVELS, axis=0).T.ravel()
+    else:
+        values = np.concatenate(
+            [
+                np.quantile(own[known, stock] if known.any() else np.zeros(1), LEVELS)
+                for stock, known in enumerate(there.T)
+            ]
+        )
     return columns, values.astype(seen.dtype)
 
 

@@ -32,10 +32,12 @@ class TrainedRun:
 
     Attributes:
         fold: Which block: its days, as text.
-        seed: Of the training.
+        seed: Of the training, or the number of its path.
         returns: ``date``, ``agent``, ``equal_weight`` and perhaps ``index``: daily returns net
             of costs; ``equal_weight_exposure`` and ``equal_weight_left_out`` say how much of it
             was in the market.
+        trained_with: The seed of the training, where ``seed`` numbers a path of it; trainings of
+            a path have learned from days after those that it trades.
 
     Example:
         >>> import pandas as pd
@@ -50,6 +52,7 @@ class TrainedRun:
     fold: str
     seed: int
     returns: pd.DataFrame
+    trained_with: int | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from finai_rl.statistics.comparable_runs import (
 )
 from finai_rl.statistics.intervals.bootstrap import Interval
 from finai_rl.statistics.intervals.estimates import sharpe_difference_interval
-from finai_rl.statistics.returns import sharpe_ratio
+from finai_rl.statistics.returns import account_sharpe, sharpe_ratio
 from finai_rl.statistics.run_verdict import RunVerdict, judge_returns
 from finai_rl.statistics.seeds import (
     interquartile_mean,
@@ -40,10 +40,10 @@ class Standing:
     Attributes:
         name: Of the agent, or of what else is compared.
         rank: By interquartile mean among the agents, 1 for the best; equal ones share it.
-        seeds: Its seeds.
-        scores: (n_seeds, n_folds) annual Sharpe ratios.
-        sharpe: Interquartile mean of the scores; its interval resamples seeds within folds, and
-            has no ends where there is one seed.
+        seeds: Its seeds, or its paths.
+        scores: (n_seeds, n_folds) annual Sharpe ratios, 0 of an account that stayed in cash.
+        sharpe: Interquartile mean of the scores; its interval resamples seeds within folds, of
+            paths the seeds that they were trained with, and has no ends where there is one.
         over_baseline: Annual Sharpe ratio of the mean of the seeds' returns, one fold after the
             other, less that of equal weight on the same dates; stationary bootstrap.
         improvement: Probability that a seed of it has a better Sharpe ratio than equal weight.
@@ -52,6 +52,8 @@ class Standing:
             best; NaN for one seed, or where there is no other such agent.
         first: Share of these resamples in which it is the best; NaN as above.
         n_ruined: How many of its runs ended in ruin.
+        n_in_cash: How many of them stayed in cash.
+        n_trained: Of its seeds, or of those that its paths were trained with.
         verdict: What the mean of the seeds' returns, one fold after the other, is evidence of,
             beside equal weight's on the same dates; an agent with a ruined run has none.
         attainable: Interquartile mean of the annual Sharpe ratios of who knows what is planted in
@@ -78,6 +80,8 @@ class Standing:
     mean_rank: float
     first: float
     n_ruined: int
+    n_in_cash: int
+    n_trained: int
     verdict: RunVerdict
     attainable: float = math.nan
 
@@ -172,7 +176,7 @@ def leaderboard(
     if BASELINE_NAME in runs:
         raise ValueError(f"an agent cannot be called {BASELINE_NAME!r}")
     found = comparable_runs(
-        runs, lambda returns: sharpe_ratio(returns, periods_per_year, risk_free)
+        runs, lambda returns: account_sharpe(returns, periods_per_year, risk_free)
     )
     compared = {name: found.those_of(name, runs[name]) for name in found.returns}
     # Of several folds or terms, the benchmark that falls shortest limits the verdict.
@@ -183,7 +187,13 @@ def leaderboard(
     attainable = {
         name: _attainable(those, periods_per_year, risk_free) for name, those in compared.items()
     }
-    board = _Board(found, periods_per_year, risk_free, seed, tried_before, shortfalls, attainable)
+    trained = {
+        name: {run.seed: run.trained_with for run in those if run.trained_with is not None}
+        for name, those in compared.items()
+    }
+    board = _Board(
+        found, periods_per_year, risk_free, seed, tried_before, shortfalls, attainable, trained
+    )
     return board.leaderboard()
 
 
@@ -199,13 +209,15 @@ class _Board:
         tried_before: int,
         shortfalls: Mapping[str, str],
         attainable: Mapping[str, float],
+        trained: Mapping[str, Mapping[int, int]],
     ) -> None:
         self._runs, self._seed, self._shortfalls = runs, seed, shortfalls
-        self._attainable = attainable
+        self._attainable, self._trained = attainable, trained
         self._n_counted = len(runs.returns) + tried_before
         self._yearly = (periods_per_year, risk_free)
         self._seeds = {name: sorted({s for _, s in table}) for name, table in runs.returns.items()}
         self._scores = {name: self._scores_of(name, AGENT) for name in runs.returns}
+        self._independent = {name: self._by_training(name) for name in runs.returns}
         self._mean = {name: self._mean_returns(name, AGENT) for name in runs.returns}
         self._baseline = {name: self._mean_returns(name, BASELINE) for name in runs.returns}
 
@@ -233,7 +245,8 @@ class _Board:
         names = sorted(self._scores)
         means = {name: interquartile_mean(self._scores[name]) for name in names}
         names.sort(key=lambda name: -means[name])
-        ranks = self._resampled_ranks([name for name in names if len(self._seeds[name]) > 1])
+        several = [name for name in names if len(self._independent[name]) > 1]
+        ranks = self._resampled_ranks(several)
         return [
             self._standing(
                 name,
@@ -244,11 +257,11 @@ class _Board:
         ]
 
     def _standing(self, name: str, rank: int, mean_rank: float, first: float) -> Standing:
-        scores = self._scores[name]
+        scores, independent = self._scores[name], self._independent[name]
         low = high = math.nan
-        if len(scores) > 1:
+        if len(independent) > 1:
             rng = np.random.default_rng(self._seed)
-            low, high = stratified_bootstrap_interval(scores, rng, n_resamples=RESAMPLES)
+            low, high = stratified_bootstrap_interval(independent, rng, n_resamples=RESAMPLES)
         return Standing(
             name=name,
             rank=rank,
@@ -261,12 +274,25 @@ class _Board:
             mean_rank=mean_rank,
             first=first,
             n_ruined=self._n_ruined(name),
+            n_in_cash=self._n_in_cash(name),
+            n_trained=len(independent),
             verdict=self._verdict(name),
             attainable=self._attainable[name],
         )
 
     def _n_ruined(self, name: str) -> int:
         return sum(bool((r[:, AGENT] <= -1).any()) for r in self._runs.returns[name].values())
+
+    def _n_in_cash(self, name: str) -> int:
+        return sum(not r[:, AGENT].any() for r in self._runs.returns[name].values())
+
+    def _by_training(self, name: str) -> FloatArray:
+        """Return the scores of what was trained apart: of paths their mean for each seed."""
+        seeds, trained = self._seeds[name], self._trained[name]
+        groups: dict[int, list[int]] = {}
+        for place, seed in enumerate(seeds):
+            groups.setdefault(trained.get(seed, seed), []).append(place)
+        return np.array([self._scores[name][places].mean(axis=0) for places in groups.values()])
 
     def _verdict(self, name: str) -> RunVerdict:
         return judge_returns(
@@ -278,13 +304,17 @@ class _Board:
             risk_free=self._yearly[1],
             ruined=self._n_ruined(name) > 0,
             shortfall=self._shortfalls[name],
+            hindsight=bool(self._trained[name]),
         )
 
     def _scores_of(self, name: str, column: int) -> FloatArray:
         table = self._runs.returns[name]
         return np.array(
             [
-                [sharpe_ratio(table[fold, seed][:, column], *self._yearly) for fold in self._folds]
+                [
+                    account_sharpe(table[fold, seed][:, column], *self._yearly)
+                    for fold in self._folds
+                ]
                 for seed in self._seeds[name]
             ]
         )
@@ -315,7 +345,7 @@ class _Board:
         if len(names) < 2:
             return {}
         rng = np.random.default_rng(self._seed)
-        means = np.array([_resampled_means(self._scores[name], rng) for name in names])
+        means = np.array([_resampled_means(self._independent[name], rng) for name in names])
         lead = means[None] - means[:, None]
         above = (lead > _NEGLIGIBLE).sum(axis=1)
         equal = (np.abs(lead) <= _NEGLIGIBLE).sum(axis=1)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from finai_rl.statistics.benchmark import EQUAL_WEIGHT
 from finai_rl.statistics.comparable_runs import TrainedRun
-from finai_rl.statistics.returns import sharpe_ratio
+from finai_rl.statistics.returns import account_sharpe
 from finai_rl.type_aliases import FloatArray
 
 BLOCK = "block"
@@ -56,7 +56,8 @@ def by_path(runs: Sequence[TrainedRun]) -> list[TrainedRun]:
 
     Each block was validated on by several trainings of a seed, one for every choice of the other
     blocks. Their order makes the paths (path 0 takes the first training of each block, and so
-    on), which stand beside each other as seeds do.
+    on). They stand beside each other as seeds do, but share training days and so are no
+    independent ones: what is resampled are trainings (``trained_with``).
 
     Args:
         runs: Trainings, oldest first; of the same blocks and seed the last one counts.
@@ -73,7 +74,10 @@ def by_path(runs: Sequence[TrainedRun]) -> list[TrainedRun]:
             blocks[seed, str(block)].append(table.drop(columns=BLOCK).reset_index(drop=True))
     n_paths = max(map(len, blocks.values()), default=0)
     for (seed, block), tables in blocks.items():
-        found += [TrainedRun(block, seed * n_paths + n, table) for n, table in enumerate(tables)]
+        found += [
+            TrainedRun(block, seed * n_paths + n, table, trained_with=seed)
+            for n, table in enumerate(tables)
+        ]
     return found
 
 
@@ -101,7 +105,7 @@ def path_scores(
     def score(path: dict[str, pd.DataFrame], column: str) -> float:
         parts = sorted(path.values(), key=lambda table: str(table["date"].iloc[0]))
         joined = np.concatenate([part[column].to_numpy(np.float64) for part in parts])
-        return sharpe_ratio(joined, periods_per_year, risk_free)
+        return account_sharpe(joined, periods_per_year, risk_free)
 
     return PathScores(
         np.array([score(path, "agent") for path in whole]), score(whole[0], EQUAL_WEIGHT)

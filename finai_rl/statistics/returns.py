@@ -112,6 +112,19 @@ def sharpe_ratio(
     return ratio(float(excess.mean()), _deviation(excess)) * float(np.sqrt(periods_per_year))
 
 
+def account_sharpe(
+    returns: FloatArray, periods_per_year: float = 252, risk_free: float = 0.0
+) -> float:
+    """`sharpe_ratio` of an account, by which agents are ranked: 0 of one that stayed in cash.
+
+    Over a rate above 0 the ratio of such an account is not defined. To leave it out would count
+    only those seeds of an agent that did trade.
+    """
+    if not np.abs(_checked(returns)).max() > _NEGLIGIBLE:
+        return 0.0
+    return sharpe_ratio(returns, periods_per_year, risk_free)
+
+
 def sharpe_ratio_lo(
     returns: FloatArray, periods_per_year: float = 252, risk_free: float = 0.0
 ) -> float:

@@ -38,6 +38,11 @@ RULE = (
     "evidence is at most weak."
 )
 
+HINDSIGHT = (
+    "The agents had learned from later days, too, so that no one could have traded them: the "
+    "evidence is at most weak."
+)
+
 _LEVELS: tuple[EvidenceLevel, ...] = ("no evidence", "weak", "strong")
 _AUTOCORRELATED = 0.05
 
@@ -116,6 +121,7 @@ def judge_returns(
     ruined: bool = False,
     traded: bool = True,
     shortfall: str = "",
+    hindsight: bool = False,
     caveats: Sequence[str] = (),
 ) -> RunVerdict:
     """Judge daily returns as `judge_run` judges those of a backtest.
@@ -133,6 +139,7 @@ def judge_returns(
         traded: Whether it traded at all.
         shortfall: What the benchmark lacks to be held against an agent, such as being half in
             cash, without a full stop; empty for nothing.
+        hindsight: Whether days were traded by agents that had learned from later ones.
         caveats: What is known of the data, one sentence each.
     """
     over_cash = excess_returns(returns, periods_per_year, risk_free)
@@ -143,7 +150,7 @@ def judge_returns(
     grade = _grade(evidence) if active is None else min(_grade(evidence), _grade(active))
     if evidence.estimate.n_returns < FEWEST_FOR_STRONG:
         grade = min(grade, 1)
-    if shortfall:
+    if shortfall or hindsight:
         grade = min(grade, 1)
     grade = 0 if ruined or not traded else grade
     level = _LEVELS[grade]
@@ -158,7 +165,7 @@ def judge_returns(
         parts.append(_own(evidence, year))
         if evidence.estimate.sharpe > 0:
             parts += [_over_benchmark(active, benchmark, year), _doubts(returns, grade)]
-    parts += [limit_of(shortfall), known_of_data(caveats)]
+    parts += [limit_of(shortfall), HINDSIGHT if hindsight else "", known_of_data(caveats)]
     return RunVerdict(level, " ".join(filter(None, parts)), RULE, evidence, active, benchmark)
 
 

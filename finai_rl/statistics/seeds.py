@@ -7,6 +7,7 @@ All functions raise ValueError on scores that are empty or not finite.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +34,18 @@ def aggregate(values: FloatArray, how: Aggregate = "mean") -> float:
         ValueError: If ``how`` is neither "mean" nor "iqm".
     """
     return float(_along_rows(_checked(values).reshape(1, -1), how)[0])
+
+
+def middle_seed(scores: Sequence[float]) -> int:
+    """Place of the middle score, of an even number of them the lower middle one.
+
+    It stands for its agent where one seed has to: the best would be one more choice by luck.
+
+    Example:
+        >>> middle_seed([0.9, 0.1, 0.5])
+        2
+    """
+    return int(np.argsort(scores)[(len(scores) - 1) // 2])
 
 
 def stratified_bootstrap_interval(

@@ -101,6 +101,7 @@ def trading_habits(
     account_value: FloatArray,
     turnover: FloatArray,
     periods_per_year: float = 252,
+    orders: FloatArray | None = None,
 ) -> TradingHabits:
     """Measure how an account trades.
 
@@ -111,8 +112,10 @@ def trading_habits(
         account_value: (n_steps,) before the trades of each step.
         turnover: (n_steps,) one-way, as a fraction of the account; NaN where undefined.
         periods_per_year: 252 for daily data.
+        orders: (n_steps, n_stocks) shares that orders bought and sold, where others were taken out
+            of the account, as of a stock that is delisted; None for all that changed hands.
     """
-    trades = np.diff(shares, axis=0)
+    trades = np.diff(shares, axis=0) if orders is None else orders
     value = np.abs(trades) * fill_price
     by_day = value.sum(axis=1)
     n_steps, early = len(by_day), early_days(len(by_day))

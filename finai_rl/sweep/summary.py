@@ -19,6 +19,7 @@ from finai_rl.statistics.benchmark import EQUAL_WEIGHT, shortfall_of
 from finai_rl.statistics.deflation import trial_sharpe_ratios
 from finai_rl.statistics.returns import excess_returns
 from finai_rl.statistics.search_verdict import SearchVerdict, judge_search
+from finai_rl.statistics.seeds import middle_seed
 from finai_rl.sweep.ensemble.summary import summarize_ensemble
 from finai_rl.sweep.repeats import compare_repeats, repeats
 from finai_rl.sweep.results import Results
@@ -277,7 +278,7 @@ def middle_run(scores: Sequence[float], runs: Sequence[str]) -> str | None:
     """
     if len(runs) != len(scores) or len(runs) < 2:
         return None
-    return runs[int(np.argsort(scores)[(len(scores) - 1) // 2])]
+    return runs[middle_seed(scores)]
 
 
 def _print(

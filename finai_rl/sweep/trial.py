@@ -19,7 +19,7 @@ from finai_rl.config.command import WithSeed
 from finai_rl.errors import InputError, StoppedEarly, disk_trouble
 from finai_rl.evaluation.metrics import objective
 from finai_rl.experiment.learning.hooks import TrainingHooks
-from finai_rl.statistics.seeds import aggregate
+from finai_rl.statistics.seeds import aggregate, middle_seed
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep.context import SweepContext
 from finai_rl.sweep.launching.concurrency import within_cores
@@ -191,7 +191,7 @@ class Trial:
     def looked(self, step: int, score: float, dates: list[str], returns: FloatArray) -> bool:
         """Record an intermediate score and return whether the trial is to be pruned for it."""
         self._look = (score,)
-        save_returns(self._folder, dates, np.mean([*self._returns, returns], axis=0))
+        save_returns(self._folder, dates, returns)
         value = self.last_score
         return self.study is not None and value is not None and self.study.report(step, value)
 
@@ -203,7 +203,9 @@ class Trial:
             self._train_one(train, cfg, self._folder, 0)
         else:
             self._train_several(train, seeds)
-        save_returns(self._folder, self._dates, np.mean(self._returns, axis=0))
+        # Their mean would be an account that no one holds, with less risk than any of them.
+        middle = self._returns[middle_seed(self.outcome.scores)]
+        save_returns(self._folder, self._dates, middle)
         value = self.last_score
         assert value is not None
         return value

@@ -11,7 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from finai_rl.compare import rate_of
+from finai_rl.errors import ConfigError
 from finai_rl.statistics.leaderboard import BASELINE_NAME
+from finai_rl.tracking.history.trainings import Training
 from tests.stores import write_empty_store
 from tests.warm import WarmProcess, warm_process
 
@@ -107,6 +110,7 @@ def test_only_what_is_below_a_parent(trained: Path) -> None:
         (["by=[nonsense]"], "by: 4 of 4 runs have no tag 'nonsense'"),
         (["by=[]"], "by: name at least one tag"),
         (["periods_per_year=365"], "were backtested with 252: set periods_per_year=252"),
+        (["risk_free=0.02"], "risk_free: 0.02, as these runs had evaluation.risk_free=0: set"),
         (["tracking.uri=sqlite:///no/such/folder/a.db"], "tracking.uri"),
     ],
 )
@@ -117,3 +121,18 @@ def test_what_cannot_be_compared(
     assert done.returncode == 1, done.stdout + done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_the_risk_free_rate_is_the_one_that_the_runs_had() -> None:
+    def runs(*rates: float | None) -> list[Training]:
+        return [Training("a", {}, pd.DataFrame(), 252, rate) for rate in rates]
+
+    assert rate_of(runs(0.05, 0.05), None) == 0.05
+    assert rate_of(runs(0.05, None), None) == 0.05
+    assert rate_of(runs(None), None) == 0.0
+    assert rate_of(runs(None), 0.03) == 0.03
+    assert rate_of(runs(0.0, 0.05), 0.05) == 0.05
+    with pytest.raises(ConfigError, match=r"risk_free: must be given, as .*=0 or 0\.05"):
+        rate_of(runs(0.0, 0.05), None)
+    with pytest.raises(ConfigError, match=r"risk_free: 0, as these runs had .*=0\.05: set"):
+        rate_of(runs(0.05), 0.0)

@@ -7,20 +7,25 @@ import pytest
 
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.evaluation.backtest import backtest
-from finai_rl.evaluation.coverage import Coverage
+from finai_rl.evaluation.coverage import Coverage, left_out_by_day
+from finai_rl.evaluation.result import BacktestResult
 from tests.evaluation.accounts import ScriptedPolicy
 from tests.markets import generated_market
 
 MARKET = generated_market(n_days=20, n_stocks=5)
 
 
-def bought(shares: list[float]) -> Coverage:
+def account(shares: list[float]) -> BacktestResult:
     env = StockTradingVecEnv(
         MARKET, initial_amount=100_000, hmax=1_000_000, fractional_shares=True, record=True
     )
     actions = np.zeros((20, 5))
     actions[0] = np.array(shares) * 20_000 / MARKET.close[0] / 1_000_000
-    return Coverage.of(backtest(ScriptedPolicy(actions), env, MARKET, "Equal weight"))
+    return backtest(ScriptedPolicy(actions), env, MARKET, "Equal weight")
+
+
+def bought(shares: list[float]) -> Coverage:
+    return Coverage.of(account(shares))
 
 
 def test_all_of_the_money_in_all_of_the_stocks_lacks_nothing() -> None:
@@ -41,3 +46,14 @@ def test_stocks_left_out_are_named() -> None:
     assert some.left_out == ("S02", "S03", "S04")
     assert some.shortfall == "Equal weight leaves out 3 of 5 stocks (S02, S03, S04)"
     assert bought([4.9, 0, 0, 0, 0]).shortfall.endswith("4 of 5 stocks (S01, S02, S03, ...)")
+
+
+def test_a_stock_that_cannot_be_bought_as_the_account_begins_is_not_left_out() -> None:
+    held = account([1, 1, 1, 0, 0])
+    listed = np.ones((20, 5), dtype=np.bool_)
+    listed[:, 3] = False
+    assert Coverage.of(held, listed).left_out == ("S04",)
+    listed[:10, 4] = False
+    assert Coverage.of(held, listed).left_out == ()
+    assert left_out_by_day(held, listed).sum(axis=1).tolist() == [0] * 19
+    assert left_out_by_day(held).sum(axis=1).tolist() == [2] * 19

@@ -167,6 +167,19 @@ def test_the_last_run_of_a_seed_counts():
     ]
 
 
+@pytest.mark.parametrize("risk_free", [0.0, 0.02])
+def test_seeds_that_stay_in_cash_count(risk_free):
+    found = trainings(seeds=5, folds=1)
+    cash = [changed(run, agent=0.0) for run in found[:3]]
+    board = leaderboard({"a": [*cash, *found[3:]]}, risk_free=risk_free)
+    (standing,) = board.standings
+    assert board.left_out == []
+    assert (standing.n_in_cash, standing.seeds) == (3, (0, 1, 2, 3, 4))
+    assert standing.scores[:3, 0].tolist() == [0.0, 0.0, 0.0]
+    (said,) = [line for line in sentences(board) if "stayed in cash" in line]
+    assert said.startswith("a: 3 of 5 accounts stayed in cash")
+
+
 def test_faulty_returns_are_left_out():
     good = trainings(folds=1)
     lines = {

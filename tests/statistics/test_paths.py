@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import combinations
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from skfolio.model_selection import CombinatorialPurgedCV
 
 from finai_rl.statistics.comparable_runs import TrainedRun
-from finai_rl.statistics.leaderboard import leaderboard
+from finai_rl.statistics.leaderboard import RESAMPLES, leaderboard
 from finai_rl.statistics.paths import by_path, path_scores
 from finai_rl.statistics.returns import sharpe_ratio
+from finai_rl.statistics.run_verdict import HINDSIGHT
+from finai_rl.statistics.seeds import stratified_bootstrap_interval
 
 N_FOLDS, N_DAYS = 4, 30
 BLOCKS = [f"block {n}" for n in range(N_FOLDS)]
@@ -77,3 +80,34 @@ def test_runs_of_one_block_are_left_as_they_are():
     plain = TrainedRun("a", 3, training((0, 1), 0).returns.drop(columns="block"))
     assert by_path([plain]) == [plain]
     assert path_scores([]) is None
+
+
+def test_paths_of_one_seed_are_no_seeds_of_their_own():
+    (found,) = leaderboard({"agent": by_path(trainings())}).standings
+    assert (found.scores.shape, found.n_trained) == ((3, N_FOLDS), 1)
+    assert np.isnan([found.sharpe.low, found.sharpe.high]).all()
+    several = leaderboard({"agent": by_path(trainings(seeds=(0, 1, 2)))}).standings[0]
+    assert several.n_trained == 3
+    means = several.scores.reshape(3, 3, N_FOLDS).mean(axis=1)
+    rng = np.random.default_rng(0)
+    ends = stratified_bootstrap_interval(means, rng, n_resamples=RESAMPLES)
+    assert (several.sharpe.low, several.sharpe.high) == ends
+
+
+def test_what_no_one_could_have_traded_is_no_strong_evidence():
+    noise = np.random.default_rng(0).normal(0.01, 0.005, N_DAYS)
+
+    def better(runs):
+        skilled = [run.returns.assign(agent=run.returns["equal_weight"] + noise) for run in runs]
+        return [
+            dataclasses.replace(run, returns=table)
+            for run, table in zip(runs, skilled, strict=True)
+        ]
+
+    plain = [dataclasses.replace(run, trained_with=None) for run in better(by_path(trainings()))]
+    (tradable,) = leaderboard({"agent": plain}).standings
+    (found,) = leaderboard({"agent": better(by_path(trainings()))}).standings
+    assert tradable.verdict.level == "strong"
+    assert found.verdict.level == "weak"
+    assert HINDSIGHT in found.verdict.sentence
+    assert HINDSIGHT not in tradable.verdict.sentence

@@ -148,16 +148,17 @@ def test_the_agents_seed_is_that_of_its_training(tmp_path: Path) -> None:
     assert seen == [(0, 0), (1, 1), (2, 2)]
 
 
-def test_returns_are_those_of_the_mean_of_the_seeds(tmp_path: Path) -> None:
-    falling = [100.0 * 0.97**day for day in range(len(DAYS))]
+def test_returns_are_those_of_the_middle_seed(tmp_path: Path) -> None:
+    rates, scores = (1.01, 0.97, 1.03), (0.5, 0.1, 0.9)
 
     def train(cfg: DictConfig, folder: Path, hooks: TrainingHooks, *_: object) -> float:
-        return trained(lambda cfg: 1.0, falling if cfg.seed else GROWING)(cfg, folder, hooks, None)
+        values = [100.0 * rates[cfg.seed] ** day for day in range(len(DAYS))]
+        return trained(lambda cfg: scores[cfg.seed], values)(cfg, folder, hooks, None)
 
-    new_trial(tmp_path, context(), "sweep.seeds=2").run(train)
+    new_trial(tmp_path, context(), "sweep.seeds=3").run(train)
     returns = load_returns(tmp_path)
     assert returns is not None
-    np.testing.assert_allclose(returns, [-0.01] * (len(DAYS) - 1))
+    np.testing.assert_allclose(returns, [0.01] * (len(DAYS) - 1))
 
 
 @pytest.mark.parametrize(("direction", "value"), [("maximize", -7.0), ("minimize", 7.0)])

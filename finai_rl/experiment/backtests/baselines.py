@@ -86,14 +86,14 @@ def equal_weight(environments: Environments, data: MarketData, opening: Opening)
     return result
 
 
-def remedy_of(environments: Environments, baseline: BacktestResult) -> str:
+def remedy_of(environments: Environments, baseline: BacktestResult, coverage: Coverage) -> str:
     """Return what would put all of equal weight's money into the market, as a clause."""
     settings, limit = environments.evaluation_settings, environments.order_limit
     decided = baseline.account_value[:-1], baseline.close[:-1]
     limited = limit is not None and limit.reached_by(baseline.trades, *decided)
     remedies = [limit.remedy] if limit is not None and limited else []
     whole = not settings.get("fractional_shares")
-    if whole and (Coverage.of(baseline).left_out or not limited):
+    if whole and (coverage.left_out or not limited):
         remedies += ["env.fractional_shares=true"] if environments.may_trade_fractions else []
         remedies.append("a larger env.initial_amount")
     change = " or ".join(remedies) or "other data"

@@ -119,10 +119,11 @@ class Explanation:
         """Return what an agent did in its backtest, and the answers to what is asked."""
         evaluation = self._environments.cfg.evaluation
         habits = habits_of(result, evaluation.periods_per_year)
+        features = self._features(len(result.dates))
         drivers = (
             []
             if habits.bought_and_held or not habits.traded
-            else trade_drivers(result, self._features(len(result.dates)), self._asked.seed)
+            else trade_drivers(result, features, self._asked.seed, self._data.listed)
         )
         questions = self._asked
         asked = questions.permutations or questions.response_days or questions.attribution_days
@@ -239,6 +240,7 @@ class Explanation:
             self._asked.response_days,
             self._asked.seed,
             self._days,
+            self._data.listed,
         )
 
     def _attribution(self, layout: ObservationLayout) -> Attribution | None:

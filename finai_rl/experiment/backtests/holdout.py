@@ -19,7 +19,7 @@ from finai_rl.errors import ConfigError
 from finai_rl.evaluation.attainable_share import AttainableShare
 from finai_rl.evaluation.backtest import BacktestResult, backtest, backtests
 from finai_rl.evaluation.behaviour import habits_of
-from finai_rl.evaluation.coverage import Coverage
+from finai_rl.evaluation.coverage import Coverage, left_out_by_day
 from finai_rl.evaluation.metrics import break_even_cost, exposures, metrics, return_metrics
 from finai_rl.evaluation.policies.buy_and_hold import ConstantAction, index_account_value
 from finai_rl.evaluation.watched_days import WatchedDays
@@ -134,7 +134,7 @@ class Holdout:
                 [f"objective: no metric {self._cfg.objective!r}; choose from {names}"]
             )
         if not self.coverage.is_whole:
-            remedy = remedy_of(self._environments, self.baseline)
+            remedy = remedy_of(self._environments, self.baseline, self.coverage)
             log.warning("%s: %s", self.coverage.shortfall, remedy)
 
     @cached_property
@@ -183,7 +183,7 @@ class Holdout:
     @cached_property
     def coverage(self) -> Coverage:
         """How much of equal weight's money is in the market, and in which stocks."""
-        return Coverage.of(self.baseline)
+        return Coverage.of(self.baseline, self._data.listed)
 
     @cached_property
     def index(self) -> FloatArray | None:
@@ -297,7 +297,7 @@ class Holdout:
             "agent": self.daily_returns(result),
             EQUAL_WEIGHT: simple_returns(self.baseline.account_value),
             EXPOSURE_COLUMN: exposures(self.baseline),
-            LEFT_OUT_COLUMN: (self.baseline.shares[1:] <= 0).sum(axis=1),
+            LEFT_OUT_COLUMN: left_out_by_day(self.baseline, self._data.listed).sum(axis=1),
         }
         if self.attainable is not None:
             columns[ATTAINABLE] = self.attainable.returns

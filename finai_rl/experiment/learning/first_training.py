@@ -190,10 +190,10 @@ def _amount(cfg: DictConfig, market: MarketData) -> tuple[list[str], list[str]]:
         enough = 10 ** int(np.ceil(np.log10(dearest)))
         said = f"env.initial_amount={amount} does not buy one share of any stock: the command sets "
         return [override("env.initial_amount", enough)], [f"{said}{enough}."]
-    coverage = Coverage.of(baseline)
+    coverage = Coverage.of(baseline, block.listed)
     if coverage.is_whole:
         return [], []
-    return [], [f"{coverage.shortfall}: {remedy_of(environments, baseline)}."]
+    return [], [f"{coverage.shortfall}: {remedy_of(environments, baseline, coverage)}."]
 
 
 def _validation(cfg: DictConfig, market: MarketData) -> MarketData:

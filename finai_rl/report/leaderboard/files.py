@@ -90,6 +90,7 @@ def _standings(board: Leaderboard) -> list[dict[str, object]]:
             "mean_rank": standing.mean_rank,
             "first": standing.first,
             "n_ruined": standing.n_ruined,
+            "n_in_cash": standing.n_in_cash,
             "evidence": standing.verdict.level,
             "attainable": standing.attainable,
             "attainable_share": standing.attainable_share,

@@ -127,7 +127,7 @@ def sentences(board: Leaderboard) -> list[str]:
     Agents with only equal weight between them are neighbours too; of three agents at most, every
     two are.
     """
-    n_seeds = {standing.name: len(standing.seeds) for standing in board.standings}
+    n_seeds = {standing.name: standing.n_trained for standing in board.standings}
     found = []
     agents = [name for name in board.names if name != BASELINE_NAME]
     pairs = itertools.combinations(agents, 2) if len(agents) <= _FEW else itertools.pairwise(agents)
@@ -144,6 +144,12 @@ def sentences(board: Leaderboard) -> list[str]:
         for standing in board.standings
         if standing.n_ruined
     ]
+    found += [
+        f"{standing.name}: {standing.n_in_cash} of {plural(standing.n_runs, 'account')} stayed in "
+        "cash, with a Sharpe ratio that counts as 0."
+        for standing in board.standings
+        if standing.n_in_cash
+    ]
     return found
 
 
@@ -155,7 +161,7 @@ def _row(standing: Standing) -> list[str]:
         str(standing.rank),
         f"{standing.n_runs} ({n_seeds} x {n_folds})",
         number(standing.sharpe.estimate, "ratio"),
-        "one seed: no interval" if n_seeds == 1 else interval(standing.sharpe, "ratio"),
+        "one seed: no interval" if standing.n_trained == 1 else interval(standing.sharpe, "ratio"),
         number(over.estimate, "ratio"),
         interval(over, "ratio"),
         ("yes" if excludes_zero(over) else "no") if known else UNDEFINED,

@@ -99,7 +99,7 @@ METRICS: dict[str, tuple[str, Unit, str]] = {
         "Herfindahl index of the stocks: 1 for a single one, 1/n for n in equal parts.",
     ),
     "holding_period": ("Holding period", "days", "Mean time that money stays in a stock."),
-    "n_trades": ("Trades", "count", "Orders filled."),
+    "n_trades": ("Trades", "count", "Orders filled, and sales of delisted stocks."),
     "final_account_value": ("Final account value", "money", "In the currency of the data."),
 }
 """By name: label, unit and one line that explains it."""

@@ -18,7 +18,7 @@ from finai_rl.statistics.intervals.bootstrap import (
     optimal_block_length,
 )
 from finai_rl.statistics.returns import excess_returns
-from finai_rl.type_aliases import FloatArray
+from finai_rl.type_aliases import BoolArray, FloatArray
 
 _NEGLIGIBLE, _ROUNDING = 1e-12, 1e-13
 
@@ -115,7 +115,7 @@ def rank_correlation_interval(
 
     Args:
         first: (n_days, n_stocks), or (n_days,) for one series.
-        second: The same shape. Days on which a value of either is not finite are left out.
+        second: The same shape. What is not finite in either is left out, stock by stock.
         seed: Of the resamples.
         n_resamples: Number of resamples.
 
@@ -128,11 +128,12 @@ def rank_correlation_interval(
     if first.shape != second.shape:
         raise ValueError(f"a rank correlation of shapes {first.shape} and {second.shape}")
     panels = [np.atleast_2d(panel.T).T for panel in (first, second)]
-    known = np.isfinite(np.hstack(panels)).all(axis=1)
+    cells = np.isfinite(panels[0]) & np.isfinite(panels[1])
+    known = cells.any(axis=1)
     undefined = Interval(math.nan, math.nan, math.nan)
     if known.sum() < 2:
         return undefined
-    one, other = (_centred_ranks(panel[known]) for panel in panels)
+    one, other = (_centred_ranks(panel[known], cells[known]) for panel in panels)
     by_day = np.column_stack(
         [(a * b).sum(axis=1) for a, b in ((one, other), (one, one), (other, other))]
     )
@@ -154,11 +155,16 @@ def rank_correlation_interval(
     )
 
 
-def _centred_ranks(panel: FloatArray) -> FloatArray:
-    """Return the ranks of each column over its rows, less their mean; ties share one."""
+def _centred_ranks(panel: FloatArray, known: BoolArray) -> FloatArray:
+    """Return the ranks of each column over its known rows, less their mean; ties share one.
+
+    What is not known is 0. Ranks of columns that are not known in full are shares of their number.
+    """
     # Not SciPy's statistics, whose import takes longer than all ranks of an evaluation.
-    ranks: FloatArray = pd.DataFrame(panel).rank().to_numpy()
-    centred: FloatArray = ranks - ranks.mean(axis=0)
+    ranks = pd.DataFrame(panel).where(known).rank()
+    if not known.all():
+        ranks /= known.sum(axis=0)
+    centred: FloatArray = (ranks - ranks.mean(axis=0)).fillna(0.0).to_numpy()
     return centred
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from finai_rl.data.market import day_names
-from finai_rl.evaluation.coverage import Coverage
+from finai_rl.evaluation.coverage import Coverage, left_out_by_day
 from finai_rl.evaluation.metrics import exposures, metrics
 from finai_rl.evaluation.result import BacktestResult, save_tables
 from finai_rl.evaluation.run_statistics import statistics_of
@@ -26,7 +26,7 @@ from finai_rl.statistics.leaderboard import Standing, leaderboard
 from finai_rl.statistics.returns import simple_returns
 from finai_rl.sweep.ensemble.strategy import NAME, Jobs, Traded, jobs_of, missing, trade
 from finai_rl.tracking import Tracker, note_tag
-from finai_rl.type_aliases import FloatArray
+from finai_rl.type_aliases import BoolArray, FloatArray
 
 
 def summarize_ensemble(
@@ -100,7 +100,7 @@ def _seed_files(
     save_tables(result, place)
     tables = {}
     for name, account in traded.accounts.items():
-        tables[name] = _returns(account, baseline)
+        tables[name] = _returns(account, baseline, traded.market.listed)
         tables[name].to_csv(place / f"returns_{name}.csv", index=False)
     return tables
 
@@ -117,7 +117,7 @@ def _report(
         if name != NAME and (len(account.dates) >= n_days or account.ruined)
     }
     baselines = {baseline.name: baseline, **others}
-    shortfall = Coverage.of(baseline).shortfall
+    shortfall = Coverage.of(baseline, market.listed).shortfall
     return EvaluationReport(
         title=f"Ensemble, seed {seed}: trading blocks",
         result=result,
@@ -151,7 +151,9 @@ def _report(
     )
 
 
-def _returns(account: BacktestResult, baseline: BacktestResult) -> pd.DataFrame:
+def _returns(
+    account: BacktestResult, baseline: BacktestResult, listed: BoolArray | None
+) -> pd.DataFrame:
     """Return what others are compared by; nothing is left to earn after ruin."""
     returns: FloatArray = simple_returns(account.account_value)
     lost = np.zeros(len(baseline.dates) - 1 - len(returns))
@@ -161,6 +163,6 @@ def _returns(account: BacktestResult, baseline: BacktestResult) -> pd.DataFrame:
             "agent": np.concatenate([returns, lost]),
             EQUAL_WEIGHT: simple_returns(baseline.account_value),
             EXPOSURE_COLUMN: exposures(baseline),
-            LEFT_OUT_COLUMN: (baseline.shares[1:] <= 0).sum(axis=1),
+            LEFT_OUT_COLUMN: left_out_by_day(baseline, listed).sum(axis=1),
         }
     )

@@ -42,6 +42,7 @@ class Training:
         tags: Its tags.
         returns: ``date``, ``agent``, ``equal_weight`` and perhaps ``index``, net of costs.
         periods_per_year: What its figures were annualized with; None where that is not known.
+        risk_free: The annual rate that they were measured over; None where that is not known.
 
     Example:
         >>> import pandas as pd
@@ -54,6 +55,7 @@ class Training:
     tags: dict[str, str]
     returns: pd.DataFrame
     periods_per_year: int | None = None
+    risk_free: float | None = None
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,15 @@ def _training(run: Run) -> Training | None:
         dict(run.data.tags),
         pd.read_csv(io.StringIO(text)),
         int(periods) if periods.isdigit() else None,
+        _number(run.data.params.get("evaluation.risk_free")),
     )
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
 
 
 def count_trials(client: MlflowClient, experiment_id: str) -> int:

@@ -108,6 +108,6 @@ def test_bars_within_a_day_have_dates_of_their_own() -> None:
     market = replace(generated_market(n_days=48, n_stocks=2), dates=dates)
     env = StockTradingVecEnv(market, record=True)
     account = backtest(ConstantAction(np.ones(2)), env, market, "buyer")
-    table = _returns(account, account)
+    table = _returns(account, account, None)
     assert table["date"].is_unique
     assert list(table["date"][:2]) == ["2024-01-02T11:00:00", "2024-01-02T12:00:00"]
