@@ -301,6 +301,8 @@ def _only_job(command: str, overrides: Sequence[str]) -> Iterator[tuple[DictConf
         whole = _composed(command, overrides)
         if whole.hydra.mode == RunMode.MULTIRUN:
             raise ConfigError([f"hydra.mode: the overrides ask for a multirun; {ONE_RUN}"])
+        if whole.get("seeds"):
+            raise ConfigError([f"seeds: a single run has one seed; {ONE_RUN}"])
         folder = Path(whole.hydra.run.dir).absolute()
         cfg = _checked(whole, folder, command)
         if whole.get("resume") is not None:

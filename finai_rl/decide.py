@@ -42,7 +42,12 @@ def decide(cfg: DictConfig, folder: Path) -> Decision:
         raise ConfigError(["run_id, model: name one of the two"])
 
     from finai_rl.experiment.deciding.decision import decide as decide_last_day
-    from finai_rl.experiment.deciding.orders import fractions, read_positions, save_decision
+    from finai_rl.experiment.deciding.orders import (
+        as_record,
+        fractions,
+        read_positions,
+        save_decision,
+    )
     from finai_rl.experiment.deciding.run_of_agent import about, on_newest
     from finai_rl.experiment.recipe import Newer
     from finai_rl.tracking.history.finished_run import FinishedRun
@@ -72,7 +77,8 @@ def decide(cfg: DictConfig, folder: Path) -> Decision:
     decision = decide_last_day(
         found.environments, found.agent, found.normalization, data.market, data.first, position
     )
-    print_decision(decision, save_decision(decision, about(run, data), folder), data)
+    files = save_decision(as_record(decision), about(run, data), folder)
+    print_decision(decision, files, data)
     return decision
 
 

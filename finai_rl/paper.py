@@ -47,7 +47,6 @@ def paper(cfg: DictConfig, folder: Path) -> PaperAccount:
         InputError: If there is no such run, the data is not what its agent was trained on, or the
             books or the data were changed since.
     """
-    from finai_rl.experiment.deciding.orders import save_decision
     from finai_rl.experiment.deciding.paper_account import PaperAccount, Terms
     from finai_rl.experiment.deciding.run_of_agent import about, on_newest
     from finai_rl.experiment.recipe import Newer
@@ -76,11 +75,10 @@ def paper(cfg: DictConfig, folder: Path) -> PaperAccount:
     )
     data = found.data
     account = PaperAccount(home, found.environments, found.agent, found.normalization)
-    if known is None:
-        Terms(run.run_id, data.market.day_names[data.first]).open(home)
-    decisions = account.enter(data.market, data.first, line_of(run, found.cfg, data))
-    if decisions:
-        save_decision(decisions[-1], about(run, data), home)
+    opened = Terms(run.run_id, data.market.day_names[data.first])
+    line = line_of(run, found.cfg, data)
+    decisions = account.enter(data.market, data.first, line, opened)
+    account.save_orders(about(run, data))
     earlier = backtest_returns(run, data.market.day_names[data.first])
     print_account(account, len(decisions), data, earlier)
     if cfg.report:

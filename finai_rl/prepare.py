@@ -39,7 +39,7 @@ def prepare(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     Raises:
         InputError: If the prices or a setting cannot be used, or the output is there already.
     """
-    from finai_rl.data.preparation.manifest import refuse_output, write_panel
+    from finai_rl.data.preparation.manifest import hashes_of, refuse_output, write_panel
     from finai_rl.experiment.preparing import input_files, prepared_from
 
     settings = plain(cfg)
@@ -48,8 +48,9 @@ def prepare(cfg: DictConfig, folder: Path) -> dict[str, Any]:
     settings["sentiment"] = scores if scores.get("path") else None
     inputs = input_files(settings)
     output = refuse_output(cfg.output, overwrite=cfg.overwrite, inputs=inputs.values())
+    read = hashes_of(inputs)
     prepared = prepared_from(settings)
-    manifest = write_panel(prepared, output, inputs=inputs, settings=settings)
+    manifest = write_panel(prepared, output, inputs=inputs, settings=settings, read=read)
     print_summary(manifest, output)
     return manifest
 

@@ -137,8 +137,11 @@ def judge(
             f"run {run.run_id} is not promoted to {registry.uri}: refused by "
             f"{', '.join(refused)}; the table above says what is missing"
         )
+    if cfg.open_test:
+        check_sealed(run)
     pending = {TEST_BLOCK: PENDING} if cfg.open_test else {}
-    version = registry.promote(run.run_id, tags | pending)
+    judged = None if holder is None else str(holder.version)
+    version = registry.promote(run.run_id, tags | pending, judged)
     del steps[0]
     print(f"{registry.uri} is version {version}")
     if cfg.open_test:
@@ -201,7 +204,7 @@ def check_sealed(run: FinishedRun) -> None:
 
     if "split.test" not in run.tags:
         raise ConfigError(["open_test: the run's split has left no test block"])
-    if times := run.tags.get(TEST_TAG):
+    if times := run.tag_now(TEST_TAG):
         raise ConfigError([f"open_test: the test block of this run was opened before ({times})"])
 
 

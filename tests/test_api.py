@@ -114,6 +114,7 @@ def test_hydra_and_logging_are_left_as_they_were(here: Path) -> None:
         (["-m", "seed=0,1"], "from Python a call is one run"),
         (["hydra.mode=MULTIRUN"], "hydra.mode: the overrides ask for a multirun"),
         (["evaluation=walk_forward"], "hydra.mode: the overrides ask for a multirun"),
+        (["seeds=[0,1]"], "seeds: a single run has one seed"),
         (["total_timesteps=0"], "total_timesteps"),
         (["reward=null"], "reward is chosen by name, of "),
         (["=1"], "names no setting"),

@@ -212,6 +212,10 @@ def _with_seed(cfg: DictConfig, schema: type, seed: int) -> DictConfig:
 
 
 def _refuse_no_root(config: DictConfig) -> None:
+    if config.hydra.get("job", {}).get("chdir"):
+        said = "paths of stores, data and outputs are relative to where a command is typed"
+        print(f"hydra.job.chdir: must be false: {said}", file=sys.stderr)
+        raise SystemExit(1)
     root = config.get("output_root", "outputs")
     if root is None or not str(root).strip():
         print(f"output_root: must name a folder, got {root!r}", file=sys.stderr)

@@ -62,10 +62,16 @@ def _says_multirun(config_dir: Path, known: argparse.Namespace, overrides: list[
     try:
         parsed = OverridesParser.create().parse_overrides(overrides)
         one = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
-        if known.config_dir is not None:
-            one.append(f"hydra.searchpath=[file://{Path(known.config_dir).absolute()}]")
+        place, further = config_dir.absolute(), known.config_dir
+        if further is not None:
+            # The primary config is looked for in the first place alone.
+            file = f"{known.config_name.removesuffix('.yaml')}.yaml"
+            own = Path(further).absolute()
+            if (own / file).is_file() and not (place / file).is_file():
+                place, own = own, place
+            one.append(f"hydra.searchpath=[file://{own}]")
         GlobalHydra.instance().clear()
-        with hydra.initialize_config_dir(str(config_dir), **VERSION_BASE):
+        with hydra.initialize_config_dir(str(place), **VERSION_BASE):
             whole = hydra.compose(known.config_name, one, return_hydra_config=True)
         return bool(whole.hydra.mode == RunMode.MULTIRUN)
     except Exception:

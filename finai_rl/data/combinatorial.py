@@ -70,6 +70,15 @@ def split_combinatorial(
     train, blocks = list(splitter.split(np.zeros((end, 1))))[fold]
     stretches = [s for s in np.split(train, np.flatnonzero(np.diff(train) > 1) + 1) if len(s) > 1]
 
+    if not stretches:
+        raise DataError(
+            f"split of {data.source.name}",
+            [
+                f"split.fold={fold}: split.purge={purge} and split.embargo={embargo} leave no days "
+                f"to train on between the validation blocks, of {smallest} days each: lower them"
+            ],
+        )
+
     def cut(days: np.ndarray) -> MarketData:
         return data.slice_days(int(days[0]), int(days[-1]) + 1).copy()
 

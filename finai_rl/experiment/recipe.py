@@ -125,13 +125,15 @@ class Recipe:
         Raises:
             InputError: If the files cannot be used.
         """
-        from finai_rl.data.preparation.manifest import write_panel
+        from finai_rl.data.preparation.manifest import hashes_of, write_panel
 
         settings = self.of_files(newer)
         if problems := [*target_problems("recipe.features", settings.get("features"), trusted)]:
             raise ConfigError(problems)
         file = folder / PREPARED_FILE
-        write_panel(prepared_from(settings), file, inputs=input_files(settings), settings=settings)
+        inputs = input_files(settings)
+        read = hashes_of(inputs)
+        write_panel(prepared_from(settings), file, inputs=inputs, settings=settings, read=read)
         return file
 
     def version_notes(self) -> Iterator[str]:

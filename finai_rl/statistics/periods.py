@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from finai_rl.type_aliases import DateArray
+from finai_rl.type_aliases import DateArray, IntArray
 
 YEAR = 365.25
 SPAN = 14
@@ -42,8 +42,7 @@ def periods_a_year(dates: DateArray) -> tuple[float, float]:
         return _a_year(dates), _a_year(dates)
     least, most = _days_a_year(days)
     if len(days) > 2:
-        # The first and the last day may be there in part.
-        per_day = float(np.median(counts[1:-1]))
+        per_day = _per_day(days, counts)
         return per_day * least, per_day * most
     return float(counts.max()) * least, max(_a_year(dates), float(counts.max()) * most)
 
@@ -67,7 +66,7 @@ def usual_periods_a_year(dates: DateArray) -> int:
     least, most = _days_a_year(days)
     of_year = _of_calendar(most if _goes_on_over_night(dates) else least)
     if len(days) > 2:
-        return round(float(np.median(counts[1:-1])) * of_year)
+        return round(_per_day(days, counts) * of_year)
     if _goes_on_over_night(dates):
         return round(_a_year(dates) / YEAR * of_year)
     return int(counts.max()) * of_year
@@ -92,6 +91,18 @@ def suits_dates(periods_per_year: float, dates: DateArray) -> bool:
 def _a_year(dates: DateArray) -> float:
     years = float((dates[-1] - dates[0]) / np.timedelta64(1, "D")) / YEAR
     return (len(dates) - 1) / years
+
+
+def _per_day(days: DateArray, counts: IntArray) -> float:
+    """Return how many bars a traded day has, of more than two days.
+
+    The usual number of each day of the week, as often as there is one: a market may open on Sunday
+    evening, and a holiday's short day is no usual one.
+    """
+    # The first and the last day may be there in part.
+    weekday, inner = (days[1:-1].astype(np.int64) + 3) % 7, counts[1:-1]
+    usual = [(inner[weekday == day].size, np.median(inner[weekday == day])) for day in set(weekday)]
+    return float(sum(number * bars for number, bars in usual) / len(inner))
 
 
 def _days_a_year(days: DateArray) -> tuple[float, float]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
@@ -161,6 +162,12 @@ def _vary_members(config: DictConfig) -> None:
             "split=rolling: for evaluation=ensemble, which is a grid of members, folds and seeds: "
             "leave sweep= out, and sweep.seeds at 1"
         )
+    varied = [*_swept(config.hydra.overrides.task), *_params(config)]
+    if others := sorted(set(varied) - {"agent", "seed", "split.fold"}):
+        raise InputError(
+            f"evaluation=ensemble: a grid of members, folds and seeds, and of nothing else: "
+            f"{', '.join(others)} cannot be varied; run one command for each value"
+        )
     members = list(config.ensemble.members)
     if "agent" in keys_of(config.hydra.overrides.task):
         return
@@ -169,6 +176,11 @@ def _vary_members(config: DictConfig) -> None:
     with read_write(config.hydra.sweeper), open_dict(config.hydra.sweeper):
         params = config.hydra.sweeper.get("params") or {}
         config.hydra.sweeper.params = {**params, "agent": ",".join(map(str, members))}
+
+
+def _swept(overrides: Sequence[str]) -> list[str]:
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return [override.get_key_element() for override in parsed if override.is_sweep_override()]
 
 
 def _vary_seeds(config: DictConfig) -> None:

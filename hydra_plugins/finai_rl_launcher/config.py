@@ -36,7 +36,7 @@ class RayLauncherConf:
             "MLFLOW_EXPERIMENT_ID",
         ]
     )
-    init: dict[str, Any] = field(default_factory=dict)
+    init: Any = None
 
 
 @dataclass
@@ -69,7 +69,7 @@ class SlurmLauncherConf:
     gpus: int = 0
     memory_gb: float = 4.0
     minutes: int = 60
-    sbatch: dict[str, Any] = field(default_factory=dict)
+    sbatch: Any = None
     setup: list[str] = field(default_factory=list)
     env: list[str] = field(
         default_factory=lambda: [

@@ -107,3 +107,14 @@ def test_a_root_that_is_empty_is_refused_before_anything_is_made(
         getattr(OutputFolder(), moment)(config)
     assert capsys.readouterr().err == f"output_root: must name a folder, got {root!r}\n"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_job_in_a_folder_of_its_own_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = config_with({"dir": str(tmp_path / "mine")})
+    config.hydra.job = {"chdir": True}
+    for moment in ("on_run_start", "on_multirun_start"):
+        with pytest.raises(SystemExit):
+            getattr(OutputFolder(), moment)(config)
+        assert "hydra.job.chdir: must be false" in capsys.readouterr().err

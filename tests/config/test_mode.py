@@ -43,6 +43,21 @@ def test_a_config_of_ones_own_may_say_so(tmp_path: Path) -> None:
         assert with_mode(CONFIG_DIR, "train", told) == [*told, MULTIRUN]
 
 
+@pytest.mark.skipif(not IS_NEW, reason="Hydra 1.3 looks itself")
+def test_so_may_a_primary_config(tmp_path: Path) -> None:
+    text = "defaults:\n  - train\n  - override evaluation: walk_forward\n  - _self_\n"
+    (tmp_path / "my_folds.yaml").write_text(text)
+    (tmp_path / "my_run.yaml").write_text("defaults:\n  - train\n  - _self_\n")
+    folder = ["--config-dir", str(tmp_path), "--config-name"]
+    for told, several in (
+        ([*folder, "my_run", "evaluation=walk_forward"], True),
+        ([*folder, "my_folds"], True),
+        ([*folder, "my_run", "agent=a2c"], False),
+        (["--config-dir", str(tmp_path), "evaluation=walk_forward"], True),
+    ):
+        assert with_mode(CONFIG_DIR, "train", told) == [*told, *([MULTIRUN] if several else [])]
+
+
 @pytest.mark.slow
 def test_folds_and_agents_are_trained_without_m(command: Command, tmp_path: Path) -> None:
     few = ("split.n_folds=2", "data=synthetic", "data.n_days=400", "total_timesteps=64")

@@ -76,6 +76,11 @@ def test_blocks_hold_no_row_of_any_other():
         ({"fold": 0, "purge": -1}, ValueError, "at least 0"),
         ({"fold": 0, "embargo": 400, "n_folds": 3}, DataError, "together must be shorter"),
         ({"fold": 0, "n_folds": 300}, DataError, "have 1 days each"),
+        (
+            {"fold": 1, "n_folds": 3, "purge": 50, "embargo": 50},
+            DataError,
+            "fold=1: split.purge=50 and split.embargo=50 leave no days to train on",
+        ),
     ],
 )
 def test_what_cannot_be_cut_is_refused(choice, error, says):

@@ -188,6 +188,10 @@ COMMANDS: list[Wrong] = [
         ("data=processed_csv data.path=nowhere.csv", "nowhere.csv"),
         ("data=processed_csv data.path=noise.csv", "noise.csv"),
         ("env.num_stock_shares=nowhere.csv", "nowhere.csv"),
+        (
+            "+evaluation.env.num_stock_shares=[1,2,3]",
+            "evaluation.env: num_stock_shares must",
+        ),
         ("agent.init_from=nowhere.zip", "nowhere.zip: there is no such file or folder"),
         ("tracking.uri=file:./mlruns", "tracking.uri"),
     ),

@@ -59,6 +59,7 @@ def write_panel(
     *,
     inputs: Mapping[str, str],
     settings: Mapping[str, Any],
+    read: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Write a panel and its manifest, each in one step: the same input gives the same bytes.
 
@@ -67,15 +68,17 @@ def write_panel(
         file: Where to; its suffix says in which format.
         inputs: Every file that was read, by what it was read as.
         settings: The config.
+        read: `hashes_of` these files before they were read; None where nobody looked.
 
     Returns:
         The manifest.
 
     Raises:
-        DataError: If nothing can be written there.
+        DataError: If nothing can be written there, or a file is another one than was read.
     """
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
+        _refuse_changed(inputs, read)
         file.parent.mkdir(parents=True, exist_ok=True)
         _write(prepared.rows, partial, file.suffix.lower())
         manifest = _manifest(prepared, file, content_hash(partial), inputs, settings)
@@ -85,13 +88,25 @@ def write_panel(
         partial.replace(file)
         manifest_path(partial).replace(manifest_path(file))
     except OSError as error:
-        for left in (partial, manifest_path(partial)):
-            with suppress(OSError):
-                left.unlink()
         raise DataError(
             str(file), [f"cannot be written: {error}; name another place in output"]
         ) from None
+    finally:
+        for left in (partial, manifest_path(partial)):
+            with suppress(OSError):
+                left.unlink()
     return manifest
+
+
+def hashes_of(inputs: Mapping[str, str]) -> dict[str, str]:
+    """Return the sha256 of each file, or folder, of some."""
+    return {role: files_hash(path) for role, path in inputs.items()}
+
+
+def _refuse_changed(inputs: Mapping[str, str], read: Mapping[str, str] | None) -> None:
+    for role, sha256 in (read or {}).items():
+        if files_hash(inputs[role]) != sha256:
+            raise DataError(inputs[role], ["has changed while it was read: prepare again"])
 
 
 def _write(rows: pd.DataFrame, file: Path, suffix: str) -> None:

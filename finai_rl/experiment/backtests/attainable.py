@@ -268,6 +268,11 @@ def _yearly(environments: Environments) -> tuple[float, float]:
 
 def _at_prices(part: MarketData, first: FloatArray) -> MarketData:
     """Scale the prices of a part so that it opens at given ones: order limits are in shares."""
-    scale = first / part.close[0]
-    opens = None if part.open is None else part.open * scale
-    return replace(part, close=part.close * scale, open=opens)
+    return _scaled(part, first / part.close[0])
+
+
+def _scaled(data: MarketData, scale: FloatArray) -> MarketData:
+    opens = None if data.open is None else data.open * scale
+    # The days before go with them: volatility begins there, and a jump would be part of it.
+    past = None if data.past is None else _scaled(data.past, scale)
+    return replace(data, close=data.close * scale, open=opens, past=past)

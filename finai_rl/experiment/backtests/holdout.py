@@ -324,7 +324,10 @@ class Holdout:
     def _check_settings(self) -> None:
         data, settings = self._data, self._environments.evaluation_settings
         cost_of_buying(self._environments, data)
-        held = per_stock("num_stock_shares", settings.get("num_stock_shares") or 0.0, data)
+        try:
+            held = per_stock("num_stock_shares", settings.get("num_stock_shares") or 0.0, data)
+        except ValueError as error:
+            raise ConfigError([f"evaluation.env: {error}"]) from error
         if settings.get("finrl_compat") and data.n_stocks == 1 and held.any():
             raise ConfigError(
                 [

@@ -95,7 +95,9 @@ def save_account_page(
         DataError: If the days in the books do not come out as they are.
     """
     market = found.data.market
-    live = _Part.of(found, market.slice_days(found.data.first, market.n_days).copy(), run.name)
+    # A newest day that waits for a late row is not in the books yet.
+    end = market.day_names.index(str(account.ledger.lines[-1]["day"])) + 1
+    live = _Part.of(found, market.slice_days(found.data.first, end).copy(), run.name)
     _hold_against(live.account, account.ledger)
     block, notes = backtested_days(run, found)
     before = None if block is None else _Part.of(found, block, run.name)

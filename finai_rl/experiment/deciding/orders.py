@@ -12,11 +12,18 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from finai_rl.agents.whole_file import written_whole
 from finai_rl.data.tables.column_names import names_of
 from finai_rl.data.tables.table import PROCESSED, read_table
 from finai_rl.data.tables.validation import numbers
 from finai_rl.errors import ConfigError, DataError, NoRows
 from finai_rl.experiment.deciding.decision import Decision, Position
+
+RECORDED = (
+    *("day", "fill", "orders", "price", "held", "after", "weights"),
+    *("cash_held", "cash_after", "account_value", "costs", "action"),
+)
+"""What `as_record` says of a decision."""
 
 ORDERS_FILE = "orders.csv"
 DECISION_FILE = "decision.json"
@@ -96,36 +103,46 @@ def _rows_of(file: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=[renamed.get(name, name) for name in empty.columns])
 
 
-def orders_table(decision: Decision) -> pd.DataFrame:
-    """Return one row a stock: what is held, ordered, and held after that."""
+def orders_table(record: Mapping[str, Any]) -> pd.DataFrame:
+    """Return one row a stock: what is held, ordered, and held after that.
+
+    Args:
+        record: What `as_record` returned.
+    """
+    tickers = list(record["orders"])
+
+    def column(name: str) -> list[float]:
+        return [record[name][ticker] for ticker in tickers]
+
+    orders, price = column("orders"), column("price")
     return pd.DataFrame(
         {
-            "date": decision.day,
-            "tic": decision.tickers,
-            "held": decision.held.shares,
-            "order": decision.orders,
-            "price": decision.price,
-            "value": decision.orders * decision.price,
-            "after": decision.after.shares,
-            "weight": decision.weights,
+            "date": record["day"],
+            "tic": tickers,
+            "held": column("held"),
+            "order": orders,
+            "price": price,
+            "value": np.multiply(orders, price),
+            "after": column("after"),
+            "weight": column("weights"),
         }
     )
 
 
-def save_decision(decision: Decision, about: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Write the orders as a table, and the whole decision as JSON.
+def save_decision(record: Mapping[str, Any], about: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write the orders as a table, and the whole decision as JSON, each whole or not at all.
 
     Args:
-        decision: The decision.
+        record: What `as_record` returned.
         about: What else the JSON says: the model, the data, notes.
         folder: Where to.
     """
     folder.mkdir(parents=True, exist_ok=True)
     orders, whole = folder / ORDERS_FILE, folder / DECISION_FILE
-    orders_table(decision).to_csv(orders, index=False)
-    whole.write_text(
-        json.dumps({**about, **as_record(decision)}, indent=2) + "\n", encoding="utf-8"
-    )
+    with written_whole(orders) as beside:
+        orders_table(record).to_csv(beside, index=False)
+    with written_whole(whole) as beside:
+        beside.write_text(json.dumps({**about, **record}, indent=2) + "\n", encoding="utf-8")
     return [orders, whole]
 
 

@@ -18,7 +18,7 @@ from finai_rl.data.market import MarketData
 from finai_rl.errors import ConfigError, DataError
 from finai_rl.experiment.deciding.decision import Decision, decide, replayed_holdings
 from finai_rl.experiment.deciding.ledger import FIRST_HASH, LEDGER_FILE, Ledger
-from finai_rl.experiment.deciding.orders import as_record
+from finai_rl.experiment.deciding.orders import RECORDED, as_record, save_decision
 from finai_rl.experiment.environments import Environments
 from finai_rl.statistics.exchangeability import ExchangeabilityTest, exchangeability_test
 from finai_rl.type_aliases import FloatArray
@@ -115,28 +115,60 @@ class PaperAccount:
         self._agent = (environments, policy, normalization)
         self.ledger = Ledger(folder)
 
-    def enter(self, market: MarketData, first: int, about: Mapping[str, Any]) -> list[Decision]:
+    def enter(
+        self, market: MarketData, first: int, about: Mapping[str, Any], opened: Terms
+    ) -> list[Decision]:
         """Decide each day that is not in the books, enter it, and return these decisions.
 
         Args:
             market: All days that are known.
             first: Of these, the account's first one.
             about: What each line says beside the decision.
+            opened: The agent's run and the first day, which the account is opened with where it is
+                new.
 
         Raises:
             DataError: If the data of a day in the books has changed, or the day is gone.
-            ConfigError: If the data ends before the books.
+            ConfigError: If the data ends before the books, or the account is another agent's.
         """
         with self.ledger.alone():
-            terms = Terms.of(self._folder)
-            if terms is not None:
-                self.ledger.check_end(terms.lines, terms.last_hash)
+            terms = Terms.of(self._folder) or opened
+            self._check_own(terms, opened)
+            terms.open(self._folder)
+            self.ledger.check_end(terms.lines, terms.last_hash)
             try:
                 return self._enter(market, first, about)
             finally:
-                if terms is not None:
-                    held, last = len(self.ledger.lines), self.ledger.last_hash
-                    replace(terms, lines=held, last_hash=last).open(self._folder)
+                held, last = len(self.ledger.lines), self.ledger.last_hash
+                replace(terms, lines=held, last_hash=last).open(self._folder)
+
+    def _check_own(self, terms: Terms, opened: Terms) -> None:
+        """Refuse books of another agent, such as one that another first call has opened with.
+
+        Raises:
+            ConfigError: Names both.
+        """
+        runs = {terms.run_id, *(str(line["run_id"]) for line in self.ledger.lines)}
+        if runs != {opened.run_id} or terms.account_start != opened.account_start:
+            raise ConfigError(
+                [
+                    f"account: {self._folder} is the account of run {', '.join(sorted(runs))} from "
+                    f"{terms.account_start} on, this is run {opened.run_id} from "
+                    f"{opened.account_start} on: name another folder"
+                ]
+            )
+
+    def save_orders(self, about: Mapping[str, Any]) -> None:
+        """Write the newest orders beside the books; a call that was broken off has not.
+
+        Args:
+            about: What else is said of them.
+        """
+        with self.ledger.alone():
+            if self.ledger.lines:
+                last = self.ledger.lines[-1]
+                record = {name: last[name] for name in RECORDED}
+                save_decision(record, about, self._folder)
 
     def _enter(self, market: MarketData, first: int, about: Mapping[str, Any]) -> list[Decision]:
         days = market.day_names

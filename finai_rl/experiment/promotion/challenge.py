@@ -166,7 +166,7 @@ class Challenge:
             InputError: If there is none.
         """
         block = block_of(self.cfg, self._run, "test")
-        if TEST_TAG not in self._run.tags:
+        if self._run.tag_now(TEST_TAG) is None:
             self._run.open_test()
         on_test = Contender(
             self.cfg, self.challenger.agent, self.challenger.normalization, block.data

@@ -22,6 +22,7 @@ from finai_rl.config.check import check
 from finai_rl.data.split import Split
 from finai_rl.envs.portfolio import PortfolioVecEnv
 from finai_rl.envs.weight_actions import WeightActions
+from finai_rl.errors import InputError
 from finai_rl.evaluation.backtest import BacktestResult, Policy, backtest
 from finai_rl.experiment.backtests.members import Member, Weighted
 from finai_rl.experiment.backtests.trading_blocks import TRADING, account_over, with_turbulence_stop
@@ -67,6 +68,9 @@ def jobs_of(folder: Path, seed: int) -> Jobs:
     Args:
         folder: Of the multirun.
         seed: Of all of them, where it was not varied.
+
+    Raises:
+        InputError: If two are of one seed, fold and member.
     """
     found: Jobs = defaultdict(lambda: defaultdict(dict))
     for file in sorted(folder.glob(f"**/{states.FILE}")):
@@ -75,7 +79,13 @@ def jobs_of(folder: Path, seed: int) -> Jobs:
             continue
         params = outcome.params
         place = found[int(params.get(SEED, seed))][int(params[FOLD])]
-        place[params.get(MEMBER, MEMBER)] = Path(outcome.folder)
+        member = params.get(MEMBER, MEMBER)
+        if member in place:
+            raise InputError(
+                f"{place[member]} and {outcome.folder} are of one seed, fold and member of the "
+                "ensemble: it cannot tell which one trades"
+            )
+        place[member] = Path(outcome.folder)
     return found
 
 

@@ -162,7 +162,7 @@ def request(settings: Mapping[str, Any]) -> dict[str, Any]:
         "timeout_min": int(settings["minutes"]),
         "slurm_partition": settings["partition"],
         "slurm_gpus_per_node": settings["gpus"] or None,
-        "slurm_additional_parameters": {"requeue": True, **settings["sbatch"]},
+        "slurm_additional_parameters": {"requeue": True, **(settings["sbatch"] or {})},
         "slurm_setup": list(settings["setup"]) or None,
     }
     return {name: value for name, value in asked.items() if value is not None}

@@ -269,11 +269,16 @@ class FinishedRun:
         Args:
             tag: Which days: `TEST_TAG` or `NEWER_TAG`.
         """
-        times = int(self.tags.get(tag, 0)) + 1
+        times = int(self.tag_now(tag) or 0) + 1
         self.client.set_tag(self.run_id, tag, str(times))
         for version in self.client.search_model_versions(f"run_id='{self.run_id}'"):
             self.client.set_model_version_tag(version.name, version.version, tag, str(times))
         return times
+
+    def tag_now(self, tag: str) -> str | None:
+        """Return a tag as the store has it now; another process may have set it meanwhile."""
+        value: str | None = self.client.get_run(self.run_id).data.tags.get(tag)
+        return value
 
     def record(
         self, metrics: Mapping[str, float], tags: Mapping[str, str], folder: Path, place: str

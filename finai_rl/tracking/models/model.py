@@ -211,8 +211,9 @@ def _register(
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    for version in client.search_model_versions(f"name = '{name}' AND run_id = '{run_id}'"):
-        if version.tags.get(ENTRY_TAG) == entry_id:
+    # A name may hold a quote, which a filter does not take.
+    for version in client.search_model_versions(f"run_id = '{run_id}'"):
+        if version.name == name and version.tags.get(ENTRY_TAG) == entry_id:
             return str(version.version)
     # The model's own URI would be looked up in the process-wide tracking store, not in this one.
     created = client.create_model_version(

@@ -21,6 +21,8 @@ BEFORE_TAG = "promotion.before"
 """With ``.`` and an alias, on a model: the versions that had it before, the last one last."""
 HELD_TAG = "promotion.held"
 """The same: the version that was given it last."""
+ANY = "any"
+"""Of a promotion, whichever version has the alias."""
 
 
 class Registry:
@@ -64,7 +66,9 @@ class Registry:
         own = (str(one.version) for one in found if one.name == self.name)
         return max(own, key=int, default=None)
 
-    def promote(self, run_id: str, tags: Mapping[str, str] | None = None) -> str:
+    def promote(
+        self, run_id: str, tags: Mapping[str, str] | None = None, judged: str | None = ANY
+    ) -> str:
         """Give the alias to the version of a run, registered where it is not, and return it.
 
         The alias moves last, so that whatever breaks this off, it is done whole by a second call.
@@ -72,8 +76,22 @@ class Registry:
         Args:
             run_id: The run.
             tags: What is to be said of the version.
+            judged: The version that had the alias when the run was held against it; None where none
+                had it, `ANY` where it was held against none.
+
+        Raises:
+            ConfigError: If another one has it meanwhile.
         """
         before = self.holder()
+        now = None if before is None else str(before.version)
+        if judged not in (now, ANY):
+            found, other = (f"version {one}" if one else "no version" for one in (judged, now))
+            raise ConfigError(
+                [
+                    f"name: {self.uri} was {found} when the run was held against it, and now is "
+                    f"{other}: another promotion was quicker; promote it again"
+                ]
+            )
         version = self.version_of(run_id)
         if version is None:
             version = register_policy(self._client, run_id, self.name, uuid.uuid4().hex)

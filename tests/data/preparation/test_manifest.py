@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from finai_rl.data import load_processed_csv
-from finai_rl.data.preparation.manifest import write_panel
+from finai_rl.data.preparation import manifest as manifests
+from finai_rl.data.preparation.manifest import hashes_of, write_panel
 from finai_rl.data.preparation.raw_prices import PRICES
 from finai_rl.errors import DataError
 from tests.data.raw_panels import prepared, raw_panel
@@ -58,3 +59,31 @@ def test_the_same_tickers_are_dropped(tmp_path: Path) -> None:
         prepared(raw.drop(index=0), tmp_path, on_missing="drop_ticker", indicators=[])
     ours = load_processed_csv(str(tmp_path / "panel.csv"), **EVERY)
     assert ours.tickers == ("T0",)
+
+
+def test_an_input_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "raw.csv"
+    raw_panel(20).to_csv(file, index=False)
+    read = hashes_of({"raw": str(file)})
+    panel = prepared(raw_panel(20), tmp_path, indicators=[])
+    raw_panel(30).to_csv(file, index=False)
+    named: dict[str, Any] = {"inputs": {"raw": str(file)}, "settings": {}, "read": read}
+    with pytest.raises(DataError, match="has changed while it was read"):
+        write_panel(panel, tmp_path / "panel.csv", **named)
+    assert not (tmp_path / "panel.csv").exists()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_nothing_is_left_of_a_panel_that_is_broken_off(
+    error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = prepared(raw_panel(20), tmp_path, indicators=[])
+    there = {file.name for file in tmp_path.iterdir()}
+
+    def broken_off(*_: object) -> str:
+        raise error
+
+    monkeypatch.setattr(manifests, "content_hash", broken_off)
+    with pytest.raises((error, DataError)):
+        write_panel(panel, tmp_path / "panel.csv", inputs={}, settings={})
+    assert {file.name for file in tmp_path.iterdir()} == there

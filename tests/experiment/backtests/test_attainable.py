@@ -13,10 +13,11 @@ import pytest
 
 from finai_rl.data.market import MarketData
 from finai_rl.data.sources.synthetic import synthetic_market
+from finai_rl.envs.terms import impact_coefficients
 from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.experiment.backtests import attainable as module
-from finai_rl.experiment.backtests.attainable import Tuning, attainable
+from finai_rl.experiment.backtests.attainable import Tuning, _at_prices, attainable
 from finai_rl.experiment.backtests.holdout import Holdout
 from finai_rl.experiment.environments import Environments, Opening
 from finai_rl.statistics.returns import sharpe_ratio
@@ -110,6 +111,17 @@ def test_rules_are_tuned_on_other_random_numbers_at_the_blocks_prices() -> None:
         np.testing.assert_allclose(part.close[0], BLOCK.close[0])
         others = np.diff(np.log(part.close), axis=0).ravel()
         assert abs(np.corrcoef(own, others)[0, 1]) < 0.4
+
+
+def test_a_part_at_other_prices_has_the_volatility_it_had() -> None:
+    part = Tuning(environments(), BLOCK, OPENING, SETTINGS).parts[1]
+    volume = np.full_like(part.close, 1e6)
+    assert part.past is not None
+    past = replace(part.past, volume=np.full_like(part.past.close, 1e6))
+    whole = replace(part, volume=volume, past=past)
+    moved = _at_prices(whole, 50 * whole.close[0])
+    apart = [impact_coefficients(one, 1.0) for one in (whole, moved)]
+    np.testing.assert_allclose(*apart)
 
 
 def test_it_keeps_to_the_agents_order_limit_and_whole_shares() -> None:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from finai_rl.data.market import MarketData
+from finai_rl.errors import ConfigError
 from finai_rl.experiment.deciding import paper_account
 from finai_rl.experiment.deciding.ledger import LEDGER_FILE
+from finai_rl.experiment.deciding.orders import DECISION_FILE, ORDERS_FILE, RECORDED
 from finai_rl.experiment.deciding.paper_account import PaperAccount, Terms
 from tests.markets import generated_market
 
 MARKET = generated_market(n_days=20, n_stocks=3)
 HELD = np.array([0.0, 5.0, 1.0])
+OPENED = Terms("ab12", MARKET.day_names[10])
+LINE = {"run_id": "ab12"}
 
 
 @pytest.fixture
@@ -29,7 +35,9 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PaperAccount:
         return SimpleNamespace(day=market.day_names[-1])
 
     def as_record(decision: Any) -> dict[str, Any]:
-        return {"day": decision.day, "account_value": 1.0, "cash_held": 0.0, "costs": 0.0}
+        by_ticker = dict.fromkeys(MARKET.tickers, 2.0)
+        record = dict.fromkeys(RECORDED, 0.0) | {"day": decision.day, "account_value": 1.0}
+        return record | dict.fromkeys(("orders", "price", "held", "after", "weights"), by_ticker)
 
     def held(*agent: Any) -> list[Any]:
         market, first = agent[3:]
@@ -39,7 +47,6 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PaperAccount:
     monkeypatch.setattr(paper_account, "as_record", as_record)
     monkeypatch.setattr(paper_account, "replayed_holdings", held)
     monkeypatch.setattr(PaperAccount, "_check", lambda *_: None)
-    Terms("ab12", MARKET.day_names[10]).open(tmp_path)
     return PaperAccount(tmp_path, *(None,) * 3)  # type: ignore[arg-type]
 
 
@@ -56,28 +63,56 @@ def entered(account: PaperAccount) -> list[int]:
 def test_a_day_waits_for_the_row_of_what_is_held(
     account: PaperAccount, caplog: pytest.LogCaptureFixture
 ) -> None:
-    account.enter(without(1, 15, 16), 10, {})
+    account.enter(without(1, 15, 16), 10, LINE, OPENED)
     assert entered(account) == [10, 11, 12, 13, 14]
     assert f"{MARKET.day_names[15]} is not entered yet: the account holds S01" in caplog.text
-    account.enter(MARKET.slice_days(0, 16), 10, {})
+    account.enter(MARKET.slice_days(0, 16), 10, LINE, OPENED)
     assert entered(account)[-1] == 15
 
 
 def test_the_next_day_shows_that_it_was_delisted(account: PaperAccount) -> None:
-    account.enter(without(1, 15, 17), 10, {})
+    account.enter(without(1, 15, 17), 10, LINE, OPENED)
     assert entered(account) == [10, 11, 12, 13, 14, 15, 16]
 
 
 def test_what_is_not_held_is_not_waited_for(account: PaperAccount) -> None:
-    account.enter(without(0, 15, 16), 10, {})
+    account.enter(without(0, 15, 16), 10, LINE, OPENED)
     assert entered(account)[-1] == 15
 
 
 def test_how_far_the_books_have_come_is_kept_beside_them(
     account: PaperAccount, tmp_path: Path
 ) -> None:
-    account.enter(MARKET.slice_days(0, 12), 10, {})
+    account.enter(MARKET.slice_days(0, 12), 10, LINE, OPENED)
     terms = Terms.of(tmp_path)
     assert terms is not None
     assert (terms.lines, terms.last_hash) == (2, account.ledger.last_hash)
     assert (tmp_path / LEDGER_FILE).read_text().count("\n") == 2
+
+
+def test_orders_of_a_call_that_was_broken_off_are_written_by_the_next(
+    account: PaperAccount, tmp_path: Path
+) -> None:
+    account.enter(MARKET.slice_days(0, 12), 10, LINE, OPENED)
+    account.save_orders({"model": "mine"})
+    account.enter(MARKET.slice_days(0, 13), 10, LINE, OPENED)  # Broken off before its orders.
+    assert account.enter(MARKET.slice_days(0, 13), 10, LINE, OPENED) == []
+    account.save_orders({"model": "mine"})
+    orders = pd.read_csv(tmp_path / ORDERS_FILE)
+    whole = json.loads((tmp_path / DECISION_FILE).read_text())
+    assert set(orders["date"]) == {MARKET.day_names[12]} == {whole["day"]}
+    assert orders["value"].tolist() == [4.0] * 3
+    assert whole["model"] == "mine"
+    assert "hash" not in whole
+
+
+def test_books_that_another_agent_was_quicker_to_open_are_refused(
+    account: PaperAccount, tmp_path: Path
+) -> None:
+    Terms("cd34", MARKET.day_names[10]).open(tmp_path)
+    with pytest.raises(ConfigError, match=r"account of run cd34 from .*, this is run ab12"):
+        account.enter(MARKET.slice_days(0, 12), 10, LINE, OPENED)
+    assert account.ledger.lines == []
+    known = Terms.of(tmp_path)
+    assert known is not None
+    assert known.run_id == "cd34"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from omegaconf import read_write
 
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.errors import InputError
@@ -37,6 +38,12 @@ def test_members_are_a_parameter_of_the_grid() -> None:
         members("ensemble.members=[a2c,a2c]")
     with pytest.raises(InputError, match="a grid of members, folds and seeds"):
         members("sweep.seeds=2")
+    several = multirun_of("evaluation=ensemble")
+    with read_write(several.hydra):
+        several.hydra.overrides.task = ["env.hmax=10,20", "agent.gamma=choice(0.5,0.9)", "seed=0,1"]
+    with pytest.raises(InputError, match=r"agent\.gamma, env\.hmax cannot be varied; run one"):
+        _vary_members(several)
+    assert members("seed=0", "env.hmax=10") == "a2c,ppo,ddpg"
     walk_forward = multirun_of("evaluation=walk_forward")
     _vary_members(walk_forward)
     assert "agent" not in walk_forward.hydra.sweeper.params
@@ -57,6 +64,13 @@ def test_who_decides() -> None:
     nothing = dict.fromkeys(still, float("nan"))
     assert parts_of("risk_weighted", nothing, still) == {"one": 0.5, "other": 0.5}
     assert parts_of("best", nothing, still) == {"one": 1.0, "other": 0.0}
+
+
+def test_two_trainings_of_one_place_are_refused(tmp_path: Path) -> None:
+    for number in range(2):
+        left(tmp_path, number, split__fold="0", seed="0", agent="a2c")
+    with pytest.raises(InputError, match="are of one seed, fold and member of the ensemble"):
+        jobs_of(tmp_path, 0)
 
 
 def test_a_seed_without_a_training_is_named(tmp_path: Path) -> None:

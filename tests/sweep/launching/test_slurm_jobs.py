@@ -9,6 +9,7 @@ import pytest
 
 from finai_rl.errors import InputError
 from finai_rl.sweep.launching.slurm_jobs import queued, request
+from tests.sweep.test_callback import multirun_of
 
 SETTINGS: dict[str, Any] = {
     "cpus": 2,
@@ -29,6 +30,7 @@ def test_what_is_not_set_is_left_to_slurm() -> None:
         "timeout_min": 60,
         "slurm_additional_parameters": {"requeue": True},
     }
+    assert request(SETTINGS | {"sbatch": None}) == request(SETTINGS)
     own = request(SETTINGS | {"gpus": 1, "sbatch": {"requeue": False, "qos": "short"}})
     assert own["slurm_gpus_per_node"] == 1
     assert own["slurm_additional_parameters"] == {"requeue": False, "qos": "short"}
@@ -48,3 +50,15 @@ def test_jobs_count_as_there_while_slurm_does_not_answer(
     (tmp_path / "squeue").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert queued(["7", "9"]) == there
+
+
+@pytest.mark.parametrize(
+    ("launcher", "key", "given"),
+    [("slurm", "sbatch", {"account": "quants"}), ("ray", "init", {"log_to_driver": True})],
+)
+def test_further_options_are_typed_as_the_pages_have_them(
+    launcher: str, key: str, given: dict[str, Any]
+) -> None:
+    shown = ", ".join(f"{name}: {str(value).lower()}" for name, value in given.items())
+    words = [f"hydra/launcher={launcher}", f"hydra.launcher.{key}={{{shown}}}"]
+    assert multirun_of(*words).hydra.launcher[key] == given

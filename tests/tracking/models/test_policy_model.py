@@ -93,6 +93,15 @@ def predict_elsewhere(store: str, uri: str, observations: np.ndarray, folder: Pa
     return np.load(files[1]), output.stdout.strip(), output.stderr
 
 
+def test_a_name_may_hold_a_quote(open_tracker, client, tmp_path, observations) -> None:
+    agent, _ = trained(A2C, tmp_path)
+    with open_tracker(registered_model_name="o'hara") as tracker:
+        files = tmp_path / "model.zip", observations[:4], tmp_path / "vec_normalize.pkl"
+        logged = tracker.log_policy(agent, *files)
+    assert (logged.registered_name, logged.version) == ("o'hara", "1")
+    assert client.get_model_version("o'hara", "1").run_id == tracker.run_id
+
+
 @pytest.mark.slow
 def test_a_registered_policy_predicts_the_same_in_a_fresh_process(
     open_tracker, client, store, tmp_path, observations, experiment

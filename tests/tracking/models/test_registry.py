@@ -72,3 +72,15 @@ def test_what_was_broken_off_is_done_once(
     assert champion.roll_back() == ("2", "1")
     with pytest.raises(ConfigError, match="the first that was promoted"):
         champion.roll_back()
+
+
+def test_the_alias_of_another_than_the_run_was_held_against_stays(client: MlflowClient) -> None:
+    champion = Registry(client, NAME, "champion")
+    champion.promote("run-1", judged=None)
+    champion.promote("run-2", judged="1")
+    with pytest.raises(ConfigError, match=r"was version 1 when .*, and now is version 2: another"):
+        champion.promote("run-3", judged="1")
+    with pytest.raises(ConfigError, match=r"was no version when .*, and now is version 2"):
+        champion.promote("run-3", judged=None)
+    assert str(client.get_model_version_by_alias(NAME, "champion").version) == "2"
+    assert champion.roll_back() == ("2", "1")
