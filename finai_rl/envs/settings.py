@@ -160,8 +160,10 @@ def chosen_indicators(data: MarketData, names: Sequence[str]) -> FloatArray:
     """Return (n_days, len(names), n_stocks) features.
 
     Raises:
-        ValueError: If one is not there.
+        ValueError: If one is not there, or named twice.
     """
+    if twice := sorted({name for name in names if list(names).count(name) > 1}):
+        raise ValueError(f"indicators: {twice} named twice; each once")
     missing = [name for name in names if name not in data.feature_names]
     if missing:
         raise ValueError(

@@ -248,13 +248,18 @@ class FinishedRun:
         Args:
             tag: Which days: `TEST_TAG` or `NEWER_TAG`.
         """
-        runs = self.client.search_runs(
-            [str(self._run.info.experiment_id)],
-            f"tags.`{tag}` != ''",
-            run_view_type=ViewType.ALL,
-            max_results=1000,
-        )
-        return sum(int(run.data.tags[tag]) for run in runs)
+        count, token = 0, None
+        while True:
+            page = self.client.search_runs(
+                [str(self._run.info.experiment_id)],
+                f"tags.`{tag}` != ''",
+                run_view_type=ViewType.ALL,
+                max_results=1000,
+                page_token=token,
+            )
+            count, token = count + sum(int(run.data.tags[tag]) for run in page), page.token
+            if not token:
+                return count
 
     def open_test(self) -> int:
         """Count that the sealed test block is opened for this run, and return for which time.

@@ -22,6 +22,7 @@ NOT_WHAT_IS_TRAINED = (
     *("checkpoint_every", "log_interval", "model_dir", "output_root", "progress_bar"),
     *("torch_threads", "trusted_packages", "env.threads", "agent.tensorboard_log"),
 )
+STOPPED_TAG = "stopped_early"
 SHOWN = ("sharpe_ratio", "total_return", "max_drawdown", "annual_turnover")
 
 
@@ -53,7 +54,10 @@ def siblings(client: MlflowClient, run: Run) -> pd.DataFrame:
             order_by=["start_time"],
         )
         for other in page:
-            if _trained(other.data.params) == _trained(run.data.params):
+            # A trial that its search has stopped was measured before its training's end.
+            itself = other.info.run_id == run.info.run_id
+            whole = itself or STOPPED_TAG not in other.data.tags
+            if whole and _trained(other.data.params) == _trained(run.data.params):
                 row = _row(other)
                 found[str(row["fold"]), int(str(row["seed"]))] = row
         token = page.token

@@ -46,6 +46,8 @@ def test_siblings_differ_by_seed_and_fold_alone(client: MlflowClient, experiment
     run(client, place, "2020", 9.0, sha256="cd", seed="2")
     running = client.create_run(place)
     client.log_param(running.info.run_id, "seed", "3")
+    stopped = run(client, place, "2020", 9.0, seed="4")
+    client.set_tag(stopped.info.run_id, "stopped_early", "pruned at step 100")
     found = siblings(client, own)
     assert list(found["fold"]) == ["2020", "2020", "2021"]
     assert list(found["seed"]) == [0, 1, 0]
