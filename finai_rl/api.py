@@ -365,11 +365,7 @@ def _refuse_unreadable(overrides: Sequence[str]) -> None:
 
 
 def _own(folder: Path) -> Path:
-    """Make and return the folder, or one beside it where another run has it.
-
-    Raises:
-        ConfigError: If it cannot be written.
-    """
+    """Make and return the folder, or one beside it where another run has it."""
     try:
         return new_folder(folder)
     except OSError as error:
