@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from finai_rl.data.cache.code import code_hash
 from finai_rl.data.market import MarketData
 from finai_rl.envs.market_env import MarketVecEnv
-from finai_rl.envs.settings import cost_of_trading
+from finai_rl.envs.settings import cost_of_trading, per_stock
 from finai_rl.errors import ConfigError
 from finai_rl.evaluation.backtest import BacktestResult, backtest, backtests
 from finai_rl.evaluation.coverage import Coverage
@@ -98,6 +98,19 @@ def remedy_of(environments: Environments, baseline: BacktestResult, coverage: Co
         remedies.append("a larger env.initial_amount")
     change = " or ".join(remedies) or "other data"
     return f"{change} would change that; the agent has the same limits"
+
+
+def shares_at_first(environments: Environments, data: MarketData) -> FloatArray:
+    """Return the (n_stocks,) shares that the agent's evaluation begins with.
+
+    Raises:
+        ConfigError: If there are not as many as stocks.
+    """
+    held = environments.evaluation_settings.get("num_stock_shares") or 0.0
+    try:
+        return per_stock("num_stock_shares", held, data)
+    except ValueError as error:
+        raise ConfigError([f"evaluation.env: {error}"]) from error
 
 
 def cost_of_buying(environments: Environments, data: MarketData) -> FloatArray:

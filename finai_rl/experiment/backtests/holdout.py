@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from finai_rl.data.market import MarketData
-from finai_rl.envs.settings import per_stock
 from finai_rl.envs.wrappers.observations import frozen
 from finai_rl.envs.wrappers.segments import SegmentedVecEnv
 from finai_rl.errors import ConfigError
@@ -28,6 +27,7 @@ from finai_rl.experiment.backtests.baselines import (
     cost_of_buying,
     equal_weight,
     remedy_of,
+    shares_at_first,
 )
 from finai_rl.experiment.environments import Environments, Opening
 from finai_rl.experiment.market import planted_settings
@@ -324,10 +324,7 @@ class Holdout:
     def _check_settings(self) -> None:
         data, settings = self._data, self._environments.evaluation_settings
         cost_of_buying(self._environments, data)
-        try:
-            held = per_stock("num_stock_shares", settings.get("num_stock_shares") or 0.0, data)
-        except ValueError as error:
-            raise ConfigError([f"evaluation.env: {error}"]) from error
+        held = shares_at_first(self._environments, data)
         if settings.get("finrl_compat") and data.n_stocks == 1 and held.any():
             raise ConfigError(
                 [
