@@ -75,7 +75,7 @@ def split_combinatorial(
             f"split of {data.source.name}",
             [
                 f"split.fold={fold}: split.purge={purge} and split.embargo={embargo} leave no days "
-                f"to train on between the validation blocks, of {smallest} days each: lower them"
+                f"to train on between the validation blocks, of {smallest} days each: set fewer"
             ],
         )
 

@@ -99,14 +99,18 @@ def write_panel(
 
 
 def hashes_of(inputs: Mapping[str, str]) -> dict[str, str]:
-    """Return the sha256 of each file, or folder, of some."""
-    return {role: files_hash(path) for role, path in inputs.items()}
+    """Return the sha256 of each file, or folder, of some; none of what cannot be read."""
+    found: dict[str, str] = {}
+    for role, path in inputs.items():
+        with suppress(OSError, InputError):
+            found[role] = files_hash(path)
+    return found
 
 
 def _refuse_changed(inputs: Mapping[str, str], read: Mapping[str, str] | None) -> None:
     for role, sha256 in (read or {}).items():
         if files_hash(inputs[role]) != sha256:
-            raise DataError(inputs[role], ["has changed while it was read: prepare again"])
+            raise DataError(inputs[role], ["has changed while it was read: run the command again"])
 
 
 def _write(rows: pd.DataFrame, file: Path, suffix: str) -> None:

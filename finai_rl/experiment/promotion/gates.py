@@ -75,7 +75,7 @@ def deflated(verdict: RunVerdict, least: float, *, ruined: bool, traded: bool) -
     assert active is not None
     said = (
         f"{cautious(own.deflated)}, of returns over {verdict.benchmark} "
-        f"{cautious(active.deflated)}; looks counted: {own.n_counted:,}; evidence: {verdict.level}"
+        f"{cautious(active.deflated)}; verdict: {verdict.level}; looks counted: {own.n_counted:,}"
     )
     passed = own.deflated >= least and active.deflated >= least
     return Gate("deflated_sharpe", said, needed, passed)

@@ -42,7 +42,7 @@ def test_the_luckiest_of_many_is_refused() -> None:
     # As the only one that was ever tried it would pass.
     assert judged(1).passed
     assert judged(50).passed is False
-    assert "looks counted: 50; evidence: " in judged(50).measured
+    assert "verdict: no evidence; looks counted: 50" in judged(50).measured
     assert judged(50, least=0.01).passed
     assert judged(1, ruined=True).passed is False
     assert judged(1, traded=False).passed is False
