@@ -157,7 +157,7 @@ def test_every_step_is_the_oracles(market: type[MarketVecEnv]) -> None:
 
     check()
     # Decisions that are left open must stay the exception, or this would test nothing.
-    assert seen["close calls"] < 0.02 * seen["steps"]
+    assert seen["close calls"] < 0.05 * seen["steps"]
 
 
 @pytest.mark.slow
