@@ -51,19 +51,26 @@ def conditions_of(case: Case) -> Conditions:
     )
 
 
-def assert_same(account: Account, env: Any, position: int) -> None:
-    """Compare an account with one of the environment's, in money and in shares."""
+def rounding(account: Account) -> float:
+    """Return what rounding may move the value of an account by."""
+    unit = np.max(account.world.close[account.day])
+    held = unit * np.abs(account.shares).sum()
+    return float(RTOL * (abs(account.cash) + held + account.cost + 1.0))
+
+
+def assert_same(account: Account, env: Any, position: int, before: float) -> None:
+    """Compare an account with one of the environment's, in money and in shares.
+
+    ``before`` is the rounding of the day before: a reward is the difference of two days.
+    """
     theirs, world = env.accounts[position], account.world
-    unit = np.max(world.close[account.day])
-    money = RTOL * (abs(account.cash) + unit * np.abs(account.shares).sum() + account.cost + 1.0)
+    money = rounding(account)
     shares = RTOL * (1.0 + np.abs(account.shares).max() + money / np.min(world.close))
     for name in ("cash", "value", "cost", "financing"):
         np.testing.assert_allclose(theirs[name], getattr(account, name), RTOL, money, err_msg=name)
     np.testing.assert_allclose(env.shares[position], account.shares, RTOL, shares)
-    # A difference of the values of two days, the first of which may be the larger account.
-    change = 4 * (money + RTOL * abs(account.reward) / account.conditions.scaling)
     np.testing.assert_allclose(
-        theirs["reward"], account.reward, RTOL, change * account.conditions.scaling
+        theirs["reward"], account.reward, RTOL, (before + money) * account.conditions.scaling
     )
     np.testing.assert_allclose(theirs["turnover"], account.turnover, 1e-7, 1e-9)
     for name in ("trades", "margin_calls", "terminated", "day"):
@@ -125,6 +132,7 @@ def compare(case: Case) -> Counter[str]:
         _, rewards, dones, _ = env.advance(actions)
         for position, account in list(accounts.items()):
             seen["steps"] += not account.done
+            before = rounding(account)
             account.step(actions[position].tolist(), actions.dtype == np.float32)
             account.close_call |= crumbs[position]
             seen["close calls"] += account.close_call or account.perhaps_ruined
@@ -134,7 +142,7 @@ def compare(case: Case) -> Counter[str]:
             if account.close_call:
                 sure.discard(position)
                 take_over(account, env, position)
-            assert_same(account, env, position)
+            assert_same(account, env, position, before)
             assert rewards[position] == np.float32(env.accounts[position]["reward"])
             assert dones[position] == account.done
     for position, account in accounts.items():
@@ -148,16 +156,32 @@ def compare(case: Case) -> Counter[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("market", MARKETS)
 def test_every_step_is_the_oracles(market: type[MarketVecEnv]) -> None:
-    seen: Counter[str] = Counter()
-
     @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(cases(market))
     def check(case: Case) -> None:
-        seen.update(compare(case))
+        compare(case)
 
     check()
-    # Decisions that are left open must stay the exception, or this would test nothing.
-    assert seen["close calls"] < 0.05 * seen["steps"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("market", MARKETS)
+def test_few_decisions_are_left_open(market: type[MarketVecEnv]) -> None:
+    """Or the test above would test nothing. Of the same cases each time: one case has many."""
+    seen: Counter[str] = Counter()
+
+    @settings(
+        max_examples=500,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(cases(market))
+    def count(case: Case) -> None:
+        seen.update(compare(case))
+
+    count()
+    assert seen["close calls"] < 0.02 * seen["steps"]
 
 
 @pytest.mark.slow
