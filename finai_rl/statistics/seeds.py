@@ -36,6 +36,31 @@ def aggregate(values: FloatArray, how: Aggregate = "mean") -> float:
     return float(_along_rows(_checked(values).reshape(1, -1), how)[0])
 
 
+def standard_error(values: FloatArray, how: Aggregate = "mean") -> float:
+    """Standard error of that one number, as far as the values of a few seeds tell it.
+
+    Of the interquartile mean it is that of a trimmed mean (Tukey and McLaughlin, 1963): the root
+    of ``S / (h (h - 1))``, where h values are left and S is the sum of squared deviations of all
+    k, the cut ones moved to the ends of what is left. Where none is cut, this is the mean's.
+
+    Args:
+        values: (k,) scores, at least two.
+        how: The aggregate.
+
+    Raises:
+        ValueError: If there are fewer than two, or ``how`` is neither "mean" nor "iqm".
+    """
+    scores = _checked(values).ravel()
+    aggregate(scores, how)
+    if len(scores) < 2:
+        raise ValueError("the standard error of one seed is not known")
+    cut = len(scores) // 4 if how == "iqm" else 0
+    left = len(scores) - 2 * cut
+    ordered = np.sort(scores)
+    moved = np.clip(scores, ordered[cut], ordered[-1 - cut])
+    return float(np.sqrt(moved.var() * len(scores) / (left * (left - 1))))
+
+
 def middle_seed(scores: Sequence[float]) -> int:
     """Place of the middle score, of an even number of them the lower middle one.
 

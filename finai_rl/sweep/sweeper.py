@@ -19,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.trial import TrialState
 
 from finai_rl.errors import InputError
+from finai_rl.statistics.seeds import Aggregate
 from finai_rl.sweep import outcome as states
 from finai_rl.sweep import study as studies
 from finai_rl.sweep.context import StudyAddress, folder_of
@@ -135,7 +136,8 @@ class StudySweeperImpl(PluginSweeper):
             self.launcher = self._make_launcher(plan.folder)
             each = hasattr(self.launcher, "next_ended")
             run_trials = self._run_one_by_one if each else self._run_in_batches
-            settled = partial(self._is_settled, queue, session, directions)
+            how = job.cfg.sweep.aggregate
+            settled = partial(self._is_settled, queue, session, directions[0], how)
             self._leave(queue, session, run_trials(queue, session, plan.n_jobs, settled))
 
     def _directions(self, cfg: DictConfig, node: dict[str, Any]) -> list[str]:
@@ -271,12 +273,14 @@ class StudySweeperImpl(PluginSweeper):
             f"hydra.sweeper.max_failure_rate={self.max_failure_rate} allows:\n{reasons}"
         )
 
-    def _is_settled(self, queue: TrialQueue, session: Session, directions: Sequence[str]) -> bool:
+    def _is_settled(
+        self, queue: TrialQueue, session: Session, direction: str, how: Aggregate = "mean"
+    ) -> bool:
         # A trial that was interrupted is ended in any case.
         if self._stop_after is None or queue.in_state(TrialState.WAITING):
             return False
         complete = queue.in_state(TrialState.COMPLETE)
-        found = outlook(complete, directions[0], least=self._stop_after, seed=self._seed)
+        found = outlook(complete, direction, least=self._stop_after, seed=self._seed, how=how)
         if found is None or not found.is_settled:
             return False
         log.info("The search ends after %d complete trials: %s", len(complete), found.sentence)

@@ -8,6 +8,7 @@ from finai_rl.statistics.seeds import (
     aggregate,
     interquartile_mean,
     probability_of_improvement,
+    standard_error,
     stratified_bootstrap_interval,
 )
 
@@ -25,6 +26,25 @@ def test_interquartile_mean():
     assert aggregate(values, "iqm") == 4.5
     assert aggregate(values) == aggregate(values, "mean") == 16
     assert aggregate(np.array([3.0]), "iqm") == 3
+
+
+def test_standard_error():
+    values = np.array([1.0, 2, 3, 4, 5, 6, 7, 100])
+    assert standard_error(values) == pytest.approx(values.std(ddof=1) / np.sqrt(8), rel=1e-12)
+    moved = np.array([3.0, 3, 3, 4, 5, 6, 6, 6])
+    of_trimmed = np.sqrt(np.sum((moved - moved.mean()) ** 2) / (4 * 3))
+    assert standard_error(values, "iqm") == pytest.approx(of_trimmed, rel=1e-12)
+    assert standard_error(values[:3], "iqm") == standard_error(values[:3])
+    assert np.isfinite(standard_error(values[:4], "iqm"))
+    with pytest.raises(ValueError, match="one seed"):
+        standard_error(np.array([1.0]))
+
+
+def test_standard_error_is_what_the_aggregate_varies_by():
+    drawn = np.random.default_rng(0).normal(size=(4_000, 20))
+    varies = np.std([aggregate(row, "iqm") for row in drawn])
+    errors = np.array([standard_error(row, "iqm") for row in drawn])
+    assert np.sqrt((errors**2).mean()) == pytest.approx(varies, rel=0.05)
 
 
 def test_bootstrap_interval():

@@ -13,6 +13,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from finai_rl.errors import InputError
+from finai_rl.statistics.seeds import Aggregate, standard_error
 from finai_rl.sweep.search.plugin import needs_new
 
 KEY = "hydra.sweeper.stop_at_noise"
@@ -61,13 +62,13 @@ def check_stopping(n_seeds: int, n_objectives: int) -> None:
         raise InputError(f"{KEY}: for one objective; leave one of them out")
 
 
-def noise_of(trials: Sequence[FrozenTrial]) -> float:
-    """Return the standard error of a trial's mean over its seeds, pooled over these trials.
+def noise_of(trials: Sequence[FrozenTrial], how: Aggregate = "mean") -> float:
+    """Return the standard error of a trial's aggregate over its seeds, pooled over these trials.
 
     Of one trial it would be known from a few seeds only. NaN where no trial has two seeds.
     """
     scores = [trial.user_attrs.get("scores") or [] for trial in trials]
-    several = [np.var(found, ddof=1) / len(found) for found in scores if len(found) > 1]
+    several = [standard_error(np.array(found), how) ** 2 for found in scores if len(found) > 1]
     return math.sqrt(float(np.mean(several))) if several else math.nan
 
 
@@ -80,7 +81,12 @@ def _better_half(trials: Sequence[FrozenTrial], direction: str) -> list[FrozenTr
 
 
 def outlook(
-    trials: Sequence[FrozenTrial], direction: str, *, least: int, seed: int
+    trials: Sequence[FrozenTrial],
+    direction: str,
+    *,
+    least: int,
+    seed: int,
+    how: Aggregate = "mean",
 ) -> Outlook | None:
     """Return what is left to gain; None where that cannot be told yet.
 
@@ -92,8 +98,9 @@ def outlook(
         direction: ``maximize`` or ``minimize``.
         least: How many complete trials there have to be.
         seed: Of the search for the bound.
+        how: What makes one number of a trial's seeds.
     """
-    noise = noise_of(_better_half(trials, direction))
+    noise = noise_of(_better_half(trials, direction), how)
     if len(trials) < least or not noise > 0:
         return None
     evaluator = importlib.import_module("optuna.terminator").RegretBoundEvaluator

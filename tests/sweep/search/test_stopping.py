@@ -12,9 +12,12 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from finai_rl.errors import InputError
+from finai_rl.statistics.seeds import standard_error
 from finai_rl.sweep.search import plugin
 from finai_rl.sweep.search.stopping import check_stopping, noise_of, outlook
 from finai_rl.sweep.sweeper import StudySweeperImpl
+
+SPREAD = np.array([-50.0, *np.linspace(0, 1, 6), 50.0])
 
 needs_bound = pytest.mark.skipif(plugin.OPTUNA < 4, reason="this Optuna has no such evaluator")
 
@@ -76,6 +79,15 @@ def test_trials_of_one_seed_have_no_noise() -> None:
     assert outlook(trials, "maximize", least=2, seed=0) is None
 
 
+def test_the_noise_is_that_of_the_aggregate() -> None:
+    trials = searched(3, 0.5)
+    for trial in trials:
+        trial.set_user_attr("scores", SPREAD.tolist())
+    assert noise_of(trials, "mean") == pytest.approx(standard_error(SPREAD), rel=1e-12)
+    assert noise_of(trials, "iqm") == pytest.approx(standard_error(SPREAD, "iqm"), rel=1e-12)
+    assert noise_of(trials, "iqm") < 0.1 * noise_of(trials, "mean")
+
+
 class Told(list[str]):
     """A session whose tracker keeps its tags, and a queue of trials."""
 
@@ -112,7 +124,7 @@ def test_a_search_ends_when_its_noise_hides_what_is_left() -> None:
     told: Any = Told(searched(40, 0.5))
 
     def ends(**changes: Any) -> bool:
-        return StudySweeperImpl(**settings(**changes))._is_settled(told, told, ["maximize"])
+        return StudySweeperImpl(**settings(**changes))._is_settled(told, told, "maximize")
 
     assert not ends()
     assert not ends(stop_at_noise=True, stop_after=41)
