@@ -16,11 +16,11 @@ from finai_rl.errors import DataError, InputError
 from finai_rl.experiment.market import load_market
 from finai_rl.leakage.altered_rollout import environment_findings
 from finai_rl.leakage.altered_source import STORED, recompute, source_findings
-from finai_rl.leakage.finding import Finding
+from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.future_values import identity_findings
 from finai_rl.leakage.indicators import compared_indicators, indicator_findings, past_only
-from finai_rl.leakage.information import foresight_findings
-from finai_rl.leakage.panel import days_to_alter, steadily_listed, steady_part, visible
+from finai_rl.leakage.information import LEAST_DAYS, foresight_findings
+from finai_rl.leakage.panel import days_to_alter, listed_days, visible
 from finai_rl.leakage.split_separation import split_findings
 from finai_rl.leakage.whole_sample_traces import fingerprint_findings
 from finai_rl.type_aliases import FloatArray
@@ -68,10 +68,7 @@ def _findings(cfg: DictConfig, market: MarketData) -> Iterator[Finding]:
     at_boundary = [again for again in found.done if again.day == boundary]
     yield from split_findings(cfg, split, at_boundary[0] if at_boundary else None)
     further = _further_prices(cfg, data)
-    if data.listed is not None:
-        kept, stocks = steady_part(data.listed)
-        further = {name: values[kept][:, stocks] for name, values in further.items()}
-    data, market = steadily_listed(data), steadily_listed(market)
+    yield from _short_listings(data)
     compared = compared_indicators(data, further, shifts=cfg.shifts)
     proven = past_only(compared)
     yield from indicator_findings(compared)
@@ -82,6 +79,17 @@ def _findings(cfg: DictConfig, market: MarketData) -> Iterator[Finding]:
         from finai_rl.leakage.trained_agents import gate_findings
 
         yield from gate_findings(cfg, split)
+
+
+def _short_listings(data: MarketData) -> Iterator[Finding]:
+    """Yield which stocks the checks of columns leave out."""
+    days = listed_days(data)
+    short = [ticker for ticker, n in zip(data.tickers, days, strict=True) if n < LEAST_DAYS]
+    if short and data.listed is not None:
+        shown = ", ".join(short[:3]) + ("" if len(short) < 4 else " and others")
+        said = f"listed on fewer than {LEAST_DAYS} days ({shown}): too few to judge a column by"
+        subject = f"{len(short)} of {data.n_stocks} stocks"
+        yield Finding("short listings", subject, Verdict.WARNING, said)
 
 
 NOTHING_ELSE: dict[str, Any] = {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from finai_rl.data.market import MarketData
 from finai_rl.leakage.finding import Finding, Verdict
-from finai_rl.leakage.panel import observed_columns, price_columns
-from finai_rl.type_aliases import FloatArray
+from finai_rl.leakage.panel import longest_listed, observed_columns, price_columns, where_listed
+from finai_rl.type_aliases import BoolArray, FloatArray
 
 CHECK = "equals a later value"
 TOLERANCE = 0.01
@@ -26,17 +27,21 @@ def affine_error(column: FloatArray, other: FloatArray) -> float:
 
     Args:
         column: (n_days, n_stocks or 1).
-        other: The same shape, or broadcast to it.
+        other: The same shape, or broadcast to it. What is not finite in either is left out.
 
     Returns:
-        The error that ``SHARE_OF_STOCKS`` of the stocks stay below: the median absolute residual
-        of least squares over the median absolute change per period. Infinite for constants and
-        for columns that hardly ever change.
+        The error that ``SHARE_OF_STOCKS`` of the stocks with ``LEAST_DAYS`` known days stay below:
+        the median absolute residual of least squares over the median absolute change per period.
+        Infinite for constants and for columns that hardly ever change.
     """
-    other = np.broadcast_to(other, column.shape)
-    if len(column) < LEAST_DAYS:
+    known = np.isfinite(column) & np.isfinite(other)
+    judged, days = known.sum(axis=0) >= LEAST_DAYS, known.any(axis=1)
+    if not judged.any():
         return np.inf
-    x, y = column - column.mean(axis=0), other - other.mean(axis=0)
+    known = known[days][:, judged]
+    column = column[days][:, judged]
+    other = np.broadcast_to(other, (len(other), len(judged)))[days][:, judged]
+    x, y = _centred(column, known), _centred(other, known)
     xx, yy, xy = (x * x).sum(axis=0), (y * y).sum(axis=0), (x * y).sum(axis=0)
     varies = (xx > 0) & (yy > 0)
     related = varies & (xy * xy >= 0.9 * xx * yy)
@@ -44,11 +49,26 @@ def affine_error(column: FloatArray, other: FloatArray) -> float:
     if related.mean() < SHARE_OF_STOCKS:
         return np.inf
     slope = np.divide(xy, yy, out=np.zeros_like(xy), where=varies)
-    residual = np.median(np.abs(x - slope * y), axis=0)
-    change = np.median(np.abs(np.diff(column, axis=0)), axis=0)
+    residual = _medians(np.abs(x - slope * y), known)
+    change = _medians(np.abs(np.diff(column, axis=0)), known[1:] & known[:-1])
     errors = np.divide(residual, change, out=np.full_like(change, np.inf), where=change > 0)
     errors[~related] = np.inf
     return float(np.sort(errors)[int(np.ceil(SHARE_OF_STOCKS * len(errors))) - 1])
+
+
+def _centred(values: FloatArray, known: BoolArray) -> FloatArray:
+    """Return values less their column's mean, 0 where they are not known."""
+    kept = values if known.all() else np.where(known, values, 0.0)
+    return np.where(known, kept - kept.sum(axis=0) / known.sum(axis=0), 0.0)
+
+
+def _medians(values: FloatArray, known: BoolArray) -> FloatArray:
+    """Return each column's median of what is known, NaN where nothing is."""
+    if known.all():
+        return np.asarray(np.median(values, axis=0))
+    masked: Any = np.ma  # without types
+    medians = masked.median(masked.masked_array(values, ~known), axis=0)
+    return np.asarray(medians.filled(np.nan))
 
 
 def _returns(close: FloatArray, shift: int, length: int) -> FloatArray:
@@ -111,10 +131,11 @@ def identity_findings(
         proven: Columns that are known to be what they are called, on their day.
         shifts: Periods ahead.
     """
-    columns = observed_columns(data)
+    columns = where_listed(data, observed_columns(data))
     prices = {name: values for name, values in further.items() if (values > 0).all()}
+    prices = where_listed(data, price_columns(data) | prices)
     best: dict[str, tuple[float, str]] = {}
-    for what, later, honest in _candidates(price_columns(data) | prices, shifts):
+    for what, later, honest in _candidates(prices, shifts):
         for name, values in columns.items():
             error = _error(values, later)
             if error < min(TOLERANCE, best.get(name, (np.inf, ""))[0]) and all(
@@ -158,14 +179,14 @@ def _error(values: FloatArray, other: FloatArray) -> float:
     other = other if other.shape[1] >= values.shape[1] else np.broadcast_to(other, values.shape)
     if other.shape[1] > values.shape[1]:
         return np.inf
-    known = ~np.isnan(other).any(axis=1)
-    return affine_error(values[known], other[known])
+    return affine_error(values, other)
 
 
 def _example(data: MarketData, values: FloatArray) -> str:
-    day = data.n_days // 2
-    prices = ", ".join(f"{price:g}" for price in data.close[day : day + 3, 0])
-    names = data.day_names
-    return (
-        f"E.g. {data.tickers[0]} on {names[day]}: {values[day, 0]:g}; closes from then on: {prices}"
-    )
+    stock = longest_listed(data)
+    days = np.flatnonzero(data.listed[:, stock]) if data.listed is not None else range(data.n_days)
+    day = int(days[len(days) // 2])
+    prices = ", ".join(f"{price:g}" for price in data.close[day : day + 3, stock])
+    value = values[day, min(stock, values.shape[1] - 1)]
+    on = f"{data.tickers[stock]} on {data.day_names[day]}"
+    return f"E.g. {on}: {value:g}; closes from then on: {prices}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,8 @@ from stockstats import StockDataFrame
 from finai_rl.data.market import MarketData
 from finai_rl.leakage.finding import Finding, Verdict
 from finai_rl.leakage.future_values import LEAST_DAYS
-from finai_rl.leakage.panel import SCALES
-from finai_rl.type_aliases import FloatArray
+from finai_rl.leakage.panel import SCALES, listed_days
+from finai_rl.type_aliases import FloatArray, IntArray
 
 CHECK = "indicator recomputed"
 TOLERANCE = 0.05
@@ -48,7 +48,14 @@ def compared_indicators(
     named = {"close": data.close, "open": data.open, "volume": data.volume} | further
     prices = {name: values for name, values in named.items() if values is not None}
     columns = dict(zip(data.feature_names, data.features.transpose(1, 0, 2), strict=True))
-    compared = {name: _compared(name, values, prices, shifts) for name, values in columns.items()}
+    stocks = [
+        ({key: price[days, n] for key, price in prices.items()}, (days, n))
+        for n, days in _longest_listings(data)
+    ]
+    compared = {
+        name: _compared(name, [(values[own], of) for of, own in stocks], shifts)
+        for name, values in columns.items()
+    }
     return {name: finding for name, finding in compared.items() if finding is not None}
 
 
@@ -64,24 +71,31 @@ def indicator_findings(compared: dict[str, Finding]) -> Iterator[Finding]:
         yield Finding(CHECK, ", ".join(same), Verdict.PASSED, "equal to stockstats': past only")
 
 
-def _compared(
-    name: str, values: FloatArray, prices: dict[str, FloatArray], shifts: int
-) -> Finding | None:
-    stocks = range(min(STOCKS, values.shape[1]))
-    computed = [
-        _indicator(name, {key: price[:, n] for key, price in prices.items()}) for n in stocks
+def _longest_listings(data: MarketData) -> list[tuple[int, IntArray]]:
+    """Return the place and the days of the stocks that are listed longest, with days enough."""
+    n_days = listed_days(data)
+    longest = np.argsort(-n_days, kind="stable")[:STOCKS]
+    every = np.arange(data.n_days)
+    return [
+        (int(n), every if data.listed is None else np.flatnonzero(data.listed[:, n]))
+        for n in longest
+        if n_days[n] // 3 >= LEAST_DAYS
     ]
+
+
+def _compared(
+    name: str, stocks: Sequence[tuple[FloatArray, dict[str, FloatArray]]], shifts: int
+) -> Finding | None:
+    """Compare one column of some stocks, each with its prices on the same days."""
+    computed = [_indicator(name, prices) for _, prices in stocks]
     known = [series for series in computed if series is not None]
-    if len(known) < len(computed) or len(values) // 3 < LEAST_DAYS:
+    if not stocks or len(known) < len(computed):
         return None
-    if _looks_ahead(name, {key: price[:, 0] for key, price in prices.items()}):
+    if _looks_ahead(name, stocks[0][1]):
         said = "stockstats' own indicator of this name uses later prices"
         return Finding(CHECK, name, Verdict.LEAK, said)
-    recomputed = np.stack(known, axis=1)
-    errors = {
-        shift: _error(values[:, : len(known)], recomputed, shift)
-        for shift in range(-shifts, shifts + 1)
-    }
+    own = [values for values, _ in stocks]
+    errors = {shift: _error(own, known, shift) for shift in range(-shifts, shifts + 1)}
     first, second = sorted(errors, key=lambda shift: errors[shift])[:2]
     if errors[first] > TOLERANCE or errors[second] < DISTINCT * errors[first]:
         said = f"not stockstats' {name} of these prices (error {errors[0]:.2g} of a change)"
@@ -119,11 +133,12 @@ def _looks_ahead(name: str, prices: dict[str, FloatArray]) -> bool:
     return not np.array_equal(before[: day + 1], after[: day + 1], equal_nan=True)
 
 
-def _error(values: FloatArray, recomputed: FloatArray, shift: int) -> float:
-    """Return the median error of values at t against an indicator at t + shift."""
-    n_days = len(values)
-    at = np.arange(2 * n_days // 3, n_days - max(shift, 0))
-    change = np.median(np.abs(np.diff(recomputed[at], axis=0)), axis=0)
-    error = np.median(np.abs(values[at] - recomputed[at + shift]), axis=0)
-    shares = np.divide(error, change, out=np.full_like(change, np.inf), where=change > 0)
+def _error(values: Sequence[FloatArray], recomputed: Sequence[FloatArray], shift: int) -> float:
+    """Return the median error, over stocks, of values at t against an indicator at t + shift."""
+    shares = []
+    for own, computed in zip(values, recomputed, strict=True):
+        at = np.arange(2 * len(own) // 3, len(own) - max(shift, 0))
+        change = np.median(np.abs(np.diff(computed[at])))
+        error = np.median(np.abs(own[at] - computed[at + shift]))
+        shares.append(error / change if change > 0 else np.inf)
     return float(np.nanmedian(shares))

@@ -11,7 +11,7 @@ from scipy.stats import t as student
 
 from finai_rl.data.market import MarketData
 from finai_rl.leakage.finding import Finding, Verdict
-from finai_rl.leakage.panel import observed_columns
+from finai_rl.leakage.panel import observed_columns, where_listed
 from finai_rl.statistics.newey_west import newey_west_lags, newey_west_t
 from finai_rl.type_aliases import FloatArray
 
@@ -75,7 +75,7 @@ def associations(
     Args:
         name: The column's.
         values: (n_days, n_stocks), or (n_days, 1) for what all stocks share.
-        close: (n_days, n_stocks) positive prices.
+        close: (n_days, n_stocks) positive prices. NaN in either where a stock is not listed.
         horizons: How many later periods, each on its own.
     """
     returns = np.full_like(close, np.nan)
@@ -84,7 +84,9 @@ def associations(
     for form, column in _forms(values, close, shared):
         scores = {"time": (_against_its_past(column), _ranks(returns, axis=0))}
         if not shared and close.shape[1] >= LEAST_STOCKS:
-            scores["stocks"] = (_ranks(column, axis=1), _ranks(returns, axis=1))
+            several = (~np.isnan(column)).sum(axis=1, keepdims=True) >= LEAST_STOCKS
+            among = np.where(several, _ranks(column, axis=1), np.nan)
+            scores["stocks"] = (among, _ranks(returns, axis=1))
         for across, (score, ranked) in scores.items():
             same_day = _coefficient(score * ranked, score, ranked)[0]
             for horizon in range(1, horizons + 1):
@@ -108,7 +110,7 @@ def _forms(values: FloatArray, close: FloatArray, shared: bool) -> Iterator[tupl
     yield "level", values
     yield "change", change
     yield "change of change", twice
-    if not shared and (values > 0).all():
+    if not shared and ((values > 0) | np.isnan(values)).all():
         yield "ratio to close", values / close
 
 
@@ -143,15 +145,16 @@ def _ranks(values: FloatArray, axis: int) -> FloatArray:
 def _coefficient(
     products: FloatArray, score: FloatArray, ranked: FloatArray
 ) -> tuple[float, FloatArray]:
-    known = ~np.isnan(products).any(axis=1)
+    cells = ~np.isnan(products)
     # A day on which no stock's score differs has no opinion, and must not dilute the rest.
-    known &= (np.nan_to_num(score) != 0).any(axis=1)
-    if not known.any():
+    days = (cells & (np.nan_to_num(score) != 0)).any(axis=1)
+    if not days.any():
         return 0.0, np.zeros(0)
-    scale = np.sqrt(
-        np.mean(score[known] ** 2) * np.mean(np.broadcast_to(ranked, products.shape)[known] ** 2)
-    )
-    daily = products[known].mean(axis=1) / scale if scale > 0 else np.zeros(int(known.sum()))
+    cells, both = cells[days], products[days]
+    left, right = (np.broadcast_to(part, products.shape)[days][cells] for part in (score, ranked))
+    scale = np.sqrt(np.mean(left**2) * np.mean(right**2))
+    sums = np.where(cells, both, 0.0).sum(axis=1)
+    daily = sums / cells.sum(axis=1) / scale if scale > 0 else np.zeros(len(cells))
     return float(daily.mean()), daily
 
 
@@ -187,17 +190,11 @@ def foresight_findings(
         significance: Level of all tests together.
         horizons: Later periods, each on its own.
     """
-    columns, close = observed_columns(data), data.close
-    if data.listed is not None:
-        # Only what is always there has a return on every day.
-        always = data.listed.all(axis=0)
-        of_stocks = {name: values for name, values in columns.items() if values.shape[1] > 1}
-        columns |= {name: values[:, always] for name, values in of_stocks.items()}
-        close = close[:, always]
+    columns = where_listed(data, observed_columns(data))
+    close = where_listed(data, {"close": data.close})["close"]
     found = [
         association
         for name, values in columns.items()
-        if values.shape[1] and close.shape[1]
         for association in associations(name, values, close, horizons)
     ]
     if not found:
@@ -244,8 +241,8 @@ def _finding(
 
 
 def _examples(data: MarketData, values: FloatArray, horizon: int) -> str:
-    returns = data.close[1:] / data.close[:-1] - 1.0
-    later = returns[horizon - 1 :]
+    close = where_listed(data, {"close": data.close})["close"]
+    later = np.nan_to_num((close[1:] / close[:-1] - 1.0)[horizon - 1 :])
     largest = np.argsort(-np.abs(later).max(axis=1), kind="stable")[:EXAMPLES]
     rows = []
     for day in sorted(map(int, largest)):

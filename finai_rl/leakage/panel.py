@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from finai_rl.data.market import MarketData
 from finai_rl.data.split import Split
-from finai_rl.type_aliases import BoolArray, FloatArray
+from finai_rl.type_aliases import FloatArray, IntArray
 
 SCALES = (0.5, 2.0)
 """Between which factors altered values are scaled."""
@@ -26,36 +27,35 @@ def visible(split: Split) -> MarketData:
     return replace(first, **joined)
 
 
-def steadily_listed(data: MarketData) -> MarketData:
-    """Return the part of a panel in which every stock is listed on every day.
+def where_listed(data: MarketData, columns: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Return columns with NaN on the days on which a stock is not listed.
 
-    What stands where a stock is not listed is no value of the source, and would hide what its other
-    days share with later ones. That part has the stocks that are always listed; where there is
-    none, the days of the one that is listed longest, and the stocks that are listed on all of them.
-    """
-    if data.listed is None or data.listed.all():
-        return data
-    days, stocks = steady_part(data.listed)
-    parts: dict[str, Any] = {
-        name: values[days] if values.ndim == 1 else values[days][..., stocks]
-        for name, values in vars(data).items()
-        if isinstance(values, np.ndarray)
-    }
-    tickers = tuple(np.array(data.tickers)[stocks].tolist())
-    return replace(data, **parts, tickers=tickers, past=None)
-
-
-def steady_part(listed: BoolArray) -> tuple[slice, BoolArray]:
-    """Return the days and (n_stocks,) which stocks `steadily_listed` keeps.
+    What stands there is no value of the source, and would hide what its other days share with
+    later ones.
 
     Args:
-        listed: (n_days, n_stocks), of each stock from its first day to its last.
+        data: The panel.
+        columns: (n_days, n_stocks) by name; what all stocks share, (n_days, 1), stays.
     """
-    days = slice(0, len(listed))
-    if not listed.all(axis=0).any():
-        own = np.flatnonzero(listed[:, listed.sum(axis=0).argmax()])
-        days = slice(int(own[0]), int(own[-1]) + 1)
-    return days, np.asarray(listed[days].all(axis=0))
+    listed = data.listed
+    if listed is None or listed.all():
+        return dict(columns)
+    return {
+        name: np.where(listed, values, np.nan) if values.shape == listed.shape else values
+        for name, values in columns.items()
+    }
+
+
+def listed_days(data: MarketData) -> IntArray:
+    """Return on how many days each stock is listed, (n_stocks,)."""
+    if data.listed is None:
+        return np.full(data.n_stocks, data.n_days)
+    return np.asarray(data.listed.sum(axis=0))
+
+
+def longest_listed(data: MarketData) -> int:
+    """Return the place of a stock that is listed longest, for examples."""
+    return int(listed_days(data).argmax())
 
 
 def observed_columns(data: MarketData) -> dict[str, FloatArray]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from finai_rl.data.market import MarketData
 from finai_rl.leakage.finding import Finding, Verdict
-from finai_rl.leakage.panel import observed_columns, price_columns
-from finai_rl.type_aliases import FloatArray
+from finai_rl.leakage.panel import observed_columns, where_listed
+from finai_rl.type_aliases import BoolArray, FloatArray
 
 NORMALIZED, FILLED = "normalized over all data", "filled backwards"
 TOLERANCE = 1e-5
@@ -19,6 +18,8 @@ TOLERANCE = 1e-5
 LEAST_DAYS = 30
 LEAST_STOCKS = 3
 """With a minimum and a maximum attained once, at the same bounds."""
+
+SHARE_OF_STOCKS = 0.8
 
 LEADING_RUN = 5
 """Equal first values of a stock that are noticed."""
@@ -32,22 +33,23 @@ def fingerprint_findings(data: MarketData, proven: Sequence[str] = ()) -> Iterat
 
     Normalization is only seen on all of the data, test block included; nothing is taken from it
     but the mean, deviation and bounds of each column. A z-score is told by a mean of 0 and a
-    deviation of 1 (ddof 0 or 1) of every stock, or of all values together where the stocks of a
-    day do not average to 0 as well; min-max by the same bounds, attained once each, of at least
-    three stocks. Bounds of a single stock prove nothing and are not looked at.
+    deviation of 1 (ddof 0 or 1) of ``SHARE_OF_STOCKS`` of the stocks, or of all values together
+    where the stocks of a day do not average to 0 as well; min-max by the same bounds, attained
+    once each, of that share of the stocks, three at least. Bounds of a single stock prove nothing
+    and are not looked at.
 
     Args:
         data: The whole market, before it is split.
         proven: Columns known to be computed from the past, whose first values are a warm-up's.
     """
-    columns = observed_columns(data)
+    columns = where_listed(data, observed_columns(data))
     normalized = [finding for name, values in columns.items() if (finding := _scaled(name, values))]
     yield from normalized
     if len(normalized) < len(columns):
         said = "no mean of 0 with a deviation of 1, no shared bounds attained once"
         subject = f"{len(columns) - len(normalized)} columns"
         yield Finding(NORMALIZED, subject, Verdict.PASSED, said)
-    candidates = columns | {"close": price_columns(data)["close"]}
+    candidates = columns | where_listed(data, {"close": data.close})
     candidates = {name: values for name, values in candidates.items() if name not in proven}
     filled = [
         finding for name, values in candidates.items() if (finding := _led(data, name, values))
@@ -59,55 +61,75 @@ def fingerprint_findings(data: MarketData, proven: Sequence[str] = ()) -> Iterat
 
 
 def _scaled(name: str, values: FloatArray) -> Finding | None:
-    if len(values) < LEAST_DAYS or not np.ptp(values, axis=0).all():
+    values = values[:, (~np.isnan(values)).sum(axis=0) >= LEAST_DAYS]
+    if not values.size:
         return None
-    by_stock = _standardized(values)
-    daily = np.abs(values.mean(axis=1)).max() < TOLERANCE
-    if by_stock or (not daily and _standardized(values.reshape(-1, 1))):
-        whose = "of every stock" if by_stock else "of all values"
+    lowest, highest = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
+    varies = highest > lowest
+    if not varies.any():
+        return None
+    values, lowest, highest = values[:, varies], lowest[varies], highest[varies]
+    by_stock = _most(_standardized(values))
+    known = ~np.isnan(values)
+    sums = np.where(known, values, 0.0).sum(axis=1)
+    daily = np.abs(sums / np.maximum(known.sum(axis=1), 1)).max() < TOLERANCE
+    if by_stock or (not daily and _standardized(values.reshape(-1, 1)).all()):
+        whose = "of four of five stocks or more" if by_stock else "of all values"
         said = f"mean 0 and deviation 1 {whose} over all days: a z-score that knows later days"
         return Finding(NORMALIZED, name, Verdict.LEAK, said)
     if values.shape[1] < LEAST_STOCKS:
         return None
-    lowest, highest = values.min(axis=0), values.max(axis=0)
-    # What all stocks share, a day's regime, attains its bounds on the same days.
-    moments = set(zip(values.argmin(axis=0), values.argmax(axis=0), strict=True))
-    shared = np.ptp(lowest) == 0 and np.ptp(highest) == 0 and len(moments) >= LEAST_STOCKS
     once = ((values == lowest).sum(axis=0) == 1) & ((values == highest).sum(axis=0) == 1)
-    if shared and once.all():
-        said = f"every stock attains {lowest[0]:g} and {highest[0]:g} once: min-max over all days"
+    bounds, counts = np.unique(np.stack([lowest, highest]), axis=1, return_counts=True)
+    usual = bounds[:, counts.argmax()]
+    once &= (lowest == usual[0]) & (highest == usual[1])
+    # What all stocks share, a day's regime, attains its bounds on the same days.
+    places = np.nanargmin(values, axis=0), np.nanargmax(values, axis=0)
+    moments = set(zip(*(place[once] for place in places), strict=True))
+    if _most(once) and len(moments) >= LEAST_STOCKS:
+        attained = f"attain {usual[0]:g} and {usual[1]:g} once"
+        said = f"{int(once.sum())} of {len(once)} stocks {attained}: min-max over all days"
         return Finding(NORMALIZED, name, Verdict.LEAK, said)
     return None
 
 
-def _standardized(values: FloatArray) -> bool:
-    mean = np.abs(values.mean(axis=0))
-    off = [np.abs(values.std(axis=0, ddof=ddof) - 1.0).max() for ddof in (0, 1)]
-    return bool(mean.max() < TOLERANCE and min(off) < TOLERANCE)
+def _standardized(values: FloatArray) -> BoolArray:
+    mean = np.abs(np.nanmean(values, axis=0))
+    off = [np.abs(np.nanstd(values, axis=0, ddof=ddof) - 1.0) for ddof in (0, 1)]
+    return np.asarray((mean < TOLERANCE) & (np.minimum(*off) < TOLERANCE))
 
 
-def _longest_run(same: NDArray[np.bool_]) -> int:
+def _most(stocks: BoolArray) -> bool:
+    return float(stocks.mean()) >= SHARE_OF_STOCKS
+
+
+def _longest_run(same: BoolArray) -> int:
     """Return how many equal values follow each other at most, given which equal the one before."""
     changes = np.flatnonzero(~np.concatenate([[False], same, [False]]))
     return int(np.diff(changes).max())
 
 
 def _led(data: MarketData, name: str, values: FloatArray) -> Finding | None:
-    same = values[1:] == values[:-1]
-    if len(values) <= LEADING_RUN or same.mean() > REPEATS_ALLOWED:
+    own = [np.flatnonzero(~np.isnan(column)) for column in values.T]
+    long = [stock for stock, days in enumerate(own) if len(days) > LEADING_RUN]
+    same = {stock: np.diff(values[own[stock], stock]) == 0 for stock in long}
+    if not long or np.concatenate([*same.values()]).mean() > REPEATS_ALLOWED:
         return None
-    runs = np.where(same.all(axis=0), len(values), 1 + np.argmin(same, axis=0))
-    later = np.array([_longest_run(same[run:, stock]) for stock, run in enumerate(runs)])
-    led = (runs >= LEADING_RUN) & (runs > later)
-    if not led.any() or led.all():
+    runs = {stock: 1 + int(np.argmin([*same[stock], False])) for stock in long}
+    led = [
+        stock
+        for stock, run in runs.items()
+        if run >= LEADING_RUN and run > _longest_run(same[stock][run:])
+    ]
+    if not led or len(led) == len(long):
         return None
-    days = data.day_names
     shown = [
-        f"{data.tickers[stock]} is {values[0, stock]:g} until {days[int(runs[stock]) - 1]}"
-        for stock in np.flatnonzero(led)[:3]
+        f"{data.tickers[stock]} is {values[own[stock][0], stock]:g} until "
+        f"{data.day_names[int(own[stock][runs[stock] - 1])]}"
+        for stock in led[:3]
     ]
     said = (
-        f"{int(led.sum())} of {len(led)} stocks stand still at first while others move, as if "
+        f"{len(led)} of {len(long)} stocks stand still at first while others move, as if "
         f"their first value had been filled backwards: {', '.join(shown)}"
     )
     return Finding(FILLED, name, Verdict.WARNING, said)

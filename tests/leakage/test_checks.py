@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from finai_rl.data.sources.processed_csv import load_processed_csv
 from finai_rl.data.sources.synthetic_settings import KINDS
-from finai_rl.leakage.finding import Verdict, leaks
+from finai_rl.leakage.finding import Finding, Verdict, leaks
 from finai_rl.leakage.future_values import identity_findings
 from finai_rl.leakage.indicators import compared_indicators, past_only
 from finai_rl.leakage.information import foresight_findings
@@ -25,6 +26,19 @@ from tests.leakage.panels import (
 from tests.markets import REAL_DATA
 
 LIMITS = {"threshold": 0.15, "significance": 0.001, "horizons": 3}
+
+
+def of_columns(table: pd.DataFrame, file: Path) -> list[Finding]:
+    """Return what the checks of columns find in rows, written to a file first."""
+    table.to_csv(file, index=False)
+    data = load_processed_csv(str(file), open="open", universe="mask")
+    compared = compared_indicators(data, {}, shifts=5)
+    return [
+        *compared.values(),
+        *identity_findings(data, {}, past_only(compared), shifts=5),
+        *fingerprint_findings(data),
+        *foresight_findings(data, **LIMITS),  # type: ignore[arg-type]
+    ]
 
 
 def test_honest_columns_pass(tmp_path: Path) -> None:
@@ -44,32 +58,57 @@ def test_honest_columns_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", LEAKS)
 def test_a_planted_column_is_named(name: str, tmp_path: Path) -> None:
     column, check = LEAKS[name]
-    with_column(rows(seed=1), name, column).to_csv(tmp_path / "planted.csv", index=False)
-    data = load_processed_csv(str(tmp_path / "planted.csv"), open="open")
-    compared = compared_indicators(data, {}, shifts=5)
-    found = [
-        *compared.values(),
-        *identity_findings(data, {}, past_only(compared), shifts=5),
-        *fingerprint_findings(data),
-        *foresight_findings(data, **LIMITS),  # type: ignore[arg-type]
-    ]
-    named = leaks(found)
+    named = leaks(of_columns(with_column(rows(seed=1), name, column), tmp_path / "planted.csv"))
     assert {finding.subject for finding in named} == {name}
     assert any(finding.check.startswith(check) for finding in named)
+
+
+def come_and_gone(table: pd.DataFrame, n_late: int) -> pd.DataFrame:
+    """Leave out the first days of every other of some stocks, the last ones of the rest."""
+    day, listed = table.groupby("tic").cumcount(), table["tic"] != ""
+    for number in range(n_late):
+        first, last = (60 + 5 * number, 299) if number % 2 else (0, 200 - 5 * number)
+        listed &= (table["tic"] != f"S{number}") | day.between(first, last)
+    return table[listed]
 
 
 @pytest.mark.parametrize("n_late", [0, 4, 6])
 def test_it_is_named_where_stocks_come_and_go(n_late: int, tmp_path: Path) -> None:
     table = with_column(rows(), "next_close", LEAKS["next_close"][0])
     table = with_column(table, "noisy", LEAKS["noisy"][0])
-    day, listed = table.groupby("tic").cumcount(), table["tic"] != ""
-    for number in range(n_late):
-        first, last = (60 + 5 * number, 299) if number % 2 else (0, 200 - 5 * number)
-        listed &= (table["tic"] != f"S{number}") | day.between(first, last)
-    table = table[listed]
+    table = come_and_gone(table, n_late)
     found = verified_file(table, tmp_path / "x.csv", "data.universe=mask")
     assert {finding.subject for finding in leaks(found)} == {"next_close", "noisy"}
     assert not [one for one in found if one.check == "filled backwards" and one.subject == "close"]
+
+
+@pytest.mark.parametrize("name", LEAKS)
+def test_a_leak_in_the_stocks_that_come_and_go_alone_is_named(name: str, tmp_path: Path) -> None:
+    column, check = LEAKS[name]
+    table = rows(seed=1)
+    if check == "normalized":
+        table = with_column(come_and_gone(table, 5), name, column)
+    else:
+        table = come_and_gone(with_column(table, name, column), 5)
+    # A sixth stock that is always listed, and whose values are honest.
+    honest = table["tic"] == "S5"
+    table.loc[honest, name] = table.loc[honest, "noise"]
+    named = leaks(of_columns(table, tmp_path / "x.csv"))
+    assert {finding.subject for finding in named} == {name}
+    assert any(finding.check.startswith(check) for finding in named)
+
+
+def test_honest_columns_pass_where_stocks_come_and_go(tmp_path: Path) -> None:
+    table = rows()
+    for name, column in HONEST_COLUMNS.items():
+        table = with_column(table, name, column)
+    table = come_and_gone(table, 5)
+    table = table[(table["tic"] != "S0") | (table.groupby("tic").cumcount() < 50)]
+    found = verified_file(table, tmp_path / "honest.csv", "data.universe=mask")
+    assert leaks(found) == []
+    assert [one.evidence for one in found if one.check == "short listings"] == [
+        "listed on fewer than 60 days (S0): too few to judge a column by"
+    ]
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finai_rl.leakage.panel import altered, steadily_listed
+from finai_rl.leakage.panel import altered, listed_days, longest_listed, where_listed
 from tests.markets import generated_market
 
 
@@ -23,13 +23,16 @@ def test_altering_a_panel_leaves_the_past(day: int, seed: int) -> None:
         assert not np.array_equal(before, after)
 
 
-def test_where_none_is_always_listed_the_longest_listing_is_looked_at() -> None:
+def test_what_stands_where_a_stock_is_not_listed_is_no_value() -> None:
     market = generated_market(n_days=40, n_stocks=3)
     listed = np.zeros((40, 3), dtype=np.bool_)
     listed[:25, 0] = listed[5:38, 1] = listed[2:, 2] = True
-    part = steadily_listed(replace(market, listed=listed))
-    assert (part.day_names, part.tickers) == (market.day_names[2:], market.tickers[2:])
-    assert np.array_equal(part.close, market.close[2:, 2:])
-    listed[:, 1] = True
-    part = steadily_listed(replace(market, listed=listed))
-    assert (part.n_days, part.tickers) == (40, market.tickers[1:2])
+    columns = {"close": market.close, "vix": np.ones((40, 1))}
+    assert where_listed(market, columns)["close"] is market.close
+    data = replace(market, listed=listed)
+    found = where_listed(data, columns)
+    assert np.array_equal(np.isnan(found["close"]), ~listed)
+    assert np.array_equal(found["close"][listed], market.close[listed])
+    assert found["vix"].all()
+    assert listed_days(data).tolist() == [25, 33, 38]
+    assert longest_listed(data) == 2
