@@ -78,7 +78,23 @@ class CurriculumProgress(BaseCallback):
     def _on_training_end(self) -> None:
         self.logger.record("curriculum/stage", self.stage + 1)
 
+    def _on_rollout_start(self) -> None:
+        if self._compares_episodes:
+            self._go_on()
+
     def _on_step(self) -> bool:
+        if not self._compares_episodes:
+            self._go_on()
+        # Each dump empties the logger.
+        self.logger.record("curriculum/stage", self.stage + 1)
+        return True
+
+    @property
+    def _compares_episodes(self) -> bool:
+        # What ARS compares has to be whole episodes, of one stage.
+        return hasattr(self.model, "evaluate_candidates")
+
+    def _go_on(self) -> None:
         before = self.stage
         while self.stage < len(self._ends) and self._is_over(self._ends[self.stage]):
             self.stage += 1
@@ -91,9 +107,6 @@ class CurriculumProgress(BaseCallback):
                 "Curriculum: stage %d of %d (%s) from step %s on",
                 self.stage + 1, len(names), names[self.stage], f"{self.num_timesteps:,}",
             )  # fmt: skip
-        # Each dump empties the logger.
-        self.logger.record("curriculum/stage", self.stage + 1)
-        return True
 
     def _is_over(self, end: StageEnd) -> bool:
         if self.num_timesteps >= end.step:

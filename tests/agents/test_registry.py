@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from omegaconf import DictConfig, OmegaConf
+from stable_baselines3.common.vec_env import VecEnv
 
 from finai_rl.agents.callbacks import default_log_interval, model_suffix, training_callbacks
 from finai_rl.config.check import check
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.data.market import MarketData
+from finai_rl.envs.wrappers.normalization import CompiledVecNormalize
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.learning.agent import new_agent
@@ -62,8 +64,16 @@ def data() -> MarketData:
 @pytest.mark.parametrize("name", AGENTS)
 def test_an_agent_of_the_registry(name: str, data: MarketData, tmp_path: Path) -> None:
     cfg = tiny(f"agent={name}")
-    agent, env = learned(cfg, data, tmp_path / "checkpoints")
-    assert agent.num_timesteps >= STEPS
+    taken: list[VecEnv] = []
+    with pytest.MonkeyPatch.context() as patch:
+        original = CompiledVecNormalize.step_wait
+        patch.setattr(
+            CompiledVecNormalize,
+            "step_wait",
+            lambda self: (taken.append(self), original(self))[1],
+        )
+        agent, env = learned(cfg, data, tmp_path / "checkpoints")
+    assert STEPS <= agent.num_timesteps == len(taken) * env.num_envs
     suffix = model_suffix(agent)
     assert (tmp_path / "checkpoints" / f"model_32_steps{suffix}").is_file()
     assert (tmp_path / "checkpoints" / "model_vecnormalize_32_steps.pkl").is_file()

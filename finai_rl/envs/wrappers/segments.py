@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecEnv, VecMonitor, is_vecenv_wrapped
 
 
 class SegmentedVecEnv(VecEnv):
@@ -108,9 +109,13 @@ class SegmentedVecEnv(VecEnv):
         ]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """Return whether each environment is wrapped so."""
+        """Return whether each environment is wrapped so; each of a monitored batch is monitored.
+
+        Stable-Baselines3 looks for a `VecMonitor` in the wrappers above this one alone, and would
+        take the rewards that they change for those of an episode.
+        """
         return [
-            wrapped
+            wrapped or (wrapper_class is Monitor and is_vecenv_wrapped(segment, VecMonitor))
             for segment, chosen in self._chosen(indices)
             for wrapped in segment.env_is_wrapped(wrapper_class, chosen)
         ]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecEnv, VecMonitor, is_vecenv_wrapped
 
 from finai_rl.envs.wrappers.segments import segment_seed
 
@@ -122,8 +123,9 @@ class StagedVecEnv(VecEnv):
         )
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """Return whether each environment of the current stage is wrapped so."""
-        return list(self.current.env_is_wrapped(wrapper_class, indices))
+        """Return whether each environment of the current stage is wrapped so, or monitored."""
+        monitored = wrapper_class is Monitor and is_vecenv_wrapped(self.current, VecMonitor)
+        return [monitored or own for own in self.current.env_is_wrapped(wrapper_class, indices)]
 
 
 def _difference(one: VecEnv, last: VecEnv) -> str | None:

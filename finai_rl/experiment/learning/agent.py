@@ -23,6 +23,9 @@ SETTING = "init_from"
 PLAIN = "stable_baselines3.common.torch_layers.FlattenExtractor"
 """``network=mlp``: the agent's own policy, as it is."""
 
+ARS_MODULE, COUNTING_ARS = "sb3_contrib.ars.ars", "finai_rl.agents.ars.ARS"
+"""What counts steps its own way, and what counts them as all agents here do."""
+
 SHARED_POLICIES = {
     "stable_baselines3.common.policies.ActorCriticPolicy": "policies.SharedActorCriticPolicy",
     "stable_baselines3.td3.policies.TD3Policy": "policies.SharedTD3Policy",
@@ -58,8 +61,14 @@ def new_agent(cfg: DictConfig, env: VecEnv) -> BaseAlgorithm:
     }
     if str((node.get("action_noise") or {}).get("_target_")).startswith(OF_SB3):
         objects["action_noise"] = _noise_of_sb3(node.pop("action_noise"), n_actions)
+    if _is_ars(node["_target_"]):
+        node["_target_"] = COUNTING_ARS
     agent: BaseAlgorithm = build(node, "agent", env=env, **objects)
     return agent
+
+
+def _is_ars(target: str) -> bool:
+    return getattr(import_target("agent._target_", target), "__module__", "") == ARS_MODULE
 
 
 def _noise_of_sb3(node: dict[str, Any], n_actions: int) -> Any:

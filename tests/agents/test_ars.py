@@ -1,0 +1,81 @@
+"""Random search compares whole episodes, by rewards as they are, whatever it learns in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from finai_rl.agents.ars import ARS
+from finai_rl.agents.curriculum import CurriculumProgress, StageEnd
+from finai_rl.config.check import check
+from finai_rl.data.market import MarketData
+from finai_rl.experiment.environments import Environments
+from finai_rl.experiment.learning.agent import new_agent
+from tests.config.composition import composed
+from tests.markets import generated_market
+
+SMALL = (
+    "agent=ars",
+    "agent.n_delta=2",
+    "env.n_envs=4",
+    "env.episode_days=12",
+    "env.random_start=true",
+)
+MARKET = generated_market(n_days=60, n_stocks=2)
+BLOCKS = (MARKET.slice_days(0, 25), MARKET.slice_days(30, 60))
+
+
+def compared(
+    monkeypatch: pytest.MonkeyPatch,
+    *overrides: str,
+    blocks: tuple[MarketData, ...] = (MARKET,),
+    ends: tuple[int, ...] = (),
+) -> tuple[ARS, list[tuple[list[float], list[int]]]]:
+    """Learn for three updates; return the returns and lengths of each candidate's episodes."""
+    cfg = check(composed(*SMALL, *overrides))
+    agent: Any = new_agent(cfg, Environments(cfg).training(*blocks))
+    seen: list[Any] = []
+    monkeypatch.setattr(ARS, "_mimic_monitor_wrapper", lambda _, *told: seen.append(told))
+    agent.learn(3 * 4 * 4 * 11, CurriculumProgress([StageEnd("first", end) for end in ends]))
+    assert type(agent) is ARS
+    return agent, seen
+
+
+@pytest.mark.parametrize(
+    ("overrides", "blocks", "ends"),
+    [
+        ((), (MARKET,), ()),
+        ((), BLOCKS, ()),
+        (("curriculum=costs",), (MARKET,), (200, 400)),
+    ],
+)
+def test_candidates_are_compared_by_whole_episodes_and_rewards_as_they_are(
+    overrides: tuple[str, ...],
+    blocks: tuple[MarketData, ...],
+    ends: tuple[int, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    agent, seen = compared(monkeypatch, *overrides, blocks=blocks, ends=ends)
+    assert len(seen) == 3 * 4
+    assert {length for _, lengths in seen for length in lengths} == {11}
+    assert agent.num_timesteps == len(seen) * 4 * 11
+    plain = compared(monkeypatch, *overrides, "env.norm_reward=false", blocks=blocks, ends=ends)[1]
+    clipped = compared(monkeypatch, *overrides, "env.clip_reward=0.1", blocks=blocks, ends=ends)[1]
+    for other in (plain, clipped):
+        np.testing.assert_allclose([told[0] for told in other], [told[0] for told in seen])
+
+
+def test_a_stage_begins_with_the_next_update(monkeypatch: pytest.MonkeyPatch) -> None:
+    cfg = check(composed(*SMALL, "curriculum=costs"))
+    env = Environments(cfg).training(MARKET)
+    agent: Any = new_agent(cfg, env)
+    progress = CurriculumProgress([StageEnd("free", 10), StageEnd("cheap", 180)])
+    stages: list[int] = []
+    monkeypatch.setattr(
+        ARS, "_mimic_monitor_wrapper", lambda *_: stages.append(env.unwrapped.stage)
+    )
+    agent.learn(3 * 176, progress)
+    assert stages == [0] * 4 + [1] * 4 + [2] * 4
+    assert progress.left_at == [176, 352]
