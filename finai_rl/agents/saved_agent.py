@@ -113,6 +113,12 @@ class SavedAgent:
             yield f"algorithm: another one there than {here} here, by {', '.join(apart[:NAMED])}"
 
 
+def algorithm_of(agent: object) -> type:
+    """Return the class that reads an agent's files, which its library has."""
+    own = type(agent)
+    return own.__mro__[1] if own.__module__ == "finai_rl.agents.ars" else own
+
+
 def _read_sb3(file: Path) -> SavedAgent:
     try:
         data, parameters, variables = load_from_zip_file(file, device="cpu")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import sb3_contrib
 
 from finai_rl.agents.ars import ARS
 from finai_rl.agents.curriculum import CurriculumProgress, StageEnd
+from finai_rl.agents.saved_agent import algorithm_of
 from finai_rl.config.check import check
 from finai_rl.data.market import MarketData
 from finai_rl.experiment.environments import Environments
@@ -65,6 +68,17 @@ def test_candidates_are_compared_by_whole_episodes_and_rewards_as_they_are(
     clipped = compared(monkeypatch, *overrides, "env.clip_reward=0.1", blocks=blocks, ends=ends)[1]
     for other in (plain, clipped):
         np.testing.assert_allclose([told[0] for told in other], [told[0] for told in seen])
+
+
+def test_its_files_are_the_librarys(tmp_path: Path) -> None:
+    cfg = check(composed(*SMALL))
+    agent: Any = new_agent(cfg, Environments(cfg).training(MARKET))
+    assert algorithm_of(agent) is sb3_contrib.ARS
+    agent.learn(1)
+    agent.save(tmp_path / "model.zip")
+    loaded = sb3_contrib.ARS.load(tmp_path / "model.zip")
+    seen = np.zeros((1, *agent.observation_space.shape), dtype=np.float32)
+    np.testing.assert_array_equal(loaded.predict(seen)[0], agent.predict(seen)[0])
 
 
 def test_a_stage_begins_with_the_next_update(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from finai_rl.agents.saved_agent import algorithm_of
 from finai_rl.agents.saved_files import SavedFileError
 from finai_rl.config.build import plain
 from finai_rl.envs.observations import FINRL
@@ -43,6 +44,7 @@ class ModelInputs:
         sha256: Of the files that the model is loaded from, by name; of earlier versions empty.
         settings: Those of the environment that say what observations and actions mean; of earlier
             versions empty.
+        rewards: Those that say how large a reward is, by key; of earlier versions empty.
 
     Example:
         >>> one = ModelInputs("PPO", ("AAPL", "JPM"), ("macd",), 1, "2020-12-31")
@@ -59,6 +61,7 @@ class ModelInputs:
     last_close: tuple[float, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    rewards: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, cfg: DictConfig, agent: BaseAlgorithm, data: MarketData) -> ModelInputs:
@@ -72,14 +75,16 @@ class ModelInputs:
         env = plain(cfg.env)
         chosen = env.get("indicators")
         sentiment = data.sentiment_names if env.get("sentiment") else ()
+        kind = algorithm_of(agent)
         return cls(
-            f"{type(agent).__module__}.{type(agent).__qualname__}",
+            f"{kind.__module__}.{kind.__qualname__}",
             data.tickers,
             (*(data.feature_names if chosen is None else chosen), *sentiment),
             int(env.get("window", 1)),
             data.day_names[-1],
             last_close=tuple(data.close[-1].tolist()),
             settings=_meaning(env),
+            rewards=_reward_unit(cfg),
         )
 
     def after(self, source: ModelInputs | None) -> ModelInputs:
@@ -107,6 +112,15 @@ class ModelInputs:
     def scales(self, source: ModelInputs) -> Iterator[str]:
         """Yield how much more or less the same action trades than another model's."""
         yield from self._set_otherwise(source, SCALES)
+
+    def reward_units(self, source: ModelInputs) -> Iterator[str]:
+        """Yield what makes rewards larger or smaller here than where another model was trained."""
+        if not source.rewards:
+            return
+        for key in sorted(self.rewards.keys() | source.rewards.keys()):
+            there, here = (own.rewards.get(key, "not set") for own in (source, self))
+            if there != here:
+                yield f"{key}: {there} there, {here} here"
 
     def _set_otherwise(self, source: ModelInputs, names: Iterable[str]) -> Iterator[str]:
         for name in names:
@@ -148,6 +162,18 @@ def _meaning(env: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: env[name] for name in named if name in env}
     if found.get("observation", FINRL) != FINRL:
         found["horizons"] = list(env["horizons"])
+    return found
+
+
+def _reward_unit(cfg: DictConfig) -> dict[str, Any]:
+    """Return what the size of discounted rewards depends on, but for the market itself."""
+    own = plain(cfg.reward) if cfg.get("reward") is not None else {}
+    found = {f"reward.{name}": value for name, value in own.items()}
+    env = plain(cfg.env)
+    sizes = ("reward_scaling", "initial_amount", "num_stock_shares", "previous_state")
+    found |= {f"env.{name}": env[name] for name in sizes if env.get(name) is not None}
+    if cfg.agent.get("gamma") is not None:
+        found["agent.gamma"] = cfg.agent.gamma
     return found
 
 

@@ -115,7 +115,7 @@ def start_agent(
     own = ModelInputs.of(cfg, agent, split.train_blocks[-1])
     _check(source, agent, env, split, saved, inputs, statistics, own)
     saved.start(agent)
-    _take_over(env, statistics)
+    _take_over(env, statistics, list(own.reward_units(inputs)) if inputs else [])
     run_id = files.run_id or (inputs.run_id if inputs else None)
     # A run that its store did not take at first was given its id after the model was written.
     run_id = run_id or Journal(files.inputs.parent).run_id
@@ -234,8 +234,25 @@ def _local(path: Path) -> SourceFiles:
     return SourceFiles(model, statistics if statistics.exists() else None, inputs)
 
 
-def _take_over(env: VecEnv, statistics: Any) -> None:
+def _take_over(env: VecEnv, statistics: Any, units: list[str]) -> None:
+    """Let the statistics of the source go on; those of rewards of another size do not.
+
+    Args:
+        env: The environment that is learned in.
+        statistics: Of the source.
+        units: What makes its rewards larger or smaller than the source's.
+    """
     from stable_baselines3.common.vec_env import VecNormalize
 
-    if isinstance(env, VecNormalize):
-        env.obs_rms, env.ret_rms = statistics.obs_rms, statistics.ret_rms
+    if not isinstance(env, VecNormalize):
+        return
+    env.obs_rms = statistics.obs_rms
+    if not units:
+        env.ret_rms = statistics.ret_rms
+    elif env.norm_reward:
+        log.warning(
+            "%s: rewards are of another size than there: what they are divided by is learned anew, "
+            "and the critic, where there is one, is of the old size: %s",
+            KEY,
+            "; ".join(units),
+        )

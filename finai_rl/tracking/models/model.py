@@ -86,7 +86,10 @@ def save_policy(
     pickles: whoever can write to the store can run code where the model is loaded.
     """
     example = np.ascontiguousarray(observations, dtype=np.float32)
-    algorithm = f"{type(agent).__module__}.{type(agent).__qualname__}"
+    from finai_rl.agents.saved_agent import algorithm_of
+
+    kind = algorithm_of(agent)
+    algorithm = f"{kind.__module__}.{kind.__qualname__}"
     with TemporaryDirectory() as folder, quiet("mlflow.pyfunc"), versions_known():
         description = Path(folder, "description.json")
         description.write_text(json.dumps({"algorithm": algorithm}))

@@ -122,7 +122,9 @@ def _roots(agent: object) -> list[str]:
 
 def _parts(agent: object) -> Iterator[Any]:
     """Yield the classes and functions that an agent, its networks and its settings are of."""
-    yield type(agent)
+    from finai_rl.agents.saved_agent import algorithm_of
+
+    yield algorithm_of(agent)
     policy: Any = getattr(agent, "policy", None)
     for module in policy.modules() if hasattr(policy, "modules") else ():
         yield type(module)

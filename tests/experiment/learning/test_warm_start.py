@@ -96,6 +96,40 @@ def test_another_scale_of_the_actions_is_told(source: Path, caplog: Any) -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("env.initial_amount=10_000", "env.initial_amount: 1000000"),
+        ("agent.gamma=0.5", "agent.gamma: 0.99 there, 0.5 here"),
+        ("reward=log_return", "reward._target_: "),
+    ],
+)
+def test_rewards_of_another_size_are_divided_anew(
+    source: Path, change: str, told: str, caplog: Any
+) -> None:
+    alike = tiny("agent=a2c", "tracking=none", "seed=1")
+    env = started(source, alike)[1]
+    assert env.ret_rms.count > 1
+    assert not [record for record in caplog.records if "another size" in record.message]
+    env = started(source, tiny("agent=a2c", "tracking=none", "seed=1", change))[1]
+    assert env.ret_rms.count < 1
+    assert env.obs_rms.count > 1
+    (warning,) = [record.message for record in caplog.records if "another size" in record.message]
+    assert told in warning
+    caplog.clear()
+    env = started(source, tiny("agent=a2c", "tracking=none", change, "env.norm_reward=false"))[1]
+    assert not [record for record in caplog.records if "another size" in record.message]
+
+
+def test_what_is_not_known_of_rewards_is_as_it_was(source: Path) -> None:
+    inputs = ModelInputs.load(source / INPUTS_FILE)
+    assert inputs is not None
+    assert inputs.rewards
+    earlier = dataclasses.replace(inputs, rewards={})
+    assert list(inputs.reward_units(earlier)) == []
+    assert list(earlier.reward_units(inputs)) != []
+
+
 def test_a_run_that_its_store_took_later_is_named(source: Path, tmp_path: Path) -> None:
     shutil.copytree(source, tmp_path / "run")
     journal = Journal(tmp_path / "run")
