@@ -138,6 +138,8 @@ def assemble(cfg: DictConfig, hooks: TrainingHooks, resumed: Resumed | None) -> 
     init_from = hooks.init_from or cfg.agent.get("init_from")
     start = start_of(resumed, environments, agent, env, split, init_from)
     timesteps = timesteps_to_train(cfg, agent, env)
+    if resumed is not None:
+        resumed.check_steps(timesteps)
     check_memory(agent, timesteps)
     holdout = holdout_of(environments, split.validation_blocks)
     holdout.check()

@@ -13,7 +13,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
-from stable_baselines3.common.type_aliases import GymEnv, TrainFreq
+from stable_baselines3.common.type_aliases import GymEnv, TrainFreq, TrainFrequencyUnit
 
 from finai_rl.agents.elegantrl.algorithm import ElegantRLAlgorithm
 from finai_rl.agents.elegantrl.library import gpu_id
@@ -48,7 +48,7 @@ class ElegantRLOffPolicy(ElegantRLAlgorithm, OffPolicyAlgorithm):
         batch_size: int,
         tau: float,
         gamma: float,
-        train_freq: int,
+        train_freq: int | tuple[int, str],
         gradient_steps: int,
         max_grad_norm: float,
         net_dims: Sequence[int],
@@ -88,6 +88,8 @@ class ElegantRLOffPolicy(ElegantRLAlgorithm, OffPolicyAlgorithm):
                 f"{self.n_envs} environments"
             )
         super()._setup_model()
+        frequency: Any = self.train_freq
+        self.train_freq = tuple(frequency) if isinstance(frequency, list) else frequency
         self._convert_train_freq()
         from finai_rl.agents.elegantrl.replay_buffer import ReplayBuffer
 
@@ -155,7 +157,10 @@ class ElegantRLOffPolicy(ElegantRLAlgorithm, OffPolicyAlgorithm):
 
     def _hyperparameter(self, name: str) -> Any:
         value = super()._hyperparameter(name)
-        return value.frequency if isinstance(value, TrainFreq) else value
+        if not isinstance(value, TrainFreq):
+            return value
+        by_step = value.unit is TrainFrequencyUnit.STEP
+        return value.frequency if by_step else [value.frequency, value.unit.value]
 
     def save_replay_buffer(self, path: str | Path | io.BufferedIOBase) -> None:
         """Write the replay buffer as plain tensors."""

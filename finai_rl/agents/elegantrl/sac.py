@@ -40,7 +40,7 @@ class ElegantRLSAC(ElegantRLOffPolicy):
         batch_size: Transitions per update.
         tau: Weight of the network in each update of its target.
         gamma: Discount factor.
-        train_freq: Steps of every environment between trainings.
+        train_freq: Steps of every environment between trainings, or ``(1, "episode")``.
         gradient_steps: Updates per training; -1 for as many as transitions were collected.
         ent_coef: Entropy coefficient: a positive number, ``auto`` to learn it from ElegantRL's
             start of 0.37, or ``auto_0.1`` to learn it from 0.1.
@@ -78,7 +78,7 @@ class ElegantRLSAC(ElegantRLOffPolicy):
         batch_size: int = 256,
         tau: float = 0.005,
         gamma: float = 0.99,
-        train_freq: int = 1,
+        train_freq: int | tuple[int, str] = 1,
         gradient_steps: int = 1,
         ent_coef: str | float = "auto",
         target_entropy: str | float = "auto",

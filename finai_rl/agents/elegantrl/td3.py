@@ -31,7 +31,7 @@ class ElegantRLTD3(ElegantRLOffPolicy):
         batch_size: Transitions per update.
         tau: Weight of the network in each update of its target.
         gamma: Discount factor.
-        train_freq: Steps of every environment between trainings.
+        train_freq: Steps of every environment between trainings, or ``(1, "episode")``.
         gradient_steps: Updates per training; -1 for as many as transitions were collected.
         action_noise_std: Standard deviation of exploration noise, of actions in [-1, 1], clipped at
             0.5 (ElegantRL: 0.05).
@@ -70,7 +70,7 @@ class ElegantRLTD3(ElegantRLOffPolicy):
         batch_size: int = 256,
         tau: float = 0.005,
         gamma: float = 0.99,
-        train_freq: int = 1,
+        train_freq: int | tuple[int, str] = 1,
         gradient_steps: int = 2,
         action_noise_std: float = 0.1,
         target_policy_noise: float = 0.2,

@@ -109,6 +109,23 @@ class Resumed:
         for name, (then, now) in apart.items():
             log.warning("resume: the run was trained with %s %s, now %s", name, then, now)
 
+    def check_steps(self, steps: int) -> None:
+        """Refuse a training further that whole rollouts have done already.
+
+        Args:
+            steps: How many the training takes, counted from its very beginning.
+
+        Raises:
+            ConfigError: If there are none to take.
+        """
+        if self.further and steps <= self.checkpoint.step:
+            raise ConfigError(
+                [
+                    f"resume: {self.source} has finished, at step {self.checkpoint.step:,}, and "
+                    f"this asks for {steps:,} steps in all; raise total_timesteps or total_episodes"
+                ]
+            )
+
     def tags(self) -> dict[str, str]:
         """Return what the run that goes on says of it."""
         if self.further:
@@ -143,6 +160,7 @@ def resumed(cfg: DictConfig) -> Resumed | None:
         raise ConfigError(
             [f"resume: {folder} is a trial of a search; the search's command goes on with it"]
         )
+    asked = [text.partition("=")[0] for text in HydraConfig.get().overrides.task]
     own = _with_changes(cfg, record, folder, further)
     store = CheckpointStore(folder, own.checkpoints_kept)
     checkpoint = store.latest()
@@ -151,7 +169,7 @@ def resumed(cfg: DictConfig) -> Resumed | None:
             [f"resume: {folder} holds no checkpoint that is whole; start this run again"]
         )
     if further:
-        _check_longer(own, record, folder, checkpoint)
+        _check_longer(own, record, folder, checkpoint, asked)
         own.resume = record.get("run_id") or str(folder)
         if "parent_run_id" in own.tracking:
             own.tracking.parent_run_id = record.get("run_id")
@@ -250,14 +268,19 @@ def _refusal(key: str, there: Any, here: Any, further: bool) -> str:
 
 
 def _check_longer(
-    cfg: DictConfig, record: Mapping[str, Any], folder: Path, checkpoint: Checkpoint
+    cfg: DictConfig,
+    record: Mapping[str, Any],
+    folder: Path,
+    checkpoint: Checkpoint,
+    asked: Sequence[str],
 ) -> None:
     before = record["config"]["total_episodes"]
     # Whole rollouts are trained: a run has taken more steps than it was asked for.
     name, so_far = ("total_timesteps", checkpoint.step)
     if cfg.total_episodes is not None:
         name, so_far = "total_episodes", before or 0
-    if cfg[name] > so_far:
+    # One that its own callback has ended has steps left, and nobody has asked for them.
+    if name in asked and cfg[name] > so_far:
         return
     raise ConfigError(
         [

@@ -61,6 +61,8 @@ def new_agent(cfg: DictConfig, env: VecEnv) -> BaseAlgorithm:
     }
     if str((node.get("action_noise") or {}).get("_target_")).startswith(OF_SB3):
         objects["action_noise"] = _noise_of_sb3(node.pop("action_noise"), n_actions)
+    if isinstance(node.get("train_freq"), list):
+        objects["train_freq"] = tuple(node.pop("train_freq"))
     if _is_ars(node["_target_"]):
         node["_target_"] = COUNTING_ARS
     agent: BaseAlgorithm = build(node, "agent", env=env, **objects)

@@ -111,6 +111,17 @@ def test_steps_that_whole_rollouts_have_taken_already_are_not_trained_again(tmp_
     assert resumed(command(f"resume={folder}", "total_timesteps=8193")) is not None
 
 
+def test_a_run_that_its_callback_has_ended_is_not_trained_further_unasked(tmp_path: Path) -> None:
+    folder = recorded(tmp_path / "run", "total_timesteps=4000", finished=True, step=1680)
+    with pytest.raises(ConfigError, match="has finished, at step 1,680; total_timesteps above"):
+        resumed(command(f"resume={folder}"))
+    found = resumed(command(f"resume={folder}", "total_timesteps=4000"))
+    assert found is not None
+    with pytest.raises(ConfigError, match="at step 1,680, and this asks for 1,680 steps in all"):
+        found.check_steps(1680)
+    found.check_steps(1681)
+
+
 @pytest.mark.parametrize("given", ["latest", RUN_ID, "nowhere"])
 def test_what_cannot_go_on_is_refused(given: str, tmp_path: Path) -> None:
     said = r"no such run that wrote checkpoints \(jobs of a grid.*\); give a run folder"

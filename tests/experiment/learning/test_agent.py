@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecMonitor
 
+from finai_rl.agents.callbacks import model_suffix
 from finai_rl.config.check import check
 from finai_rl.data.market import DataSource, MarketData
 from finai_rl.envs.stock_trading import StockTradingVecEnv
@@ -54,6 +58,22 @@ def test_noise_of_sb3_has_a_number_for_each_action(n_actions: int) -> None:
     agent = new_agent(cfg, env)
     agent.learn(16)
     assert agent.num_timesteps >= 16
+
+
+@pytest.mark.parametrize("name", ["sac", "tqc", "erl_sac"])
+@pytest.mark.parametrize(("frequency", "updates"), [("[1,episode]", 99), ("[4,step]", 80)])
+def test_an_agent_may_train_after_each_episode(
+    name: str, frequency: str, updates: int, tmp_path: Path
+) -> None:
+    cfg = check(composed(f"agent={name}", "env.n_envs=1", f"agent.train_freq={frequency}"))
+    cfg.agent.learning_starts, cfg.agent.batch_size, cfg.agent.gradient_steps = 20, 8, -1
+    cfg.env.episode_days = 12
+    agent: Any = new_agent(cfg, Environments(cfg).training(generated_market(n_days=40, n_stocks=2)))
+    agent.learn(100)
+    assert agent._n_updates == updates
+    agent.save(tmp_path / f"model{model_suffix(agent)}")
+    loaded: Any = type(agent).load(tmp_path / f"model{model_suffix(agent)}")
+    assert loaded.train_freq in (agent.train_freq, [1, "episode"], 4)
 
 
 @pytest.mark.slow
