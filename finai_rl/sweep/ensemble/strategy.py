@@ -115,8 +115,11 @@ def trade(folds: Mapping[int, Mapping[str, Path]]) -> Traded:
         parts = parts_of(str(cfg.ensemble.combine), scores, validated)
         rows.append(_row(fold, split, days, members, scores, parts))
         chosen.append((next(iter(members.values()))[0], _together(members, parts), days))
-    accounts = {NAME: account_over(chosen, NAME)}
-    accounts |= {name: account_over(blocks, name) for name, blocks in alone.items()}
+    accounts = {}
+    for name, blocks in {NAME: chosen, **alone}.items():
+        # Of actions that are drawn, an account's must not depend on who else has drawn before.
+        seed_everything(blocks[0][0].cfg)
+        accounts[name] = account_over(blocks, name)
     market = chosen[0][2]
     for _, _, days in chosen[1:]:
         shared = int(days.dates[0] == market.dates[-1])

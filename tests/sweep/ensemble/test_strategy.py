@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from omegaconf import read_write
+from omegaconf import DictConfig, read_write
 
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.errors import InputError
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.evaluation.policies.buy_and_hold import ConstantAction
 from finai_rl.sweep.callback import _vary_members
-from finai_rl.sweep.ensemble.strategy import jobs_of, missing, parts_of
+from finai_rl.sweep.ensemble import strategy
+from finai_rl.sweep.ensemble.strategy import jobs_of, missing, parts_of, trade
 from finai_rl.sweep.ensemble.summary import _returns
 from tests.e2e.sweeps import QUICK, Left, sweep, workplace
 from tests.markets import generated_market
@@ -84,7 +85,9 @@ def test_a_seed_without_a_training_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_best_of_each_block_trades_the_next(tmp_path: Path) -> None:
+def test_the_best_of_each_block_trades_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cwd = workplace(tmp_path)
     short = ("split.n_folds=2", "split.validation_days=15", "split.trade_days=15", "seeds=[0]")
     done = sweep(
@@ -114,6 +117,25 @@ def test_the_best_of_each_block_trades_the_next(tmp_path: Path) -> None:
     board = pd.read_csv(folder / "leaderboard.csv")
     assert set(board["agent"]) == {"ensemble", "a2c", "ppo", "equal weight"}
     assert "All 4 trainings that were looked at on validation count as trials." in done.stdout
+    monkeypatch.chdir(cwd)
+    check_accounts_are_apart(folder.parent, monkeypatch)
+
+
+def check_accounts_are_apart(multirun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where actions are drawn, a member's account is the same whoever else is in the ensemble."""
+    read = strategy._config
+
+    def drawn(folder: Path) -> DictConfig:
+        cfg = read(folder)
+        cfg.ensemble.as_in_finrl = True
+        return cfg
+
+    monkeypatch.setattr(strategy, "_config", drawn)
+    folds = jobs_of(multirun, 0)[0]
+    both = trade(folds).accounts
+    alone = trade({fold: {"ppo": places["ppo"]} for fold, places in folds.items()}).accounts
+    assert both["ppo"].trades.any()
+    assert np.array_equal(both["ppo"].account_value, alone["ppo"].account_value)
 
 
 def test_bars_within_a_day_have_dates_of_their_own() -> None:
