@@ -30,6 +30,9 @@ JUST, BEFORE = 5, 30
 LONGEST_BREAK = 5
 """Days that an exchange is closed for at most, but for the longest holidays of some."""
 
+PINS = ("rev", "sha256")
+"""Settings of a source that say which version of its file is meant."""
+
 NAMED = 10
 """Stocks that are named where several are not listed."""
 
@@ -119,7 +122,7 @@ def _old(market: MarketData, today: date) -> Iterator[str]:
 
 def unpinned(cfg: DictConfig, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return changes of a source's settings; another file has another version than the run's."""
-    pins = {name: None for name in ("rev", "sha256") if cfg.data.get(name) is not None}
+    pins = {name: None for name in PINS if cfg.data.get(name) is not None}
     return {**(pins if "path" in changes else {}), **changes}
 
 

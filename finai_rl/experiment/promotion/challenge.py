@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from omegaconf import DictConfig
@@ -14,8 +14,8 @@ from finai_rl.errors import ConfigError, InputError
 from finai_rl.evaluation.verdict import judge_run
 from finai_rl.experiment.backtests.evaluation import at_costs, backtest_terms
 from finai_rl.experiment.backtests.holdout import Holdout
-from finai_rl.experiment.deciding.newest import newest
-from finai_rl.experiment.deciding.run_of_agent import inputs_of
+from finai_rl.experiment.deciding.newest import PINS, newest
+from finai_rl.experiment.deciding.run_of_agent import inputs_of, trained_days_of
 from finai_rl.experiment.environments import Environments
 from finai_rl.experiment.finished_run import block_of, config_of
 from finai_rl.experiment.promotion.gates import Duel
@@ -202,6 +202,7 @@ class Challenge:
                 day=days.day_names[-1],
                 account_start=days.day_names[0],
                 rescaled=False,
+                known=trained_days_of(champion),
             )
         except InputError as error:
             said = f"the champion, run {champion.run_id}, cannot be backtested on the same days"
@@ -220,10 +221,12 @@ class Challenge:
             )
         return Contender(cfg, agent, normalization, block)
 
-    def _same_file(self, cfg: DictConfig) -> dict[str, str]:
+    def _same_file(self, cfg: DictConfig) -> dict[str, Any]:
+        """Return the challenger's file and its version, as settings of the champion's source."""
         mine = self.cfg.data
-        same = cfg.data["_target_"] == mine["_target_"] and "path" in mine and "path" in cfg.data
-        return {"path": mine.path} if same else {}
+        if cfg.data["_target_"] != mine["_target_"] or not ("path" in mine and "path" in cfg.data):
+            return {}
+        return {name: mine[name] for name in ("path", *PINS) if name in mine and name in cfg.data}
 
 
 def apart(cfg: DictConfig, champion: DictConfig) -> list[str]:

@@ -82,19 +82,12 @@ class Registry:
         Raises:
             ConfigError: If another one has it meanwhile.
         """
-        before = self.holder()
-        now = None if before is None else str(before.version)
-        if judged not in (now, ANY):
-            found, other = (f"version {one}" if one else "no version" for one in (judged, now))
-            raise ConfigError(
-                [
-                    f"name: {self.uri} was {found} when the run was held against it, and now is "
-                    f"{other}: another promotion was quicker; promote it again"
-                ]
-            )
+        self._held_still(judged)
         version = self.version_of(run_id)
         if version is None:
             version = register_policy(self._client, run_id, self.name, uuid.uuid4().hex)
+        # To register takes long enough for another promotion.
+        before = self._held_still(judged)
         replaced = "none" if before is None else str(before.version)
         self.tag(version, {**(tags or {}), REPLACED_TAG: replaced})
         known = self._before()
@@ -103,6 +96,20 @@ class Registry:
         self._note(HELD_TAG, version)
         self._client.set_registered_model_alias(self.name, self.alias, version)
         return version
+
+    def _held_still(self, judged: str | None) -> ModelVersion | None:
+        """Return the version that has the alias; refuse where it is not the one that was judged."""
+        before = self.holder()
+        now = None if before is None else str(before.version)
+        if judged in (now, ANY):
+            return before
+        found, other = (f"version {one}" if one else "no version" for one in (judged, now))
+        raise ConfigError(
+            [
+                f"name: {self.uri} was {found} when the run was held against it, and now is "
+                f"{other}: another promotion was quicker; promote it again"
+            ]
+        )
 
     def roll_back(self) -> tuple[str, str]:
         """Give the alias back to the version that had it before.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from finai_rl.experiment.promotion.challenge import Contender, _pays, apart
+from finai_rl.experiment.deciding.newest import Newest, unpinned
+from finai_rl.experiment.promotion import challenge
+from finai_rl.experiment.promotion.challenge import Challenge, Contender, _pays, apart
 from tests.config.composition import composed
 from tests.markets import generated_market
 
@@ -79,3 +82,40 @@ def test_accounts_that_sell_short_on_other_terms_are_told_apart(
 
 def test_terms_of_short_positions_are_nothing_to_accounts_without_any() -> None:
     assert apart(composed("env.borrow_rate=0.5", "env.initial_margin=0.9"), composed()) == []
+
+
+FILE = ("data=processed_csv", "data.path=a.csv")
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ((*FILE, "data.rev=v2"), {"path": "a.csv", "rev": "v2", "sha256": None}),
+        ((*FILE, f"data.sha256={'ab' * 32}"), {"path": "a.csv", "rev": None, "sha256": "ab" * 32}),
+        (("data=synthetic",), {}),
+    ],
+)
+def test_the_champion_is_backtested_on_the_same_version_held_against_its_own_days(
+    own: tuple[str, ...], said: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def on(cfg: Any, *_: Any, **settings: Any) -> Newest:
+        asked.update(settings, read=unpinned(cfg, settings["changes"]))
+        return Newest(MARKET, first=0)
+
+    run: Any = SimpleNamespace(run_id="ab", check=lambda: None, policy=lambda: (None, None))
+    config = composed(*(FILE if said else own), *(["data.rev=v1"] if said else []))
+    for name, found in (
+        ("config_of", config),
+        ("inputs_of", None),
+        ("trained_days_of", "its days"),
+    ):
+        monkeypatch.setattr(challenge, name, lambda _, found=found: found)
+    monkeypatch.setattr(challenge, "newest", on)
+    one: Any = object.__new__(Challenge)
+    one.cfg, one.notes = composed(*own), []
+    one.challenger = Contender(one.cfg, run, None, MARKET)
+    one._on_the_same_days(run)
+    assert asked["known"] == "its days"
+    assert asked["read"] == said

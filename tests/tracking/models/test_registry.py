@@ -8,6 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from finai_rl.errors import ConfigError
+from finai_rl.tracking.models import registry
 from finai_rl.tracking.models.registry import Registry
 from tests.stores import write_empty_store
 
@@ -83,4 +84,20 @@ def test_the_alias_of_another_than_the_run_was_held_against_stays(client: Mlflow
     with pytest.raises(ConfigError, match=r"was no version when .*, and now is version 2"):
         champion.promote("run-3", judged=None)
     assert str(client.get_model_version_by_alias(NAME, "champion").version) == "2"
+    assert champion.roll_back() == ("2", "1")
+
+
+def test_another_promotion_while_a_run_is_registered_is_seen(
+    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    champion = Registry(client, NAME, "champion")
+    champion.promote("run-1", judged=None)
+
+    def meanwhile(*_: object) -> str:
+        champion.promote("run-2", judged="1")
+        return "3"
+
+    monkeypatch.setattr(registry, "register_policy", meanwhile)
+    with pytest.raises(ConfigError, match=r"was version 1 .* now is version 2: another promotion"):
+        champion.promote("run-4", judged="1")
     assert champion.roll_back() == ("2", "1")
