@@ -14,6 +14,7 @@ import pandas as pd
 from stable_baselines3.common.vec_env import VecEnv
 
 from finai_rl.agents.whole_file import written_whole
+from finai_rl.data.listings.unlisted import BEFORE_LISTING
 from finai_rl.data.market import MarketData
 from finai_rl.errors import ConfigError, DataError
 from finai_rl.experiment.deciding.decision import Decision, decide, replayed_holdings
@@ -21,7 +22,7 @@ from finai_rl.experiment.deciding.ledger import FIRST_HASH, LEDGER_FILE, Ledger
 from finai_rl.experiment.deciding.orders import RECORDED, as_record, save_decision
 from finai_rl.experiment.environments import Environments
 from finai_rl.statistics.exchangeability import ExchangeabilityTest, exchangeability_test
-from finai_rl.type_aliases import FloatArray
+from finai_rl.type_aliases import BoolArray, FloatArray
 
 if TYPE_CHECKING:
     from finai_rl.evaluation.backtest import Policy
@@ -178,7 +179,7 @@ class PaperAccount:
         if new and (waited_for := self._late(market, first)):
             log.warning(
                 "%s is not entered yet: the account holds %s, and the day, the newest one, has no "
-                "row of it. If it is late, get the file again. If it was delisted, the next day "
+                "price of it. If it is late, get the file again. If it was delisted, the next day "
                 "will show it, and this one is entered then",
                 days[-1],
                 ", ".join(waited_for),
@@ -194,11 +195,11 @@ class PaperAccount:
         return decisions
 
     def _late(self, market: MarketData, first: int) -> list[str]:
-        """Return stocks that are held and have no row on the newest day, for the first time."""
+        """Return stocks that are held and have no price on the newest day, for the first time."""
         last = market.n_days - 1
-        if market.listed is None or last <= first:
+        if last <= first:
             return []
-        gone = market.listed[last - 1] & ~market.listed[last]
+        gone = _without_price(market)
         if not gone.any():
             return []
         held = replayed_holdings(*self._agent, market, first)[last - 1 - first].shares
@@ -243,10 +244,9 @@ class PaperAccount:
             day = line["day"]
             if day not in now:
                 raise DataError(where, [f"the day {day} is in the books and not in the data"])
-            price = dict(zip(market.tickers, market.close[days.index(day)], strict=True))
-            before = (line["cash_held"], line["held"], line["price"])
             shares = dict(zip(market.tickers, now[day].shares.tolist(), strict=True))
-            if before != (now[day].cash, shares, price):
+            alike = (line["cash_held"], line["held"]) == (now[day].cash, shares)
+            if not alike or not _same_prices(line["price"], market, days.index(day)):
                 raise DataError(
                     where,
                     [
@@ -255,3 +255,33 @@ class PaperAccount:
                         "bring that file back, or begin a new account in another folder"
                     ],
                 )
+
+
+def _without_price(market: MarketData) -> BoolArray:
+    """Return (n_stocks,) which stocks had a price on the day before the newest, and have none now.
+
+    Where the source fills what is missing, that is a close that is the one before.
+    """
+    if market.listed is not None:
+        return np.asarray(market.listed[-2] & ~market.listed[-1])
+    fills = any(market.source.repaired.get(name) for name in ("filled_rows", "filled_cells"))
+    return np.asarray((market.close[-1] == market.close[-2]) & fills)
+
+
+def _same_prices(entered: Mapping[str, float], market: MarketData, place: int) -> bool:
+    """Say whether the closes of a day are those that were entered.
+
+    A stock that a file does not list up to a day has none, whether it has no row there or none at
+    all: what stands for it is the last one, or `BEFORE_LISTING`.
+    """
+    now = dict(zip(market.tickers, market.close[place].tolist(), strict=True))
+    if entered.keys() != now.keys():
+        return False
+    apart = {ticker for ticker, price in now.items() if entered[ticker] != price}
+    if not apart or market.listed is None:
+        return not apart
+    listed = dict(zip(market.tickers, market.listed[: place + 1].T, strict=True))
+    return all(
+        not listed[ticker][-1] and (entered[ticker] == BEFORE_LISTING or not listed[ticker].any())
+        for ticker in apart
+    )

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from finai_rl.data.listings.unlisted import with_absent
 from finai_rl.data.market import MarketData
 from finai_rl.errors import ConfigError
 from finai_rl.experiment.deciding import paper_account
@@ -68,6 +69,40 @@ def test_a_day_waits_for_the_row_of_what_is_held(
     assert f"{MARKET.day_names[15]} is not entered yet: the account holds S01" in caplog.text
     account.enter(MARKET.slice_days(0, 16), 10, LINE, OPENED)
     assert entered(account)[-1] == 15
+
+
+def test_a_row_that_was_filled_is_waited_for(
+    account: PaperAccount, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = replace(MARKET.source, repaired={"filled_rows": 1})
+    close = MARKET.close.copy()
+    close[15, 1] = close[14, 1]
+    filled = replace(MARKET, close=close, source=source).slice_days(0, 16)
+    account.enter(filled, 10, LINE, OPENED)
+    assert entered(account)[-1] == 14
+    assert "the account holds S01, and the day, the newest one, has no price of it" in caplog.text
+    account.enter(replace(MARKET, source=source).slice_days(0, 16), 10, LINE, OPENED)
+    assert entered(account)[-1] == 15
+
+
+def test_what_stands_for_a_stock_that_is_not_listed_is_no_price_of_the_books() -> None:
+    tickers = [*MARKET.tickers, "GONE"]
+    never = with_absent(MARKET, tickers)
+    assert never.listed is not None
+    close, listed = never.close.copy(), never.listed.copy()
+    close[:, 3], listed[:5, 3] = 57.3, True
+    once = replace(never, close=close, listed=listed)
+    for one, other in ((never, once), (once, never), (once, once)):
+        entered = dict(zip(tickers, one.close[12].tolist(), strict=True))
+        assert paper_account._same_prices(entered, other, 12)
+        for ticker in MARKET.tickers:
+            moved = entered | {ticker: entered[ticker] + 0.01}
+            assert not paper_account._same_prices(moved, other, 12)
+    entered = dict(zip(tickers, once.close[4].tolist(), strict=True))
+    assert paper_account._same_prices(entered, once, 4)
+    assert not paper_account._same_prices(entered | {"GONE": 57.0}, once, 4)
+    assert not paper_account._same_prices(entered | {"GONE": 57.0}, once, 12)
+    assert not paper_account._same_prices({"GONE": 57.3}, once, 12)
 
 
 def test_the_next_day_shows_that_it_was_delisted(account: PaperAccount) -> None:
