@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ CHECK = "another future, source"
 STORED = "finai_rl.data.load_processed_csv"
 """The source whose columns stand in its file, so that reading it again computes nothing."""
 
+CUT_OFF = "cut off"
 ENDS = ("end", "end_date")
 LENGTHS = ("n_days",)
 """Settings that cut a source's future off, for one that reads nothing."""
@@ -107,7 +108,7 @@ def _recompute(cfg: DictConfig, data: MarketData, day: int, found: Recomputation
         if shorter is not None:
             first = int(np.searchsorted(shorter.dates, data.dates[0]))
             shorter = shorter.slice_days(min(first, shorter.n_days - 2), shorter.n_days)
-            found.done.append(Recomputation(day, shorter, "cut off"))
+            found.done.append(Recomputation(day, shorter, CUT_OFF))
             return
         break
     found.refusals.append(refusal)
@@ -150,12 +151,20 @@ def source_findings(cfg: DictConfig, data: MarketData, found: Recomputations) ->
         return
     yield from moved.values()
     columns = _columns(data)
-    if still := [name for name in columns if name not in moved]:
+    if untouched := sorted(_untouched(data, found.done) - moved.keys()):
+        said = (
+            "has the same values after the day when everything that pandas reads is another: it "
+            "comes of the dates alone, or is read in another way: rely on the other checks"
+        )
+        for name in untouched:
+            yield Finding(CHECK, name, Verdict.WARNING, said)
+    if still := [name for name in columns if name not in moved and name not in untouched]:
         ways = ", ".join(dict.fromkeys(again.how for again in found.done))
         said = f"bit-identical up to {len(found.done)} days after which everything was {ways}"
         if cfg.data["_target_"] == STORED:
             said += "; they stand in the file, so this says nothing of how they were computed"
-        yield Finding(CHECK, f"{len(still)} columns", Verdict.PASSED, said)
+        many = f"{len(still)} column{'s' if len(still) > 1 else ''}"
+        yield Finding(CHECK, many, Verdict.PASSED, said)
     if found.refusals:
         said = f"{len(found.refusals)} other futures were refused: {found.refusals[0]}"
         yield Finding(CHECK, data.source.name, Verdict.NOTE, said)
@@ -163,6 +172,24 @@ def source_findings(cfg: DictConfig, data: MarketData, found: Recomputations) ->
 
 def _columns(data: MarketData) -> dict[str, NDArray[np.float64]]:
     return price_columns(data) | observed_columns(data)
+
+
+def _untouched(data: MarketData, done: Sequence[Recomputation]) -> set[str]:
+    """Return the columns, but for constant ones, whose own future was never another."""
+    found = {name for name, values in _columns(data).items() if np.ptp(values)}
+    for again in done:
+        if again.how == CUT_OFF or again.panel.tickers != data.tickers:
+            return set()
+        later = data.dates[again.day + 1 :]
+        shared = later[np.isin(later, again.panel.dates)]
+        before, after = (
+            {name: values[np.isin(panel.dates, shared)] for name, values in _columns(panel).items()}
+            for panel in (data, again.panel)
+        )
+        found &= {
+            name for name in before if name in after and np.array_equal(before[name], after[name])
+        }
+    return found
 
 
 def _moved(data: MarketData, again: Recomputation) -> Iterator[tuple[str, str]]:

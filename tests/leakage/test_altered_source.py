@@ -85,6 +85,22 @@ def test_a_function_that_does_not_passes(read: str, own_source: OwnSource) -> No
     assert "scaled and shuffled" in found.evidence
 
 
+def test_columns_that_are_read_in_another_way_are_told(own_source: OwnSource) -> None:
+    by_hand = "pd.DataFrame(list(csv.DictReader(open(path))))"
+    found = own_source("wide.shift(-1)", f"(pd.read_csv(path), {by_hand})[1]")
+    assert {(one.subject, one.verdict) for one in found} == {
+        ("close", Verdict.WARNING),
+        ("mine", Verdict.WARNING),
+    }
+    assert all("read in another way" in one.evidence for one in found)
+
+
+def test_a_column_of_the_dates_alone_is_told(own_source: OwnSource) -> None:
+    weekday = "wide * 0 + pd.to_datetime(wide.index).day_of_week.to_numpy()[:, None]"
+    found = {one.subject: one.verdict for one in own_source(weekday)}
+    assert found == {"mine": Verdict.WARNING, "1 column": Verdict.PASSED}
+
+
 def test_a_function_of_which_no_other_future_can_be_had_is_told(own_source: OwnSource) -> None:
     (found,) = own_source("wide.shift(-1)", "pd.DataFrame(list(csv.DictReader(open(path))))")
     assert found.verdict is Verdict.WARNING

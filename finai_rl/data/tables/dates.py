@@ -155,6 +155,9 @@ def epoch_unit(texts: pd.Series) -> Unit | None:
         if lengths <= set(digits):
             times = pd.to_datetime(pd.to_numeric(cells), unit=unit, errors="coerce")
             latest = YEAR_FIRST if unit == "s" else LATEST
+            # Twelve digits of the year 1976 may be a year, month, day, hour and minute.
+            if unit == "ms" and _reads("%Y%m%d%H%M", cells):
+                return None
             return unit if ((times >= EARLIEST) & (times < latest)).all() else None
     return None
 
@@ -190,7 +193,8 @@ def _unread(parsed: pd.Series, dates: pd.Series, wanted: str, layout: Layout) ->
     if not found:
         yield f"{told}; write every date as 2020-01-31, or as 2020-01-31 15:30"
     elif len(found) == 1:
-        helps = layout.advice("date_format", found[0], f"write {found[0]} as %Y-%m-%d")
+        iso = "%Y-%m-%d %H:%M" if "%H" in found[0] else "%Y-%m-%d"
+        helps = layout.advice("date_format", found[0], f"write {found[0]} as {iso}")
         yield f"{told}; {helps}"
     else:
         either = " or ".join(layout.setting("date_format", each) for each in found)

@@ -109,6 +109,8 @@ def test_a_name_of_a_company_beside_a_ticker_stays_what_it_is(tmp_path: Path) ->
         (["31/12/2020 15:30", "04/01/2021 09:30"], ["%d/%m/%Y %H:%M"]),
         (["2 Jan 2020", "13 Feb 2020"], ["%d %b %Y"]),
         (["2020013109", "2020013110"], ["%Y%m%d%H"]),
+        (["202001310930", "202001310931"], ["%Y%m%d%H%M"]),
+        (["20200131093015", "20200131093016"], ["%Y%m%d%H%M%S"]),
     ],
 )
 def test_dates_that_are_not_read_name_their_format(dates: list[str], formats: list[str]) -> None:
@@ -134,6 +136,8 @@ def test_times_since_1970_on_the_clock_of_a_zone(
     assert f"{unit} since 1970 and are read on the clock of UTC" in notes[0]
     local, _, _ = read_dates(counted, Layout(zone="America/New_York"))
     assert [str(each.time()) for each in local] == ["09:30:00", "10:30:00", "10:30:00"]
+    early = pd_series(["207619200000", "207619260000"])  # August 1976, no hour of a day.
+    assert read_dates(early, Layout())[0].dt.year.tolist() == [1976, 1976]
     with pytest.raises(InputError, match=r"there is no time zone 'Mars'.*America/New_York"):
         read_dates(counted, Layout(zone="Mars"))
 
