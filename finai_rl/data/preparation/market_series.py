@@ -9,13 +9,16 @@ from typing import Any
 import pandas as pd
 
 from finai_rl.data.tables.column_names import missing_columns
-from finai_rl.data.tables.dates import parse_dates
+from finai_rl.data.tables.dates import read_dates
 from finai_rl.data.tables.layout import SETTINGS, Layout
 from finai_rl.data.tables.places import count, examples
 from finai_rl.data.tables.repairs import Change
 from finai_rl.data.tables.table import open_table
 from finai_rl.data.tables.validation import number_problems, numbers
 from finai_rl.errors import DataError, InputError
+
+LONGEST_WITHIN_WEEK = pd.Timedelta(days=4)
+"""Between two days of trading; a series with longer steps is weekly, or of longer periods."""
 
 
 def load_market_series(told: str | Mapping[str, Any], name: str) -> pd.Series:
@@ -39,9 +42,8 @@ def load_market_series(told: str | Mapping[str, Any], name: str) -> pd.Series:
     if "date" not in table:
         raise DataError(str(file), [missing_columns(["date"], table, layout)])
     column = _value_column(table, str(file), name, layout)
-    dates, unread = parse_dates(table["date"].astype(str), layout)
+    dates, problems, _ = read_dates(table["date"].astype(str), layout)
     values = numbers(table[column])
-    problems = unread if dates.isna().any() else []
     problems += number_problems(table[column], optional=True, layout=layout)
     if (twice := dates.duplicated()).any():
         told_twice = f"{count(twice)} repeat an earlier date: {examples(twice, table['date'])}"
@@ -98,7 +100,8 @@ def join_market_series(
     """Join to each date the series' value of that date, else its last earlier one.
 
     A daily value counts as known at its day's close. So rows within a day (a panel with times)
-    take the value of an earlier day.
+    take the value of an earlier day, and those between the times of a coarser series the value of
+    an earlier period, as a bar's close stands beside the time at which it opens in many files.
 
     Args:
         rows: A panel sorted by ``date``.
@@ -115,10 +118,8 @@ def join_market_series(
         )
         raise DataError(where, [told])
     dates = pd.DatetimeIndex(rows["date"].unique())
-    intraday = bool((dates != dates.normalize()).any())
     published = pd.DatetimeIndex(series.index)
-    daily = bool((published == published.normalize()).all())
-    shift = pd.Timedelta(days=1) if intraday and daily else pd.Timedelta(0)
+    shift, why_later = _delay(dates, published)
     known = published + shift
     at = known.searchsorted(dates, side="right") - 1
     if (at < 0).any():
@@ -131,14 +132,39 @@ def join_market_series(
                 "prices that start later"
             ],
         )
-    stale = known[at] < (dates.normalize() if shift else dates)
+    due = dates.floor(shift) if shift else dates
+    stale = known[at] < due
     joined = rows.assign(**{name: rows["date"].map(pd.Series(series.to_numpy()[at], index=dates))})
-    why = f"by date from {where}" + (
-        ", the value of an earlier day, as a day's own is known at its close only" if shift else ""
-    )
+    why = f"by date from {where}{why_later}"
     changes = [Change("joined", f"{name} to {len(dates)} dates", len(dates), why)]
     if stale.any():
-        oldest = int((dates[stale] - known[at][stale]).max().days)
-        why = f"{where} lacks them; they took the last earlier value, at most {oldest} days old"
+        oldest = (dates[stale] - known[at][stale]).max()
+        age = f"{oldest.days} days" if oldest.days else _within_day(oldest)
+        why = f"{where} lacks them; they took the last earlier value, at most {age} old"
         changes.append(Change("filled", f"{name} on {stale.sum()} dates", int(stale.sum()), why))
     return joined, changes
+
+
+def _delay(dates: pd.DatetimeIndex, published: pd.DatetimeIndex) -> tuple[pd.Timedelta, str]:
+    """Return how long after its date a value is known, and why in words."""
+    steps = published.to_series().diff().dropna()
+    if not (dates != dates.normalize()).any():
+        if not steps.empty and steps.median() > LONGEST_WITHIN_WEEK:
+            return pd.Timedelta(0), (
+                f", each value from its date on, every {steps.median().days} days: where that is "
+                "the first day of what it is of, or before it was published, move the dates there"
+            )
+        return pd.Timedelta(0), ""
+    if (published == published.normalize()).all():
+        return pd.Timedelta(days=1), (
+            ", the value of an earlier day, as a day's own is known at its close only"
+        )
+    own, theirs = dates.to_series().diff().dropna().min(), steps[steps > pd.Timedelta(0)].min()
+    if pd.isna(own) or pd.isna(theirs) or theirs <= own:
+        return pd.Timedelta(0), ""
+    period = _within_day(theirs)
+    return theirs, f", the value of an earlier period of {period}, as its own is known at its end"
+
+
+def _within_day(duration: pd.Timedelta) -> str:
+    return str(duration).removeprefix("0 days ")

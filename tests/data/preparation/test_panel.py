@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finai_rl.data.indicators import FINRL_INDICATORS
-from finai_rl.data.preparation.market_series import load_market_series
+from finai_rl.data.preparation.market_series import join_market_series, load_market_series
 from finai_rl.envs.finrl import import_finrl_module
 from finai_rl.errors import DataError, InputError
 from tests.data.raw_panels import prepared, raw_panel
@@ -231,11 +231,36 @@ def test_hours_of_a_day_do_not_know_the_days_close(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.rows["vix"], expected)
 
 
+def test_minutes_do_not_know_the_close_of_their_hour() -> None:
+    stamps = pd.date_range("2024-01-02 10:00", periods=61, freq="min")
+    rows = pd.DataFrame({"date": stamps, "tic": "A", "close": 1.0})
+    hours = pd.date_range("2024-01-02 09:00", periods=3, freq="h")
+    vix = pd.Series([1.0, 10.0, 11.0], index=hours, name="vix")
+    joined, (change,) = join_market_series(rows, vix, "vix.csv")
+    assert joined["vix"].tolist() == [1.0] * 60 + [10.0]
+    assert "an earlier period of 01:00:00" in str(change)
+    joined, _ = join_market_series(rows, vix.iloc[:1], "vix.csv")
+    assert joined["vix"].tolist() == [1.0] * 61
+    fine = pd.Series(np.arange(61.0), index=stamps, name="vix")
+    assert join_market_series(rows, fine, "vix.csv")[0]["vix"].tolist() == fine.tolist()
+
+
+def test_what_a_monthly_value_is_of_is_asked_for() -> None:
+    days = pd.bdate_range("2024-01-02", periods=60)
+    rows = pd.DataFrame({"date": days, "tic": "A", "close": 1.0})
+    months = pd.date_range("2024-01-01", periods=3, freq="MS")
+    cpi = pd.Series([3.1, 3.2, 3.3], index=months, name="cpi")
+    joined, changes = join_market_series(rows, cpi, "cpi.csv")
+    assert joined["cpi"].iloc[0] == 3.1
+    assert "move the dates there" in str(changes[0])
+
+
 @pytest.mark.parametrize(
     ("days", "values", "said"),
     [
         (["2020-01-01", "2020-01-01"], [1.0, 2.0], "repeat an earlier date"),
         (["2020-01-01", "soon"], [1.0, 2.0], "cannot be read as an ISO date"),
+        (["2020-01-01 10:00Z", "2020-01-01 11:00"], [1.0, 2.0], "without a time zone in a file"),
         (
             ["2020-01-01", "2020-01-02"],
             [1.0, "?"],
