@@ -105,11 +105,26 @@ def prepare_panel(
         windows["turbulence"] = turbulence + 1
     windows = windows if warm_up == "drop" else {}
     rows, dropped = _warmed_up(rows, values, prices.path, windows, remedies)
-    caveats += _unseen_splits(prices, rows)
+    caveats += [*_unseen_splits(prices, rows), *_unknown_turbulence(rows)]
     changes += dropped
     for said in (*changes[len(prices.changes) :], *of_sentiment):
         log.info("%s: %s", prices.path, said)
     return Prepared(rows, tuple(values.columns), tuple(changes), (*caveats, *of_sentiment))
+
+
+def _unknown_turbulence(kept: pd.DataFrame) -> list[str]:
+    """Say on which dates no ticker has the returns that turbulence needs, after some have had."""
+    if "turbulence" not in kept:
+        return []
+    by_date = kept.groupby("date")["turbulence"].first()
+    unknown = by_date[(by_date == 0) & (by_date.cumsum() > 0)]
+    if unknown.empty:
+        return []
+    first, last = (day_name(unknown.index[place]) for place in (0, -1))
+    return [
+        f"turbulence is 0 on {len(unknown)} of {len(by_date)} dates ({first} to {last}): no ticker "
+        "has the past returns there that it needs, so it is not known, which is not to say calm"
+    ]
 
 
 def _unseen_splits(prices: RawPrices, kept: pd.DataFrame) -> list[str]:

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from finai_rl.data.indicators import FINRL_INDICATORS
 from finai_rl.data.preparation.market_series import join_market_series, load_market_series
+from finai_rl.data.preparation.panel import prepare_panel
+from finai_rl.data.preparation.raw_prices import RawPrices
 from finai_rl.envs.finrl import import_finrl_module
 from finai_rl.errors import DataError, InputError
 from tests.data.raw_panels import prepared, raw_panel
@@ -288,3 +290,25 @@ def test_a_split_among_the_days_that_fill_windows_is_told(
     found = prepared(raw, tmp_path, turbulence=40)
     assert found.rows["date"].min() == pd.Timestamp(dates[60])
     assert any("looks like a split" in caveat for caveat in found.caveats) == told
+
+
+def test_turbulence_that_no_ticker_has_the_returns_for_is_told() -> None:
+    """Where all tickers give way to others."""
+    days = pd.bdate_range("2020-01-01", periods=200)
+    moves = np.random.default_rng(0).normal(0, 0.01, (200, 4))
+    close = pd.DataFrame(50 * np.exp(moves.cumsum(axis=0)), index=days, columns=list("ABCD"))
+    close.iloc[100:, :2] = np.nan
+    close.iloc[:90, 2:] = np.nan
+    rows = close.rename_axis("date").reset_index().melt("date", var_name="tic", value_name="close")
+    rows = rows.dropna().sort_values(["date", "tic"], ignore_index=True)
+    rows = rows.assign(open=1.0, high=1.0, low=1.0, volume=1.0)
+    prices = RawPrices(rows, "raw.csv", sha256="ab12", changes=())
+    found = prepare_panel(prices, indicators=[], turbulence=40)
+    assert [caveat for caveat in found.caveats if "turbulence" in caveat] == [
+        f"turbulence is 0 on 31 of {found.rows['date'].nunique()} dates "
+        f"({days[100].date()} to {days[130].date()}): no ticker has the past returns there that it "
+        "needs, so it is not known, which is not to say calm"
+    ]
+    before = rows[rows["date"] < days[90]].reset_index(drop=True)
+    prices = RawPrices(before, "raw.csv", sha256="ab12", changes=())
+    assert not prepare_panel(prices, indicators=[], turbulence=40, warm_up="keep").caveats
