@@ -119,8 +119,11 @@ def load_processed_csv(
     check_rule(on_bad, "data")
     check_universe(universe, "data")
     layout = Layout("data", PROCESSED.offers, columns=columns)
+    before = None if rev else _state(Path(path).expanduser())
     file, version = versioned_file(path, rev=rev, sha256=sha256, rev_cache=rev_cache)
     table = _read(file, layout)
+    if before not in (None, _state(file)):
+        raise DataError(str(file), ["has changed while it was read: run the command again"])
     frame, settings, scores = with_scores(table.rows, settings)
     named = {"risk": risk, "benchmark": benchmark, "open": open, "volume": volume}
     chosen = choose(file, table, frame, settings, indicators=indicators, **named)
@@ -179,6 +182,15 @@ def _prices(frame: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     if "volume" in frame:
         scaled = scaled.assign(volume=numbers(frame["volume"]).reindex(rows.index))
     return scaled
+
+
+def _state(file: Path) -> tuple[int, ...] | None:
+    """Return what is another where a file was written again, or replaced."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _read(file: Path, layout: Layout) -> Table:

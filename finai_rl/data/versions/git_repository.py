@@ -7,6 +7,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+LINK = b"120000"
+"""How git lists a symbolic link."""
+
 
 @dataclass(frozen=True)
 class GitRepository:
@@ -83,6 +86,17 @@ class GitRepository:
             return file.read_bytes()
         except OSError:
             return None
+
+    def link(self, file: Path, commit: str) -> Path | None:
+        """Return what a file of a commit links to; None where it is no link."""
+        name = file.relative_to(self.root).as_posix()
+        listed = self._ask("ls-tree", "--full-tree", commit, name) or b""
+        if not listed.startswith(LINK):
+            return None
+        target = (self._ask("cat-file", "blob", f"{commit}:{name}") or b"").decode(
+            errors="surrogateescape"
+        )
+        return Path(os.path.normpath(file.parent / target))
 
     def history(self, file: Path, most: int) -> list[str]:
         """Return the commits that changed a file, latest first."""

@@ -82,6 +82,7 @@ def fetch_revision(file: Path, rev: str, cache: Path) -> tuple[Path, FileVersion
     if commit is None:
         raise DataError(where, [_unknown(repository, rev)])
     tag = repository.tag(commit, preferred=rev)
+    place = _linked(where, repository, place, commit)
     if place in repository.files(commit):
         content = repository.content(place, commit)
         if content is None:
@@ -104,6 +105,19 @@ def fetch_revision(file: Path, rev: str, cache: Path) -> tuple[Path, FileVersion
             [f"{told}; its cache or remote is damaged: run `dvc fetch --force`, or `dvc push`"],
         )
     return kept, FileVersion(sha256, output.md5 or md5, commit, tag, False, "dvc")
+
+
+def _linked(where: str, repository: GitRepository, place: Path, commit: str) -> Path:
+    """Return the file that a path of a commit leads to, link by link."""
+    seen = [place]
+    while (target := repository.link(seen[-1], commit)) is not None:
+        if target in seen or not target.is_relative_to(repository.root):
+            raise DataError(
+                where,
+                [f"it is a link to {target}, which the commit does not have: name the file itself"],
+            )
+        seen.append(target)
+    return seen[-1]
 
 
 def _held(cache: Path, name: str, output: DvcOutput) -> tuple[Path, str, str] | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from finai_rl.data.sources import processed_csv
 from finai_rl.data.sources.processed_csv import load_processed_csv
+from finai_rl.data.versions.versioning import content_hash
 from finai_rl.errors import DataError
 from tests.markets import REAL_DATA, write_processed_csv
 
@@ -204,3 +207,22 @@ def test_real_files_load(
     assert {"macd", "rsi_30", "cci_30"} <= set(data.feature_names)
     assert not {"vix", "turbulence", "volume", "llm_risk"} & set(data.feature_names)
     assert data.sentiment_names == (sentiment_names if scores else ())
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "panel.csv"
+    write_processed_csv(file, 6)
+    sha256 = content_hash(file)
+    read = processed_csv.open_table
+
+    def replaced(*asked: Any) -> Any:
+        other = tmp_path / "other.csv"
+        write_processed_csv(other, 9)
+        other.replace(file)
+        return read(*asked)
+
+    monkeypatch.setattr(processed_csv, "open_table", replaced)
+    with pytest.raises(DataError, match="has changed while it was read: run the command again"):
+        load_processed_csv(str(file), sha256=sha256)

@@ -245,3 +245,23 @@ def test_without_a_remote_there_is_only_the_cache(tmp_path, cache) -> None:
     checkout.commit("v2")
     with pytest.raises(DataError, match=r"DVC cannot fetch it: .*dvc-s3"):
         fetch_revision(file, "v2", cache)
+
+
+def test_a_link_leads_to_the_file_of_its_commit(tmp_path: Path, cache: Path) -> None:
+    checkout = Checkout.made(tmp_path / "linked")
+    root = checkout.root
+    for n_days, tag in ((6, "v1"), (9, "v2")):
+        write_processed_csv(root / f"{tag}.csv", n_days)
+        for name, target in (("current.csv", f"{tag}.csv"), ("alias.csv", "./current.csv")):
+            (root / name).unlink(missing_ok=True)
+            (root / name).symlink_to(target)
+        (root / "round.csv").unlink(missing_ok=True)
+        (root / "round.csv").symlink_to("round.csv")
+        checkout.commit(tag)
+    for name in ("current.csv", "alias.csv"):
+        for tag in ("v1", "v2"):
+            kept, version = fetch_revision(root / name, tag, cache)
+            assert kept.read_bytes() == (root / f"{tag}.csv").read_bytes()
+            assert version.sha256 == sha256_of(root / f"{tag}.csv")
+    with pytest.raises(DataError, match=r"it is a link to .*round.csv, which the commit does not"):
+        fetch_revision(root / "round.csv", "v1", cache)

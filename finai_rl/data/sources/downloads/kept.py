@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import json
 import logging
-import os
 from pathlib import Path
 
 import numpy as np
@@ -30,16 +30,29 @@ def downloaded(service: Service, request: Request, folder: Path) -> Path:
         InputError: If something is needed that is not installed or not set.
     """
     file = folder / f"{request.key}.csv"
+    if not _is_kept(file):
+        _download(service, request, file)
+    return file
+
+
+def _is_kept(file: Path) -> bool:
     about = file.with_suffix(".json")
-    if file.is_file() and about.is_file():
-        written = json.loads(about.read_text())
-        if written["sha256"] != content_hash(file):
-            raise DataError(
-                str(file),
-                [f"it changed since it was downloaded; delete it and {about.name} to get it again"],
-            )
-        log.info("%s: downloaded on %s, no network is needed", file, written["downloaded"])
-        return file
+    if not (file.is_file() and about.is_file()):
+        return False
+    helps = f"delete it and {about.name} to get it again"
+    try:
+        written = json.loads(about.read_text(encoding="utf-8"))
+        sha256, when = written["sha256"], written["downloaded"]
+    except (ValueError, KeyError, TypeError) as error:
+        said = f"what is said of it in {about.name} cannot be read ({error}); {helps}"
+        raise DataError(str(file), [said]) from None
+    if sha256 != content_hash(file):
+        raise DataError(str(file), [f"it changed since it was downloaded; {helps}"])
+    log.info("%s: downloaded on %s, no network is needed", file, when)
+    return True
+
+
+def _download(service: Service, request: Request, file: Path) -> None:
     today = dt.datetime.now(dt.UTC).date().isoformat()
     if request.end >= today:
         raise InputError(
@@ -48,14 +61,24 @@ def downloaded(service: Service, request: Request, folder: Path) -> Path:
         )
     rows = service.download(request)
     _refuse_part(service, request, rows)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{file.name}.{os.getpid()}.partial"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.with_name(f".{file.stem}.lock").open("ab") as handle:
+        # Of two processes that have asked for the same, the second keeps what the first has.
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if not _is_kept(file):
+            _write(rows, request, file, today)
+            log.info("%s: %d rows downloaded from %s", file, len(rows), service.title)
+
+
+def _write(rows: pd.DataFrame, request: Request, file: Path, today: str) -> None:
+    about, partial = file.with_suffix(".json"), file.with_name(f".{file.name}.partial")
     rows.to_csv(partial, index=False, lineterminator="\n")
     content = {"request": request.content, "downloaded": today, "sha256": content_hash(partial)}
-    about.write_text(json.dumps(content, indent=2) + "\n")
+    said = about.with_name(f".{about.name}.partial")
+    said.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    # The file comes last: without it nothing is there yet.
+    said.replace(about)
     partial.replace(file)
-    log.info("%s: %d rows downloaded from %s", file, len(rows), service.title)
-    return file
 
 
 def _refuse_part(service: Service, request: Request, rows: pd.DataFrame) -> None:

@@ -85,3 +85,27 @@ def test_a_ticker_leads_to_no_other_folder(ticker: str, tmp_path: Path) -> None:
     file, _ = kept(tmp_path, days, replace(ASKED, tickers=(ticker,)))
     assert file.resolve().parent == tmp_path.resolve()
     assert ":" not in file.name
+
+
+def test_what_another_process_was_quicker_to_keep_stays(tmp_path: Path) -> None:
+    days = pd.bdate_range("2020-01-02", "2020-12-30")
+
+    def slow(request: Request) -> pd.DataFrame:
+        kept(tmp_path, days)
+        return Prices(days[:-1])(request)
+
+    file = downloaded(Service("mine", "Mine", slow, ()), ASKED, tmp_path)
+    assert len(pd.read_csv(file)) == len(days)
+    again, prices = kept(tmp_path, days)
+    assert (again, prices.asked) == (file, [])
+
+
+def test_a_download_that_was_broken_off_is_made_again(tmp_path: Path) -> None:
+    days = pd.bdate_range("2020-01-02", "2020-12-30")
+    file, _ = kept(tmp_path, days)
+    content = file.read_text()
+    file.unlink()
+    assert kept(tmp_path, days)[0].read_text() == content
+    file.with_suffix(".json").write_text("")
+    with pytest.raises(DataError, match=r"cannot be read .*delete it and .*json to get it again"):
+        kept(tmp_path, days)
