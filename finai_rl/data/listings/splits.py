@@ -241,7 +241,9 @@ def _read(text: str, key: str) -> tuple[str, pd.Timestamp, Fraction]:
         read = Fraction(factor)
         if read <= 0 or len(before) <= of_date:
             raise ValueError(text)
-        return " ".join(before[:-of_date]), pd.Timestamp(" ".join(before[-of_date:])), read
+        # Rows are on the clock that the file was written by.
+        date = pd.Timestamp(" ".join(before[-of_date:])).tz_localize(None)
+        return " ".join(before[:-of_date]), date, read
     except (ValueError, IndexError, ZeroDivisionError):
         raise InputError(
             f"{key}.{SPLITS}: {text!r} cannot be read; write {TOLD}, e.g. 'AAPL 2020-08-31 4', or "

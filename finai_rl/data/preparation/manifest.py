@@ -118,9 +118,18 @@ def _write(rows: pd.DataFrame, file: Path, suffix: str) -> None:
         rows.to_parquet(file, index=False)
         return
     dates = rows["date"]
-    whole_days = bool((dates == dates.dt.normalize()).all())
-    written = dates.dt.strftime("%Y-%m-%d" if whole_days else "%Y-%m-%d %H:%M:%S")
-    rows.assign(date=written).to_csv(file, index=False, lineterminator="\n")
+    rows.assign(date=_date_texts(dates)).to_csv(file, index=False, lineterminator="\n")
+
+
+SECONDS = "%Y-%m-%d %H:%M:%S"
+
+
+def _date_texts(dates: pd.Series) -> pd.Series:
+    """Return dates as ISO text, as short as all of them can be."""
+    for unit, shown in (("D", "%Y-%m-%d"), ("s", SECONDS), ("us", f"{SECONDS}.%f")):
+        if (dates == dates.dt.floor(unit)).all():
+            return pd.Series(dates.dt.strftime(shown))
+    return dates.astype(str)
 
 
 def _manifest(

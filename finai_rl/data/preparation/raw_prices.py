@@ -26,7 +26,7 @@ from finai_rl.data.tables.files import files_of, read_files
 from finai_rl.data.tables.layout import Layout
 from finai_rl.data.tables.places import count, examples
 from finai_rl.data.tables.price_scale import OUTSIDE_ALLOWED, outside_range
-from finai_rl.data.tables.repairs import UNTRADED, Change, complete
+from finai_rl.data.tables.repairs import UNTRADED, Change, complete, least_volume
 from finai_rl.data.tables.sessions import session_notes
 from finai_rl.data.tables.table import ADJUSTED, Table
 from finai_rl.data.tables.validation import numbers, panel_problems
@@ -290,7 +290,7 @@ def _scale_notes(rows: pd.DataFrame, where: str, *, refuse: bool, key: str) -> l
 
 
 def _with_least_volume(rows: pd.DataFrame, raw: pd.DataFrame) -> tuple[pd.DataFrame, list[Change]]:
-    """Make the volume of rows without a trade 1 share, of tickers that have any volume at all."""
+    """Make the volume of rows without a trade the least, of tickers that have any volume at all."""
     if "volume" not in raw:
         return rows, []
     largest = raw.groupby("tic")["volume"].max()
@@ -300,8 +300,8 @@ def _with_least_volume(rows: pd.DataFrame, raw: pd.DataFrame) -> tuple[pd.DataFr
     if idle.any():
         who = rows["tic"] + " on " + rows["date"].astype(str)
         why = (
-            f"0 in the file, {UNTRADED:g} here: nothing was traded, and a panel holds positive "
-            f"volumes only; {examples(idle, who)}"
+            f"0 in the file, {UNTRADED:g} or less here: nothing was "
+            f"traded, and a panel holds positive volumes only; {examples(idle, who)}"
         )
         changes.append(Change("adjusted", f"volume of {count(idle)}", int(idle.sum()), why))
     if silent.any():
@@ -310,5 +310,7 @@ def _with_least_volume(rows: pd.DataFrame, raw: pd.DataFrame) -> tuple[pd.DataFr
             f"the file has none for {', '.join(names)}: it stays 0, and cannot be used as a volume"
         )
         changes.append(Change("noted", "volume", len(names), why))
-    volume = rows["volume"].mask(idle, UNTRADED).mask(silent, 0.0)
+    by_time = rows.set_index(["date", "tic"])["volume"]
+    least = least_volume(by_time.sort_index(level="date")).reindex(by_time.index)
+    volume = rows["volume"].mask(idle, least.to_numpy()).mask(silent, 0.0)
     return rows.assign(volume=volume), changes

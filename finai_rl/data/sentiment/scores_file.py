@@ -8,7 +8,7 @@ import pandas as pd
 
 from finai_rl.data.tables.csv_file import NO_NUMBER, parse, scan
 from finai_rl.data.tables.layout import Layout
-from finai_rl.data.tables.table import parquet_rows
+from finai_rl.data.tables.table import parquet_rows, ticker_texts
 from finai_rl.data.tables.text_form import form_of
 from finai_rl.errors import DataError
 
@@ -35,6 +35,8 @@ def read_score_table(
     frame = parquet_rows(file)
     if frame is not None:
         frame = frame.set_axis(pd.RangeIndex(1, len(frame) + 1, name="row"), axis=0)
+        named = [name for name in frame.columns if str(name).strip().lower() in tickers]
+        frame = frame.assign(**{name: ticker_texts(file, frame[name]) for name in named})
     else:
         lines = scan(file, form_of(file, Layout(offers=())), multiline=True)
         header, notes = lines.header, lines.notes

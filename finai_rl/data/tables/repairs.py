@@ -93,8 +93,8 @@ def complete(
     date, else from the last date that has it. A missing open becomes the ticker's last close: an
     old open beside a newer close would be a price at which nobody could have traded, to be sold at
     a profit. The ``high`` and ``low`` of a row of which a price is missing reach as far as its
-    open and close. The volume of an invented row is 1 share, and so is one that is missing with no
-    earlier one to carry on. Sentiment of an invented row stays empty: no news.
+    open and close. The volume of an invented row is `least_volume`, and so is one that is missing
+    with no earlier one to carry on. Sentiment of an invented row stays empty: no news.
 
     Args:
         where: The file, for messages.
@@ -135,7 +135,8 @@ def complete(
         raise DataError(where, [told])
     filled = _filled(wide, own, shared, open)
     if volume:
-        filled[volume] = filled[volume].mask(absent, UNTRADED).fillna(UNTRADED)
+        least = least_volume(wide[volume])
+        filled[volume] = filled[volume].mask(absent, least).fillna(least)
     _refuse_starts(where, filled[columns], setting, remedy)
     of_prices = " (open: its last close; high and low: at least as far as open and close)"
     why = f"{setting} took the same ticker's last value{of_prices if open else ''}"
@@ -232,6 +233,19 @@ def _filled(
     return filled
 
 
+def least_volume(volume: pd.Series) -> pd.Series:
+    """Return what stands for no trade, which has to be positive: next to nothing.
+
+    Args:
+        volume: With the level ``tic`` in its index, each ticker's rows in the order of time.
+
+    Returns:
+        1 share, or the ticker's least positive volume up to each row where that is less.
+    """
+    positive = volume.where(volume > 0).fillna(UNTRADED)
+    return positive.groupby(level="tic").cummin().clip(upper=UNTRADED)
+
+
 def _runs(absent: pd.Series, volume: str | None) -> str:
     """Return how long rows were invented in a row, and for which tickers up to the end."""
     table = absent.unstack("tic", fill_value=False)
@@ -244,7 +258,7 @@ def _runs(absent: pd.Series, volume: str | None) -> str:
     if longest.any():
         worst = int(longest.argmax())
         said += f"; the longest run of invented rows has {longest[worst]} ({tickers[worst]})"
-        said += f", volume {UNTRADED:g} in each, as nothing was traded" if volume else ""
+        said += f", volume {UNTRADED:g} or less in each, as nothing was traded" if volume else ""
     if stale.any():
         ended = [f"{name!r}" for name in tickers[stale > 0][:EXAMPLES]]
         more = ", ..." if int((stale > 0).sum()) > EXAMPLES else ""

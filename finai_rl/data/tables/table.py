@@ -217,7 +217,7 @@ def _framed(
     if "date" in rows:
         rows["date"] = _as_text(rows["date"])
     if "tic" in rows:
-        rows["tic"] = _tickers(file, rows["tic"])
+        rows["tic"] = ticker_texts(file, rows["tic"])
     return Table(_without_index(file, _with_decimals(rows, layout)), found.renamed, notes)
 
 
@@ -265,7 +265,12 @@ def _as_text(column: pd.Series) -> pd.Series:
     return pd.Series(taken, index=column.index, name=column.name, dtype="str")
 
 
-def _tickers(file: Path, column: pd.Series) -> pd.Series:
+def ticker_texts(file: Path, column: pd.Series) -> pd.Series:
+    """Return tickers of typed cells as text, 700 as 700.
+
+    Raises:
+        DataError: If they are of another type than text or whole numbers.
+    """
     values = column.dropna().unique()
     kinds = {type(value).__name__ for value in values}
     whole = pd.api.types.is_integer_dtype(column.dtype)

@@ -16,6 +16,9 @@ DECIMAL_COMMA = r"\s*[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+\s*"
 DECIMAL_POINT = "write numbers with a decimal point and without separators of thousands"
 
 
+SUNDAY, BY_DAY = 6, 4
+
+
 def numbers(column: pd.Series) -> pd.Series:
     """Return a column as float64, NaN where a cell is no number."""
     if column.dtype == np.float64:
@@ -57,7 +60,7 @@ def panel_problems(
         who = known["tic"].astype(str) + " on " + known["date"].astype(str)
         yield (
             f"{count(duplicated)} repeat the date and ticker of an earlier row: "
-            f"{examples(duplicated, who)}; {_repeats_helps(rows, layout)}"
+            f"{examples(duplicated, who)}; {_repeats_helps(known, duplicated, layout)}"
         )
     # Where a date or a ticker could not be read, its row would only seem to be missing.
     if aligned and len(known) == len(rows):
@@ -81,10 +84,14 @@ def _ticker_problems(tickers: pd.Series) -> Iterator[str]:
         )
 
 
-def _repeats_helps(rows: pd.DataFrame, layout: Layout) -> str:
-    dates = pd.DatetimeIndex(rows["date"].dropna().unique())
-    if (dates != dates.normalize()).any() and layout.zone not in (None, "UTC"):
-        return f"where clocks change an hour comes twice: {layout.advice('zone', 'UTC')}"
+def _repeats_helps(rows: pd.DataFrame, repeated: pd.Series, layout: Layout) -> str:
+    dates, again = (pd.DatetimeIndex(dates) for dates in (rows["date"], rows["date"][repeated]))
+    within_days = bool((dates != dates.normalize()).any())
+    # Clocks go back in the small hours of a Sunday.
+    by_night = bool(((again.day_of_week == SUNDAY) & (again.hour < BY_DAY)).all())
+    if within_days and layout.zone != "UTC" and (layout.zone is not None or by_night):
+        helps = layout.advice("zone", "UTC", "write the dates in UTC")
+        return f"where clocks change an hour comes twice: {helps}"
     return "keep one of them in the file"
 
 

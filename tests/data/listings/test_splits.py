@@ -120,6 +120,15 @@ def test_a_split_that_is_not_there_is_refused(
         load(split(raw_panel(), 4), tmp_path, [told])
 
 
+def test_a_split_may_be_told_with_the_offset_of_the_file(tmp_path: Path) -> None:
+    hours = pd.date_range("2020-08-28 09:30", periods=20, freq="h", tz="America/New_York")
+    rows = raw_panel(20, 1).assign(date=hours.map(str))
+    for name in ("open", "high", "low", "close"):
+        rows[name] = np.where(np.arange(20) < 10, 400.0, 100.0)
+    found = load(rows, tmp_path, [f"T0 {hours[10]} 4"])
+    assert set(found.rows["close"]) == {100.0}
+
+
 def test_a_processed_file_says_it_and_names_the_way(tmp_path: Path) -> None:
     rows = split(raw_panel(), 2)
     rows["f"] = np.random.default_rng(0).normal(size=len(rows))

@@ -13,6 +13,7 @@ from finai_rl.data import load_processed_csv
 from finai_rl.data.preparation import manifest as manifests
 from finai_rl.data.preparation.manifest import hashes_of, write_panel
 from finai_rl.data.preparation.raw_prices import PRICES
+from finai_rl.data.tables.dates import parse_dates
 from finai_rl.errors import DataError
 from tests.data.raw_panels import prepared, raw_panel
 
@@ -87,3 +88,15 @@ def test_nothing_is_left_of_a_panel_that_is_broken_off(
     with pytest.raises((error, DataError)):
         write_panel(panel, tmp_path / "panel.csv", inputs={}, settings={})
     assert {file.name for file in tmp_path.iterdir()} == there
+
+
+@pytest.mark.parametrize(
+    ("step", "second"),
+    [("1D", "2020-01-02"), ("1s", "2020-01-01 00:00:01"), ("1500ms", "2020-01-01 00:00:01.500000")],
+)
+def test_times_are_written_whole(step: str, second: str) -> None:
+    dates = pd.Series(pd.date_range("2020-01-01", periods=3, freq=step))
+    assert manifests._date_texts(dates)[1] == second
+    read, problems = parse_dates(manifests._date_texts(dates).astype(str))
+    assert not problems
+    assert read.tolist() == dates.tolist()

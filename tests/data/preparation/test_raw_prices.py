@@ -141,7 +141,7 @@ def test_prices_are_carried_forward_within_a_ticker_only(tmp_path: Path) -> None
     found = load(gap, tmp_path, on_missing="forward_fill")
     (change,) = found.changes
     assert (change.step, change.count) == ("filled", 4)
-    assert "the longest run of invented rows has 2 (T1), volume 1 in each" in change.why
+    assert "the longest run of invented rows has 2 (T1), volume 1 or less in each" in change.why
     assert "'T1' lacks 2 rows (first 2018-01-03)" in change.why
     assert "'T2' lacks 3 cells (first 2018-01-02)" in change.why
     panel = found.rows
@@ -177,10 +177,29 @@ def test_a_day_without_trade_has_a_volume_of_one_share_and_is_counted(tmp_path: 
     found = load(rows, tmp_path)
     (change,) = found.changes
     assert (change.step, change.what, change.count) == ("adjusted", "volume of 2 rows", 2)
-    assert "0 in the file, 1 here: nothing was traded" in change.why
+    assert "0 in the file, 1 or less here: nothing was traded" in change.why
     assert "line 6 (T1 on 2018-01-02" in change.why
     expected = rows["volume"].replace(0, 1).astype(float)
     pd.testing.assert_series_equal(found.rows["volume"], expected)
+
+
+def test_a_day_without_trade_is_no_busier_than_any_before_it(tmp_path: Path) -> None:
+    """Coins are traded in parts."""
+    rows = raw_panel(12).astype({"volume": float})
+    rows["volume"] = 0.02 + 0.001 * np.arange(len(rows))
+    own = rows.index[rows["tic"] == "T1"]
+    rows.loc[own[0], "volume"] = 0.05
+    rows.loc[own[[1, 6]], "volume"] = 0.0
+    first, second, third = (rows.loc[own[place], "volume"] for place in (0, 2, 3))
+    found = load(rows, tmp_path).rows
+    volume = found.loc[found["tic"] == "T1", "volume"].tolist()
+    assert (volume[1], volume[6]) == (first, min(first, second, third))
+    later = rows.copy()
+    later.loc[own[9], "volume"] = 1e-6
+    again = load(later, tmp_path).rows
+    assert again.loc[again["tic"] == "T1", "volume"].tolist()[:9] == volume[:9]
+    gap = load(rows.drop(own[6]), tmp_path, "forward_fill").rows
+    assert gap.loc[gap["tic"] == "T1", "volume"].tolist() == volume
 
 
 def test_every_dropped_ticker_is_named(tmp_path: Path) -> None:

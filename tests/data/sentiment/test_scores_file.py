@@ -171,3 +171,13 @@ def test_other_separators_and_utf_16_are_found(content: bytes) -> None:
     frame, notes = read(content)
     assert frame.to_dict("list") == {"tic": ["A"], "score": [1]}
     assert notes == ()
+
+
+def test_tickers_of_parquet_that_are_whole_numbers_are_text(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"tic": [700, 941], "date": ["2024-01-02"] * 2, "score": [0.5, 0.3]})
+    rows.to_parquet(tmp_path / "scores.parquet", index=False)
+    table, _ = read_score_table(tmp_path / "scores.parquet", ("tic",), ())
+    assert table["tic"].tolist() == ["700", "941"]
+    rows.assign(tic=[7.5, 9.0]).to_parquet(tmp_path / "scores.parquet", index=False)
+    with pytest.raises(DataError, match="values of type float64, tickers must be text"):
+        read_score_table(tmp_path / "scores.parquet", ("tic",), ())

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from finai_rl.data.preparation.raw_prices import load_raw_prices
+from finai_rl.data.sources.processed_csv import load_processed_csv
 from finai_rl.data.tables.dates import likely_formats, read_dates
 from finai_rl.data.tables.layout import Layout
 from finai_rl.data.tables.table import open_table
@@ -140,6 +141,26 @@ def test_times_since_1970_on_the_clock_of_a_zone(
     assert read_dates(early, Layout())[0].dt.year.tolist() == [1976, 1976]
     with pytest.raises(InputError, match=r"there is no time zone 'Mars'.*America/New_York"):
         read_dates(counted, Layout(zone="Mars"))
+
+
+def test_an_hour_that_comes_twice_is_not_to_be_thrown_away(tmp_path: Path) -> None:
+    """Clocks of New York went back on 7 November 2021."""
+    hours = pd.date_range("2021-11-06", "2021-11-08", freq="h", tz="UTC")
+    local = hours.tz_convert("America/New_York").map(str)
+    rows = pd.DataFrame({"date": local, "tic": "BTC", "close": 100.0, "f": range(len(hours))})
+    rows.to_csv(tmp_path / "hours.csv", index=False)
+    how: dict[str, Any] = {"adjust": "auto", "on_missing": "error"}
+    with pytest.raises(DataError, match=r"an hour comes twice: set .*zone.*UTC"):
+        load_raw_prices(str(tmp_path / "hours.csv"), **how)
+    read = load_raw_prices(str(tmp_path / "hours.csv"), **how, layout=Layout(zone="UTC"))
+    assert len(read.rows) == len(hours)
+    with pytest.raises(DataError, match="an hour comes twice: write the dates in UTC"):
+        load_processed_csv(str(tmp_path / "hours.csv"))
+    pd.concat([rows, rows.iloc[20:21]]).sort_values("date").to_csv(
+        tmp_path / "twice.csv", index=False
+    )
+    with pytest.raises(DataError, match="keep one of them in the file"):
+        load_raw_prices(str(tmp_path / "twice.csv"), **how, layout=Layout(zone="UTC"))
 
 
 def pd_series(values: list[str]) -> Any:
