@@ -14,7 +14,7 @@ import importlib.util
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -188,11 +188,20 @@ def _key(settings: Mapping[str, Any]) -> tuple[dict[str, Any], FileVersion] | No
             "manifest": _manifest(data, found),
             "files": {text: content_hash(Path(text).expanduser()) for text in others},
             "code": _code(settings),
-            "versions": {name: version(name) for name in ("numpy", "pandas", "pyarrow")},
+            "versions": _versions(),
         }
         return key, found
     except OSError:
         return None
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of what computes a panel, or says something of it."""
+    found = {}
+    for name in ("numpy", "pandas", "pyarrow", "exchange_calendars"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _version_of(data: Mapping[str, Any]) -> FileVersion | None:
