@@ -22,6 +22,8 @@ from tests.envs.oracle import Account, Conditions, World
 from tests.markets import generated_market
 
 RTOL = 1e-9
+EPSILON, OPERATIONS = 2.0**-52, 8
+"""The rounding of one operation, and how many a day's money goes through."""
 
 
 def conditions_of(case: Case) -> Conditions:
@@ -51,20 +53,29 @@ def conditions_of(case: Case) -> Conditions:
     )
 
 
-def rounding(account: Account) -> float:
-    """Return what rounding may move the value of an account by."""
+def size(account: Account) -> float:
+    """Return what numbers an account's are rounded at."""
     unit = np.max(account.world.close[account.day])
-    held = unit * np.abs(account.shares).sum()
-    return float(RTOL * (abs(account.cash) + held + account.cost + 1.0))
+    return float(abs(account.cash) + unit * np.abs(account.shares).sum() + account.cost)
 
 
-def assert_same(account: Account, env: Any, position: int, before: float) -> None:
+def rounding(account: Account, before: float) -> float:
+    """Return what rounding may move the value of an account by.
+
+    Args:
+        account: The account.
+        before: The sum of its sizes so far: what was rounded in a rich account stays in a poor one.
+    """
+    return RTOL * (size(account) + 1.0) + OPERATIONS * EPSILON * before
+
+
+def assert_same(account: Account, env: Any, position: int, before: float, money: float) -> None:
     """Compare an account with one of the environment's, in money and in shares.
 
-    ``before`` is the rounding of the day before: a reward is the difference of two days.
+    ``money`` is the rounding of this day, ``before`` that of the day before: a reward is the
+    difference of two days.
     """
     theirs, world = env.accounts[position], account.world
-    money = rounding(account)
     shares = RTOL * (1.0 + np.abs(account.shares).max() + money / np.min(world.close))
     for name in ("cash", "value", "cost", "financing"):
         np.testing.assert_allclose(theirs[name], getattr(account, name), RTOL, money, err_msg=name)
@@ -92,11 +103,14 @@ def assert_same_books(account: Account, info: dict[str, Any], world: World) -> N
     ledger, books = info["ledger"], account.books
     price = np.max(world.close)
     money = RTOL * (np.abs(books.shares).sum(axis=1).max() * price + np.abs(books.cash).max() + 1)
-    names = ["account_value", "cash", "costs", "financing", "shares", "trades"]
+    limits = dict.fromkeys(("account_value", "cash", "costs", "financing"), money)
+    # A rounding of money is one of more shares where a share costs less than 1.
+    limits |= dict.fromkeys(("shares", "trades"), money / min(1.0, float(np.min(world.close))))
     # Where every stock always is listed, nothing is settled, and there are no books of it.
-    for name in (*names, *(("losses", "settled") if "losses" in ledger else ())):
+    limits |= dict.fromkeys(("losses", "settled"), money) if "losses" in ledger else {}
+    for name, limit in limits.items():
         kept = np.asarray(getattr(books, name))
-        np.testing.assert_allclose(ledger[name], kept, RTOL, money, err_msg=name)
+        np.testing.assert_allclose(ledger[name], kept, RTOL, limit, err_msg=name)
     first = int(ledger["days"][0])
     assert ledger["fill_price"].tolist() == world.fill_price[first : first + len(books.trades)]
     said = info["account"]
@@ -127,12 +141,14 @@ def compare(case: Case) -> Counter[str]:
     world = World(case.data, conditions_of(case))
     accounts = dict(enumerate(accounts_of(case, env, world)))
     sure = set(accounts)
+    sizes = dict.fromkeys(accounts, 0.0)
     for actions in case.actions:
         crumbs = [has_crumbs(shares) for shares in env.shares]
         _, rewards, dones, _ = env.advance(actions)
         for position, account in list(accounts.items()):
             seen["steps"] += not account.done
-            before = rounding(account)
+            before = rounding(account, sizes[position])
+            sizes[position] += size(account)
             account.step(actions[position].tolist(), actions.dtype == np.float32)
             account.close_call |= crumbs[position]
             seen["close calls"] += account.close_call or account.perhaps_ruined
@@ -142,7 +158,8 @@ def compare(case: Case) -> Counter[str]:
             if account.close_call:
                 sure.discard(position)
                 take_over(account, env, position)
-            assert_same(account, env, position, before)
+                sizes[position] = 0.0
+            assert_same(account, env, position, before, rounding(account, sizes[position]))
             assert rewards[position] == np.float32(env.accounts[position]["reward"])
             assert dones[position] == account.done
     for position, account in accounts.items():
