@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from omegaconf import DictConfig
 
 from finai_rl.config.build import plain
+from finai_rl.config.safety.secrets import config_without_secrets
 from finai_rl.config.schemas import ADDED, first_name
 from finai_rl.sweep.space import SearchSpace
 from finai_rl.tracking.params import flatten
@@ -49,7 +50,7 @@ def settings_of(cfg: DictConfig, space: SearchSpace, direction: str, sha256: str
     groups = {key.partition(".")[0] for key in varied if "." not in key}
     settings = {
         key: first_name(value)
-        for key, value in flatten(plain(cfg)).items()
+        for key, value in flatten(config_without_secrets(plain(cfg))).items()
         if not key.startswith(IRRELEVANT)
         and not any(key == name or key.startswith(f"{name}.") for name in varied)
         and key.partition(".")[0] not in groups

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from finai_rl.config.build import build, plain
 from finai_rl.config.command import WithSeed
+from finai_rl.config.safety.secrets import argument_without_secrets
 from finai_rl.errors import InputError, StoppedEarly, disk_trouble
 from finai_rl.evaluation.metrics import objective
 from finai_rl.experiment.learning.hooks import TrainingHooks
@@ -389,6 +390,7 @@ class _SeedHooks(TrainingHooks):
 
 
 def _swept() -> dict[str, str]:
-    overrides = (text.partition("=") for text in HydraConfig.get().overrides.task)
+    typed = map(argument_without_secrets, HydraConfig.get().overrides.task)
+    overrides = (text.partition("=") for text in typed)
     ours = ("sweep.trial", "sweep.attempt")
     return {key.lstrip("+"): value for key, _, value in overrides if key not in ours}

