@@ -47,15 +47,22 @@ def sync(folder: Path, uri: str | None = None) -> bool:
     Raises:
         InputError: If there is no journal, or the store cannot be used.
     """
-    from finai_rl.tracking.journal.catching_up import catch_up, journals_below
+    from finai_rl.tracking.journal.catching_up import each_sent, journals_below
+    from finai_rl.tracking.tracker import TrackingError
 
     journals = journals_below(folder)
     if not journals:
         raise InputError(f"{folder} holds no journal of a run (tracking/journal.jsonl)")
     complete = True
-    for sent in catch_up(journals, uri):
+    refused: list[TrackingError] = []
+    for sent in each_sent(journals, uri):
+        if isinstance(sent, TrackingError):
+            refused.append(sent)
+            continue
         print(sent)
         complete = complete and sent.missing == ""
+    if refused:
+        raise InputError("\n".join(map(str, refused)))
     return complete
 
 

@@ -16,7 +16,7 @@ import unicodedata
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 import yaml
@@ -80,6 +80,10 @@ WithSeed = Callable[[int], DictConfig]
 """Returns the checked config of a job as it is with another seed."""
 
 
+CLAIM = ".claimed"
+"""A file in the folder of a run whose training has begun."""
+
+
 class OutputFolder(Callback):
     """Gives a command a folder of its own, or refuses before Hydra stops with a traceback.
 
@@ -90,13 +94,18 @@ class OutputFolder(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Make the folder of a single run."""
         _refuse_no_root(config)
-        _take(config.hydra.run, by_time=config.get("resume") is None)
+        folder = _take(config.hydra.run, by_time=config.get("resume") is None)
+        # Hydra writes its files before the run could be refused.
+        if config.get("resume") is None and (Path(folder) / CLAIM).exists():
+            _refuse_taken("hydra.run.dir", folder)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Make the folder of a multirun; that of a search belongs to its study."""
         _refuse_no_root(config)
         is_search = config.hydra.runtime.choices.get("hydra/sweeper") == STUDY
         folder = _take(config.hydra.sweep, by_time=not is_search)
+        if not is_search and any(Path(folder).glob(f"*/{CLAIM}")):
+            _refuse_taken("hydra.sweep.dir", folder)
         if not is_search:
             # The config of every job is composed anew.
             with read_write(config.hydra.overrides):
@@ -220,6 +229,14 @@ def _refuse_no_root(config: DictConfig) -> None:
     if root is None or not str(root).strip():
         print(f"output_root: must name a folder, got {root!r}", file=sys.stderr)
         raise SystemExit(1)
+
+
+def _refuse_taken(key: str, folder: str) -> NoReturn:
+    print(
+        f"{key}: {folder} belongs to another run; start again, or name another folder",
+        file=sys.stderr,
+    )
+    raise SystemExit(1)
 
 
 def _take(node: DictConfig, *, by_time: bool) -> str:

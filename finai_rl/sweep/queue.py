@@ -174,8 +174,8 @@ class TrialQueue:
             trials = study.get_trials(deepcopy=False)
             waiting = [trial for trial in trials if trial.state == TrialState.WAITING]
             sampler = self._new_sampler(waiting[0].number if waiting else len(trials))
-            points = len(sampler.points) if isinstance(sampler, NumberedGrid) else math.inf
-            if not waiting and len(trials) >= min(self._n_trials, points):
+            is_done = isinstance(sampler, NumberedGrid) and not sampler.left(trials)
+            if not waiting and (len(trials) >= self._n_trials or is_done):
                 return None
             study.sampler = sampler
             trial = study.ask()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -15,6 +16,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from finai_rl.errors import InputError
 from finai_rl.sweep.search.plugin import as_text, interval, suggest
+
+log = logging.getLogger(__name__)
 
 Distributions = dict[str, BaseDistribution]
 T = TypeVar("T")
@@ -84,9 +87,13 @@ class SearchSpace:
         varied, fixed = _parse([*_as_overrides(params), *arguments])
         varied = _without(varied, fixed)
         branches = {
-            key: {choice: _branch(choice, space, fixed) for choice, space in choices.items()}
+            key: {
+                as_written(choice): _branch(as_written(choice), space, fixed)
+                for choice, space in choices.items()
+            }
             for key, choices in conditional.items()
         }
+        _tell_never_chosen(varied, branches)
         problems = [*_not_allowed(varied, branches), *_unreachable(varied, fixed, branches)]
         if problems:
             listed = "\n".join(f"  - {problem}" for problem in problems)
@@ -98,7 +105,7 @@ class SearchSpace:
         """Sample a trial's parameters, and return them all as overrides."""
         chosen = {key: suggest(trial, key, space) for key, space in self.distributions.items()}
         settings = {**self.fixed, **{key: str(value) for key, value in chosen.items()}}
-        choices = {_bare(key): value for key, value in settings.items()}
+        choices = {_bare(key): as_written(value) for key, value in settings.items()}
         for key, branches in self.conditional.items():
             choice = choices.get(key, "")
             for parameter, space in branches.get(choice, {}).items():
@@ -204,6 +211,26 @@ def _forbidden(keys: Iterable[str]) -> list[str]:
         for key in bare
         if key.partition(".")[0] in FIXED_IN_A_SEARCH and not key.startswith(FREE)
     ]
+
+
+def as_written(choice: Any) -> str:
+    """Return a choice as the command line has it: ``true`` for YAML's true, ``8`` for 8."""
+    text = "null" if choice is None or choice == "None" else str(choice)
+    return text.lower() if text in ("True", "False") else text
+
+
+def _tell_never_chosen(
+    varied: Distributions, branches: Mapping[str, Mapping[str, Distributions]]
+) -> None:
+    known = {_bare(key): space for key, space in varied.items()}
+    for key, choices in branches.items():
+        among = getattr(known.get(key), "choices", None)
+        never = [] if among is None else sorted(set(choices) - set(map(as_written, among)))
+        if never:
+            log.warning(
+                "hydra.sweeper.conditional.%s: no trial has %s; it varies over %s",
+                *(key, ", ".join(never), ", ".join(map(as_written, among or ()))),
+            )
 
 
 def _unreachable(

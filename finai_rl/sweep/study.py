@@ -85,7 +85,12 @@ def locked(address: StudyAddress) -> Iterator[None]:
                 connection.execute(take, {"name": name})
             elif dialect in ("mysql", "mariadb"):
                 take = sqlalchemy.text("SELECT GET_LOCK(SHA1(:name), :seconds)")
-                connection.execute(take, {"name": name, "seconds": LOCK_SECONDS})
+                waited = {"name": name, "seconds": LOCK_SECONDS}
+                if connection.execute(take, waited).scalar() != 1:
+                    raise InputError(
+                        f"hydra.sweeper.storage: another process has held the study {address.name} "
+                        f"for {LOCK_SECONDS} seconds; start again when it has gone on"
+                    )
             yield
     finally:
         engine.dispose()

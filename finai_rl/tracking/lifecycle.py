@@ -67,7 +67,25 @@ def process_tags() -> dict[str, str]:
         "host": socket.gethostname(),
         "pid": str(os.getpid()),
         "process_start": _process_start(os.getpid()) or "",
+        **({"pid_namespace": space} if (space := _namespace()) else {}),
     }
+
+
+def is_from_here(tags: Mapping[str, str]) -> bool:
+    """Return whether a process with these `process_tags` would be seen from here.
+
+    Containers may share the name of their host and see no process of one another.
+    """
+    space = tags.get("pid_namespace")
+    same = tags.get("host", socket.gethostname()) == socket.gethostname()
+    return same and space in (None, _namespace())
+
+
+def _namespace() -> str | None:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return None
 
 
 def close_orphans(client: MlflowClient, experiment_id: str) -> dict[str, str]:
@@ -122,7 +140,7 @@ def silent_for(tags: Mapping[str, str], now: float | None = None) -> str | None:
         return None
     silence = ((time.time() if now is None else now) - last) / 60
     host = tags.get("host", "")
-    if host == socket.gethostname() or silence <= minutes:
+    if (host and is_from_here(tags)) or silence <= minutes:
         return None
     return f"no sign of life from {host} for {silence:.0f} minutes"
 
@@ -148,7 +166,7 @@ def is_gone(tags: Mapping[str, str]) -> bool:
 
     A process that cannot be judged, such as one of another host, counts as alive.
     """
-    if tags.get("host", socket.gethostname()) != socket.gethostname():
+    if not is_from_here(tags):
         return False
     pid, start = tags.get("pid", ""), tags.get("process_start", "")
     if not pid.isdigit() or not start:

@@ -30,6 +30,10 @@ REFUSALS = {
 """What MLflow says of a call that it will not take later, either."""
 
 
+BROKEN = {"INTERNAL_ERROR"}
+"""What it says where it does not know itself what is wrong: the call, or something behind it."""
+
+
 def is_outage(error: Exception) -> bool:
     """Return whether a call that failed may be taken later, by a store that is up again."""
     code = getattr(error, "error_code", None)
@@ -38,7 +42,7 @@ def is_outage(error: Exception) -> bool:
     response: Any = getattr(error, "response", None)
     if response is not None:
         return response.status_code in (401, 403, 408, 429) or response.status_code >= 500
-    unknown = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+    unknown = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
     database = type(error).__module__.startswith(("sqlalchemy", "sqlite3", "psycopg", "urllib3"))
     return database or (isinstance(error, OSError) and not isinstance(error, unknown))
 

@@ -73,3 +73,20 @@ def test_a_bad_file(command: Command, tmp_path: Path) -> None:
     assert "lacks 'BBB'" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("mlflow.db"))
+
+
+@pytest.mark.slow
+def test_a_folder_that_another_run_has_stays_as_it_is(forked: Command, tmp_path: Path) -> None:
+    tiny = ("agent=a2c", "debug=fast", "total_timesteps=64", "env.n_envs=1", "tracking=none")
+    forked("finai_rl.train", *tiny, "hydra.run.dir=one")
+    before = {file: file.read_bytes() for file in (tmp_path / "one").rglob("*") if file.is_file()}
+    again = ("agent.gamma=0.5", "hydra.run.dir=one")
+    done = forked("finai_rl.train", *tiny, *again, expect=1)
+    assert "hydra.run.dir: one belongs to another run" in done.stderr
+    assert {file: file.read_bytes() for file in before} == before
+    grid = ("-m", "hydra.sweep.dir=several")
+    forked("finai_rl.train", *tiny, *grid, "seed=0,1")
+    before = {file: file.read_bytes() for file in (tmp_path / "several").rglob("*.json")}
+    done = forked("finai_rl.train", *tiny, *grid, "agent.gamma=0.5,0.9", expect=1)
+    assert "hydra.sweep.dir: several belongs to another run" in done.stderr
+    assert {file: file.read_bytes() for file in before} == before

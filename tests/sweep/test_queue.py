@@ -380,6 +380,21 @@ def test_a_killed_trial_of_a_grid_does_not_take_anothers_point(
     assert len(params) == len(set(params)) == 12
 
 
+@pytest.mark.parametrize(("sampler", "seed"), [(RANDOM, 0), (GRID, 7)])
+def test_a_grid_runs_what_others_have_left(
+    sampler: dict[str, Any], seed: int, address: StudyAddress, tmp_path: Path
+) -> None:
+    before = queue(address, tmp_path, 3, sampler, POINTS, seed=seed)
+    for job in before.take(3):
+        complete(before, job, 1.0)
+    found = trials_of(address)
+    started = {tuple(sorted(trial.params.items())) for trial in found}
+    queue(address, tmp_path, 50, GRID, POINTS).take(50)
+    params = [tuple(sorted(trial.params.items())) for trial in trials_of(address)]
+    assert len(set(params)) == 12
+    assert len(params) == 12 + len(found) - len(started)
+
+
 def test_a_grid_can_be_cut_short(address: StudyAddress, tmp_path: Path) -> None:
     assert len(queue(address, tmp_path, 5, GRID, POINTS).take(50)) == 5
 

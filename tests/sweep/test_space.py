@@ -151,6 +151,30 @@ def test_only_the_branch_of_the_choice_is_suggested() -> None:
     assert seen == set(known)
 
 
+@pytest.mark.parametrize(
+    ("choices", "key"),
+    [
+        ("choice(8,16)", 8),
+        ("choice(true,false)", True),
+        ("choice(true,false)", "true"),
+        ("null,3", None),
+        ("choice(0.5,0.25)", 0.5),
+    ],
+)
+def test_a_branch_is_known_by_its_choice_however_yaml_reads_it(choices: str, key: Any) -> None:
+    conditional: Any = {"agent.n_steps": {key: {"agent.gamma": "choice(0.91,0.92)"}}}
+    space = parsed(params={"agent.n_steps": choices}, conditional=conditional)
+    several = [set(trial) for trial in drawn(space, 20)]
+    assert {"agent.n_steps", "agent.gamma"} in several
+    assert {"agent.n_steps"} in several
+
+
+def test_a_branch_that_no_trial_takes_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    conditional = {"agent": {"scc": {"agent.tau": "interval(0.1,0.2)"}}}
+    parsed(params={"agent": "choice(a2c,sac)"}, conditional=conditional)
+    assert "conditional.agent: no trial has scc; it varies over a2c, sac" in caplog.text
+
+
 def test_a_branch_follows_a_choice_that_is_fixed() -> None:
     space = parsed("agent=sac", conditional=BRANCHES)
     trials = drawn(space, 5)

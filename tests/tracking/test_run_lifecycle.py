@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from finai_rl.tracking.lifecycle import _process_start, is_gone, process_tags
+from finai_rl.tracking.lifecycle import _process_start, is_gone, process_tags, silent_for
 from finai_rl.tracking.signals import sigterm_raises
 from finai_rl.tracking.store import MLflowStore
 
@@ -224,3 +224,14 @@ def test_a_signal_while_a_run_is_being_opened_closes_it(
     run = client.get_run(opened[0])
     assert (run.info.status, run.data.tags["killed"]) == ("KILLED", reason)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+
+
+def test_a_process_of_another_container_is_judged_by_its_signs_of_life() -> None:
+    """Containers of one host may share its name and see no process of one another."""
+    mine = process_tags()
+    other = mine | {"pid": "1", "process_start": "1", "pid_namespace": "pid:[1]"}
+    assert is_gone({**other, "pid_namespace": mine["pid_namespace"]})
+    assert not is_gone(other)
+    beat = {"heartbeat": "1000", "heartbeat.minutes": "15"}
+    assert silent_for(other | beat, now=1960.0) is not None
+    assert silent_for(mine | beat, now=1960.0) is None

@@ -18,6 +18,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from finai_rl.config.command import CLAIM
 from finai_rl.errors import ConfigError
 from finai_rl.experiment.learning.model_inputs import INPUTS_FILE
 from finai_rl.experiment.machine import device_of, tensorboard_folder
@@ -43,7 +44,7 @@ def reserve_folder(folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        (folder / ".claimed").touch(exist_ok=False)
+        (folder / CLAIM).touch(exist_ok=False)
     except FileExistsError:
         raise ConfigError(
             [f"hydra.run.dir: {folder} belongs to another run; start again, or name another folder"]

@@ -72,6 +72,8 @@ class SlurmJobs:
         setup_globals()
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
         folder = Path(str(config.hydra.sweep.dir)).absolute() / ".slurm"
+        # What a job is told holds the config as it was typed, passwords included.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._executor = submitit.AutoExecutor(folder=folder / "%j", cluster="slurm")
         self._executor.update_parameters(**request(settings))
         self._where = Where.here(settings["env"])
@@ -119,6 +121,7 @@ class SlurmJobs:
         from submitit.core.utils import pickle_load
 
         number = self._running.pop(job)
+        job.paths.submitted_pickle.unlink(missing_ok=True)
         outcome, answer = pickle_load(job.paths.result_pickle)
         if outcome != "success":
             log.warning("Job %d: %s", number, str(answer).strip().splitlines()[-1])

@@ -16,7 +16,7 @@ from finai_rl.errors import InputError
 
 
 class NumberedGrid(BaseSampler):
-    """Samples the points of a grid in order: each trial gets the one of its number.
+    """Samples the points of a grid in order: each trial the first that none before it has.
 
     Optuna's own sampler draws any point that no trial has yet: a search that goes on would have
     another order, and a trial that is run again would leave its own point for a second one. Nor
@@ -64,10 +64,29 @@ class NumberedGrid(BaseSampler):
         Raises:
             InputError: If the grid has no such parameter.
         """
-        point = self.points[trial.number % len(self.points)]
+        point = self._point_of(study, trial)
         if param_name not in point:
             raise InputError(
                 f"hydra/sweeper/sampler=grid: {param_name} is no parameter of the grid, and a grid "
                 "has no conditional ones; choose another sampler"
             )
         return point[param_name]
+
+    def left(self, trials: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
+        """Return the points that none of some trials has, in order."""
+        had = [trial.params for trial in trials]
+        return [
+            point
+            for point in self.points
+            if not any(all(_same(own, name, point) for name in point) for own in had)
+        ]
+
+    def _point_of(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, Any]:
+        before = [one for one in study.get_trials(deepcopy=False) if one.number < trial.number]
+        left = self.left(before)
+        return left[0] if left else self.points[trial.number % len(self.points)]
+
+
+def _same(params: Mapping[str, Any], name: str, point: Mapping[str, Any]) -> bool:
+    # 1 and True are other choices.
+    return name in params and (type(params[name]), params[name]) == (type(point[name]), point[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from finai_rl.tracking.journal.sending import Sender, in_words
 from finai_rl.tracking.lifecycle import close_orphan
 from finai_rl.tracking.provenance import without_password
 from finai_rl.tracking.store import MLflowStore
-from finai_rl.tracking.store_choice import VARIABLE
+from finai_rl.tracking.store_choice import VARIABLE, require_store
 from finai_rl.tracking.tracker import TrackingError
 
 
@@ -67,20 +67,33 @@ def catch_up(journals: Sequence[Journal], uri: str | None = None) -> list[Sent]:
     Raises:
         TrackingError: If a store cannot be used, or a run is not in it.
     """
+    found = [*each_sent(journals, uri)]
+    if refusals := [each for each in found if isinstance(each, TrackingError)]:
+        raise refusals[0]
+    return [each for each in found if isinstance(each, Sent)]
+
+
+def each_sent(
+    journals: Sequence[Journal], uri: str | None = None
+) -> Iterator[Sent | TrackingError]:
+    """Yield what became of each journal, as `catch_up`; one that is refused keeps none from it."""
     known: dict[Path, str] = {}
-    done = []
     for journal in journals:
         parent = next((known[place] for place in journal.run_folder.parents if place in known), "")
-        sender = _sender(journal, uri, parent or None)
-        known[journal.run_folder] = sender.run_id
-        done.append(_send(journal, sender))
-    return done
+        try:
+            sender = _sender(journal, uri, parent or None)
+            known[journal.run_folder] = sender.run_id
+            yield _send(journal, sender)
+        except TrackingError as error:
+            yield TrackingError(f"{journal.run_folder}: {error}")
 
 
 def _sender(journal: Journal, uri: str | None, parent: str | None) -> Sender:
     address = journal.address
     if address is None:
         raise TrackingError(f"{journal.file} does not tell of a run")
+    if journal.run_id is not None:
+        require_store(uri or _uri(address["uri"]))
     store = MLflowStore(uri or _uri(address["uri"]), address["experiment"])
     store.connect()
     try:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from finai_rl.tracking.environment import short_patience
-from finai_rl.tracking.outage import brief, is_outage
+from finai_rl.tracking.outage import BROKEN, brief, is_outage
 from finai_rl.tracking.signals import signals_wait
 
 if TYPE_CHECKING:
@@ -199,7 +199,8 @@ class Delivery:
         try:
             self.call(sender.send, entries)
         except Exception as error:
-            if is_outage(error):
+            broken = getattr(error, "error_code", None) in BROKEN
+            if is_outage(error) and not broken:
                 raise
             # A database that went away may answer like one that refuses.
             self.call(sender.client.get_run, sender.run_id)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import time
 import uuid
 from collections import Counter
@@ -101,10 +100,16 @@ class Journal:
         line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
         if self._handle is None:
             self._handle = self._opened()
-        written = os.write(self._handle, line)
-        if written < len(line):
-            # A full disk may take a part: what follows has to begin on a line of its own.
-            os.write(self._handle, line[written:])
+        end = os.fstat(self._handle).st_size
+        try:
+            # A full disk may take a part.
+            while line:
+                line = line[os.write(self._handle, line) :]
+        except OSError:
+            # What follows has to begin on a line of its own.
+            with suppress(OSError):
+                os.ftruncate(self._handle, end)
+            raise
 
     def waiting(self) -> Iterator[Line]:
         """Return the entries that have not arrived, oldest first."""
@@ -226,8 +231,10 @@ def is_silent(run_folder: Path, process: Mapping[str, str]) -> bool:
         run_folder: The run folder, on a disk that both hosts see.
         process: Tags of the process that runs it, `lifecycle.process_tags`.
     """
+    from finai_rl.tracking.lifecycle import is_from_here
+
     journal = Journal(run_folder)
-    if process.get("host") == socket.gethostname() or not journal.exists:
+    if ("host" in process and is_from_here(process)) or not journal.exists:
         return False
     opening = journal.opening or {}
     minutes = opening.get("tags", {}).get("heartbeat.minutes")

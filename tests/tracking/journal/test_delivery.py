@@ -18,6 +18,10 @@ class Refusal(Exception):
     error_code = "INVALID_PARAMETER_VALUE"
 
 
+class Broken(Exception):
+    error_code = "INTERNAL_ERROR"
+
+
 class Receiver:
     """What sends, as it were: it can be down, refuses what is called bad, and remembers."""
 
@@ -74,6 +78,35 @@ def test_what_the_store_refuses_does_not_block_the_rest(tmp_path, caplog) -> Non
     assert "did not take metric values: Refusal: no such metric" in caplog.text
 
 
+@pytest.mark.parametrize("error", [Broken("codec can't encode"), PermissionError("/sys/nope")])
+def test_one_that_cannot_be_sent_does_not_block_the_rest(error, tmp_path, caplog) -> None:
+    class Picky(Receiver):
+        def send(self, entries) -> None:
+            if any("bad" in entry.get("values", ()) for entry in entries):
+                raise error
+            super().send(entries)
+
+    receiver = Picky()
+    delivery = delivery_to(receiver, tmp_path)
+    for step, key in enumerate(["a", "bad", "c"]):
+        delivery.note(metrics(step, key))
+    assert delivery.flush()
+    assert receiver.received == [("a", 0), ("c", 2)]
+    assert f"did not take metric values: {type(error).__name__}" in caplog.text
+    assert "does not answer" not in caplog.text
+
+
+def test_a_server_that_is_broken_is_an_outage(tmp_path) -> None:
+    class Down(Receiver):
+        def get_run(self, run_id: str) -> None:
+            raise Broken("the database is away")
+
+    delivery = delivery_to(Down(), tmp_path)
+    delivery.note(metrics(0, "a"))
+    assert not delivery.flush()
+    assert [entry["step"] for entry in delivery.waiting()] == [0]
+
+
 def test_an_outage_is_said_once(tmp_path, caplog) -> None:
     receiver = Receiver()
     delivery = delivery_to(receiver, tmp_path)
@@ -125,6 +158,8 @@ def test_where_neither_store_nor_folder_takes_a_note_none_is_said_to_wait(tmp_pa
         (ConnectionError("refused"), True),
         (TimeoutError("slow"), True),
         (FileNotFoundError("model.zip"), False),
+        (PermissionError("/sys/nope"), False),
+        (Broken("what is it?"), True),
         (ValueError("no number"), False),
         (Refusal("no such metric"), False),
     ],

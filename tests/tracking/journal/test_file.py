@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import socket
 import time
 from pathlib import Path
+
+import pytest
 
 from finai_rl.tracking.journal.file import Journal, is_silent
 
@@ -43,6 +46,25 @@ def test_a_torn_last_line_is_passed_over_and_spoils_no_other(tmp_path) -> None:
         file.write(b'{"do":"name","na')
     assert names(Journal(tmp_path)) == ["a"]
     assert names(noted(tmp_path, "b")) == ["a", "b"]
+
+
+def test_what_a_full_disk_took_a_part_of_spoils_no_other(tmp_path, monkeypatch) -> None:
+    journal = noted(tmp_path, "a")
+    write, room = os.write, [7]
+
+    def full(handle: int, line: bytes) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        part = line[: room[0]]
+        room[0] -= len(part)
+        return write(handle, part)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "write", full)
+        with pytest.raises(OSError, match="No space left"):
+            journal.append({"do": "name", "name": "lost"})
+    journal.append({"do": "name", "name": "b"})
+    assert names(journal) == names(Journal(tmp_path)) == ["a", "b"]
 
 
 def test_points_are_those_of_metrics_and_nan_is_one(tmp_path) -> None:

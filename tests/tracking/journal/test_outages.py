@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from finai_rl.errors import InputError
 from finai_rl.sync import sync
 from finai_rl.tracking import COUNTED_TAG, TrackingError
 from finai_rl.tracking.history.trainings import count_trials
@@ -171,6 +172,28 @@ def test_a_run_whose_process_was_killed_is_sent_and_closed(open_tracker, client,
     assert (run.info.status, run.data.tags["killed"]) == ("KILLED", "process is gone")
     assert run.data.metrics == {"a": 1.0}
     assert run.info.start_time == 9
+
+
+def test_one_that_cannot_be_sent_keeps_no_other_from_it(
+    open_tracker, client, outage, tmp_path, capsys
+) -> None:
+    for name in ("a", "b"):
+        tracker = open_tracker()
+        tracker.journal_in(tmp_path / name)
+        with tracker:
+            outage.is_on = True
+            tracker.set_tags({"kept": "yes"})
+        outage.is_on = False
+    gone = tmp_path / "gone.db"
+    file = Journal(tmp_path / "a").file
+    address = Journal(tmp_path / "a").address
+    assert address is not None
+    file.write_text(file.read_text().replace(address["uri"], f"sqlite:///{gone}"))
+    with pytest.raises(InputError, match=rf"{tmp_path / 'a'}: .*there is no file {gone}"):
+        sync(tmp_path)
+    assert "sent" in capsys.readouterr().out
+    assert client.get_run(tracker.run_id).data.tags["kept"] == "yes"
+    assert not gone.exists()
 
 
 def test_a_folder_without_a_journal_is_refused(tmp_path) -> None:
