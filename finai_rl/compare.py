@@ -63,7 +63,8 @@ def compare(cfg: DictConfig, folder: Path) -> Leaderboard:
         board = leaderboard(runs, cfg.periods_per_year, risk_free, cfg.seed, before)
     except ValueError as error:
         raise ConfigError([f"filter: {error}"]) from error
-    board = replace(board, left_out=[*trainings.left_out, *board.left_out])
+    told = [*trainings.left_out, *board.left_out, *terms_apart(found)]
+    board = replace(board, left_out=told)
     print_leaderboard(board)
     for file in save_leaderboard(board, folder):
         print(file)
@@ -110,6 +111,19 @@ def rate_of(found: list[Training], asked: float | None) -> float:
     )
 
 
+def terms_apart(found: list[Training]) -> list[str]:
+    """Return what accounts pay and how they are filled, where that is not the same for all."""
+    found_by: dict[str, set[str]] = defaultdict(set)
+    for run in found:
+        for name, value in run.terms.items():
+            found_by[name].add(value)
+    return [
+        f"not the same for all, and so part of what differs: {name} ({', '.join(sorted(values))})"
+        for name, values in sorted(found_by.items())
+        if len(values) > 1
+    ]
+
+
 def by_agent(found: list[Training], by: list[str]) -> dict[str, list[TrainedRun]]:
     """Sort trainings by what names an agent.
 
@@ -122,6 +136,7 @@ def by_agent(found: list[Training], by: list[str]) -> dict[str, list[TrainedRun]
     """
     from finai_rl.statistics.comparable_runs import TrainedRun
     from finai_rl.statistics.paths import by_path
+    from finai_rl.tracking.history.trainings import IDLE_TAG
 
     if not by:
         raise ConfigError(["by: name at least one tag"])
@@ -135,7 +150,9 @@ def by_agent(found: list[Training], by: list[str]) -> dict[str, list[TrainedRun]
     for run in found:
         name = " ".join(run.tags[tag] for tag in by)
         days = f"{run.tags['data']} {run.tags['split.validation']}"
-        sorted_runs[name].append(TrainedRun(days, int(run.tags["seed"]), run.returns))
+        traded = not run.tags.get(IDLE_TAG)
+        seed = int(run.tags["seed"])
+        sorted_runs[name].append(TrainedRun(days, seed, run.returns, traded=traded))
     return {name: by_path(runs) for name, runs in sorted_runs.items()}
 
 

@@ -71,7 +71,7 @@ class Coverage:
 
 
 def left_out_by_day(result: BacktestResult, listed: BoolArray | None = None) -> BoolArray:
-    """Return which stocks could be bought as a backtest begins and are not held after a day.
+    """Return which stocks could be bought as a backtest begins and have not been until a day.
 
     Args:
         result: A backtest that was to hold every stock.
@@ -80,7 +80,8 @@ def left_out_by_day(result: BacktestResult, listed: BoolArray | None = None) -> 
     Returns:
         (n_days - 1, n_stocks) booleans.
     """
-    lacks: BoolArray = result.shares[1:] <= 0
+    # One that was bought and has been delisted since was not left out.
+    lacks: BoolArray = np.logical_and.accumulate(result.shares[1:] <= 0, axis=0)
     if listed is None:
         return lacks
     # An order of the first day may be filled on the second.

@@ -284,6 +284,10 @@ def _mean_of_defined(values: FloatArray) -> float:
     return float(defined.mean()) if len(defined) else float("nan")
 
 
+def _stayed_in_cash(metrics: Mapping[str, float]) -> bool:
+    return all(metrics.get(name) == 0 for name in ("total_return", "volatility"))
+
+
 def objective(metrics: Mapping[str, float], name: str) -> float:
     """Return the metric that training is judged by.
 
@@ -298,6 +302,8 @@ def objective(metrics: Mapping[str, float], name: str) -> float:
     if name not in metrics:
         raise InputError(f"no metric {name!r} for objective; choose from {sorted(metrics)}")
     value = float(metrics[name])
+    if math.isnan(value) and name == "sharpe_ratio" and _stayed_in_cash(metrics):
+        return 0.0
     if not math.isfinite(value):
         why = _WHY_UNDEFINED.get(name, "the backtest is too short or its account does not vary")
         raise InputError(

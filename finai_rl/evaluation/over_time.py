@@ -27,7 +27,7 @@ class DrawdownPeriod:
         trough: Day of the lowest value, the first if there are several.
         recovery: First day at the peak again; None if the account has not come back.
         depth: Lowest value over peak, less 1; negative, -1 or less for a ruined account.
-        n_days: Periods from the peak to the recovery, or to the end.
+        n_days: Periods that end below the peak.
 
     Example:
         >>> dates = np.arange("2024-01-01", "2024-01-06", dtype="datetime64[D]")
@@ -120,7 +120,7 @@ def drawdown_periods(
                 trough=dates[trough],
                 recovery=dates[end] if recovered else None,
                 depth=float(values[trough] / peak[trough] - 1),
-                n_days=min(end, len(values) - 1) - first + 1,
+                n_days=end - first,
             )
         )
     return sorted(periods, key=lambda period: period.depth)[:n_deepest]

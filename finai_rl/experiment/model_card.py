@@ -75,6 +75,7 @@ def verdict_of(
         ruined=report.ruined_on is not None,
         traded=report.traded,
         shortfall=report.shortfall,
+        hindsight=split.combinatorial,
     )
 
 

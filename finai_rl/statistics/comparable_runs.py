@@ -38,6 +38,7 @@ class TrainedRun:
             was in the market.
         trained_with: The seed of the training, where ``seed`` numbers a path of it; trainings of
             a path have learned from days after those that it trades.
+        traded: Whether the agent traded at all.
 
     Example:
         >>> import pandas as pd
@@ -53,6 +54,7 @@ class TrainedRun:
     seed: int
     returns: pd.DataFrame
     trained_with: int | None = None
+    traded: bool = True
 
 
 @dataclass(frozen=True)

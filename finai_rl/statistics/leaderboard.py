@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,11 +24,12 @@ from finai_rl.statistics.run_verdict import RunVerdict, judge_returns
 from finai_rl.statistics.seeds import (
     interquartile_mean,
     probability_of_improvement,
-    stratified_bootstrap_interval,
+    resampled_means,
 )
 from finai_rl.type_aliases import FloatArray
 
 RESAMPLES = 2_000
+TAILS = (0.025, 0.975)
 BASELINE_NAME = EQUAL_WEIGHT.replace("_", " ")
 """What leaderboards call equal weight."""
 _NEGLIGIBLE = 1e-12
@@ -191,10 +193,17 @@ def leaderboard(
         name: {run.seed: run.trained_with for run in those if run.trained_with is not None}
         for name, those in compared.items()
     }
-    board = _Board(
-        found, periods_per_year, risk_free, seed, tried_before, shortfalls, attainable, trained
-    )
+    # What was tried again and replaced, and agents that cannot be compared, were chances, too.
+    tried_before += sum(_tries(those) - (name in compared) for name, those in runs.items())
+    idle = {name for name, those in compared.items() if not any(run.traded for run in those)}
+    yearly = (periods_per_year, risk_free)
+    board = _Board(found, yearly, seed, tried_before, shortfalls, attainable, trained, idle)
     return board.leaderboard()
+
+
+def _tries(runs: Sequence[TrainedRun]) -> int:
+    """Return how often an agent was trained for the block and seed that it was most often."""
+    return max(Counter((run.fold, run.seed) for run in runs).values(), default=0)
 
 
 class _Board:
@@ -203,18 +212,19 @@ class _Board:
     def __init__(
         self,
         runs: ComparableRuns,
-        periods_per_year: float,
-        risk_free: float,
+        yearly: tuple[float, float],
         seed: int,
         tried_before: int,
         shortfalls: Mapping[str, str],
         attainable: Mapping[str, float],
         trained: Mapping[str, Mapping[int, int]],
+        idle: Collection[str],
     ) -> None:
         self._runs, self._seed, self._shortfalls = runs, seed, shortfalls
+        self._idle = idle
         self._attainable, self._trained = attainable, trained
         self._n_counted = len(runs.returns) + tried_before
-        self._yearly = (periods_per_year, risk_free)
+        self._yearly = yearly
         self._seeds = {name: sorted({s for _, s in table}) for name, table in runs.returns.items()}
         self._scores = {name: self._scores_of(name, AGENT) for name in runs.returns}
         self._independent = {name: self._by_training(name) for name in runs.returns}
@@ -261,7 +271,7 @@ class _Board:
         low = high = math.nan
         if len(independent) > 1:
             rng = np.random.default_rng(self._seed)
-            low, high = stratified_bootstrap_interval(independent, rng, n_resamples=RESAMPLES)
+            low, high = np.quantile(resampled_means(independent, rng, RESAMPLES), TAILS).tolist()
         return Standing(
             name=name,
             rank=rank,
@@ -286,13 +296,13 @@ class _Board:
     def _n_in_cash(self, name: str) -> int:
         return sum(not r[:, AGENT].any() for r in self._runs.returns[name].values())
 
-    def _by_training(self, name: str) -> FloatArray:
-        """Return the scores of what was trained apart: of paths their mean for each seed."""
+    def _by_training(self, name: str) -> list[FloatArray]:
+        """Return the (n_paths, n_folds) scores of each training; one path where it has one."""
         seeds, trained = self._seeds[name], self._trained[name]
         groups: dict[int, list[int]] = {}
         for place, seed in enumerate(seeds):
             groups.setdefault(trained.get(seed, seed), []).append(place)
-        return np.array([self._scores[name][places].mean(axis=0) for places in groups.values()])
+        return [self._scores[name][places] for places in groups.values()]
 
     def _verdict(self, name: str) -> RunVerdict:
         return judge_returns(
@@ -305,6 +315,7 @@ class _Board:
             ruined=self._n_ruined(name) > 0,
             shortfall=self._shortfalls[name],
             hindsight=bool(self._trained[name]),
+            traded=name not in self._idle,
         )
 
     def _scores_of(self, name: str, column: int) -> FloatArray:
@@ -345,22 +356,15 @@ class _Board:
         if len(names) < 2:
             return {}
         rng = np.random.default_rng(self._seed)
-        means = np.array([_resampled_means(self._independent[name], rng) for name in names])
+        means = np.array(
+            [resampled_means(self._independent[name], rng, RESAMPLES) for name in names]
+        )
         lead = means[None] - means[:, None]
         above = (lead > _NEGLIGIBLE).sum(axis=1)
         equal = (np.abs(lead) <= _NEGLIGIBLE).sum(axis=1)
         ranks = (1 + above + (equal - 1) / 2).mean(axis=1)
         first = np.where(above == 0, 1 / equal, 0.0).mean(axis=1)
         return {name: (float(ranks[i]), float(first[i])) for i, name in enumerate(names)}
-
-
-def _resampled_means(scores: FloatArray, rng: np.random.Generator) -> FloatArray:
-    from scipy.stats import trim_mean
-
-    n_seeds, n_folds = scores.shape
-    drawn = rng.integers(n_seeds, size=(RESAMPLES, n_seeds, n_folds))
-    resamples = scores[drawn, np.arange(n_folds)].reshape(RESAMPLES, -1)
-    return np.asarray(trim_mean(resamples, 0.25, axis=1))
 
 
 def _attainable(runs: Sequence[TrainedRun], periods_per_year: float, risk_free: float) -> float:

@@ -114,6 +114,29 @@ def stratified_bootstrap_interval(
     return float(low), float(high)
 
 
+def resampled_means(
+    trainings: Sequence[FloatArray], rng: np.random.Generator, n_resamples: int
+) -> FloatArray:
+    """Interquartile means of resamples of whole trainings within each fold.
+
+    Args:
+        trainings: (n_paths, n_folds) scores of each, one path where it has one: all paths of a
+            training are drawn with it, as they depend on one another.
+        rng: Source of the resamples.
+        n_resamples: Number of resamples.
+
+    Returns:
+        (n_resamples,) values.
+    """
+    # Of trainings with fewer paths than others some count more often.
+    n_paths = max(map(len, trainings))
+    scores = np.stack([np.resize(each, (n_paths, each.shape[1])) for each in trainings])
+    n_folds = scores.shape[2]
+    drawn = rng.integers(len(scores), size=(n_resamples, len(scores), n_folds))
+    resamples = scores.transpose(0, 2, 1)[drawn, np.arange(n_folds)]
+    return np.asarray(_trimmed(resamples.reshape(n_resamples, -1), axis=1))
+
+
 def probability_of_improvement(scores: FloatArray, baseline: FloatArray) -> float:
     """``P(X > Y) + P(X = Y) / 2`` of one seed of each, averaged over the folds.
 

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from finai_rl.compare import rate_of
+from finai_rl.compare import rate_of, terms_apart
 from finai_rl.errors import ConfigError
 from finai_rl.statistics.leaderboard import BASELINE_NAME
-from finai_rl.tracking.history.trainings import Training
+from finai_rl.tracking.history.trainings import Training, _is_term
 from tests.stores import write_empty_store
 from tests.warm import WarmProcess, warm_process
 
@@ -136,3 +136,18 @@ def test_the_risk_free_rate_is_the_one_that_the_runs_had() -> None:
         rate_of(runs(0.0, 0.05), None)
     with pytest.raises(ConfigError, match=r"risk_free: 0, as these runs had .*=0\.05: set"):
         rate_of(runs(0.05), 0.0)
+
+
+def test_other_terms_of_trade_are_told() -> None:
+    def run(**terms: str) -> Training:
+        return Training("a", {}, pd.DataFrame(), terms=terms)
+
+    assert terms_apart([run(fill="open"), run(fill="open"), run()]) == []
+    (said,) = terms_apart([run(**{"env.buy_cost_pct": cost}) for cost in ("0.0", "0.005", "0.0")])
+    assert (
+        said == "not the same for all, and so part of what differs: env.buy_cost_pct (0.0, 0.005)"
+    )
+    assert _is_term("env.buy_cost_pct")
+    assert _is_term("evaluation.env.fill")
+    assert not _is_term("env.hmax")
+    assert not _is_term("agent.impact")

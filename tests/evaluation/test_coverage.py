@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.evaluation.coverage import Coverage, left_out_by_day
 from finai_rl.evaluation.result import BacktestResult
+from finai_rl.statistics.benchmark import EXPOSURE_COLUMN, LEFT_OUT_COLUMN, shortfall_of
 from tests.evaluation.accounts import ScriptedPolicy
 from tests.markets import generated_market
 
@@ -57,3 +61,19 @@ def test_a_stock_that_cannot_be_bought_as_the_account_begins_is_not_left_out() -
     assert Coverage.of(held, listed).left_out == ()
     assert left_out_by_day(held, listed).sum(axis=1).tolist() == [0] * 19
     assert left_out_by_day(held).sum(axis=1).tolist() == [2] * 19
+
+
+def test_both_ways_to_say_what_is_left_out_agree_where_a_stock_is_delisted() -> None:
+    """The first is delisted before the purchase of the second is filled."""
+    shares = np.ones((20, 5))
+    shares[8:, 0] = shares[:12, 1] = shares[0] = 0.0
+    listed = np.ones((20, 5), dtype=np.bool_)
+    listed[9:, 0] = False
+    held = account([1, 1, 1, 1, 1])
+    value = held.cash + (shares * held.close).sum(axis=1)
+    held = replace(held, shares=shares, account_value=value)
+    by_day = left_out_by_day(held, listed).sum(axis=1)
+    assert by_day.min() == 0
+    assert Coverage.of(held, listed).left_out == ()
+    table = pd.DataFrame({EXPOSURE_COLUMN: 1.0, LEFT_OUT_COLUMN: by_day})
+    assert shortfall_of(table, "equal weight") == ""

@@ -181,6 +181,12 @@ def test_objective_returns_the_named_metric():
     assert m.objective(values, "sharpe_ratio") == values["sharpe_ratio"]
 
 
+def test_an_account_in_cash_has_an_objective_over_any_rate():
+    for rate in (0.0, 0.02):
+        values = m.metrics(traded(size=0.0), risk_free=rate)
+        assert m.objective(values, "sharpe_ratio") == 0.0
+
+
 def test_objective_lists_the_names_it_knows():
     with pytest.raises(ValueError, match=r"no metric 'sharpe'.*'cagr'.*'sharpe_ratio'"):
         m.objective(m.metrics(traded()), "sharpe")

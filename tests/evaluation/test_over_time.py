@@ -9,7 +9,12 @@ from finai_rl.evaluation.metrics import annual_turnover
 from finai_rl.evaluation.over_time import drawdown_periods, monthly_returns, rolling_sharpe_ratio
 from finai_rl.evaluation.regimes import regime_breakdown
 from finai_rl.evaluation.run_statistics import cost_scenarios, holdings_table, statistics_of
-from finai_rl.statistics.returns import max_drawdown, sharpe_ratio, total_return
+from finai_rl.statistics.returns import (
+    max_drawdown,
+    max_drawdown_duration,
+    sharpe_ratio,
+    total_return,
+)
 from tests.evaluation.accounts import sold_short, traded
 
 VALUES = st.lists(st.integers(1, 12), min_size=1, max_size=40)
@@ -60,7 +65,7 @@ def brute_force_drawdowns(dates, values):
         lowest = min(values[day + 1 : end])
         trough = next(d for d in range(day + 1, end) if values[d] == lowest)
         recovery = dates[end] if end < len(values) else None
-        n_days = min(end, len(values) - 1) - day
+        n_days = sum(value < values[day] for value in values[day + 1 : end])
         found.append((dates[day], dates[trough], recovery, lowest / values[day] - 1, n_days))
         day = end
     return found
@@ -77,6 +82,8 @@ def test_drawdowns_are_those_of_brute_force(values):
     deepest = drawdown_periods(dates, values, n_deepest=2)
     assert deepest == found[:2]
     if len(values) > 1 and found:
+        longest = max_drawdown_duration(np.diff(values) / values[:-1])
+        assert max(p.n_days for p in found) == longest
         assert found[0].depth == pytest.approx(max_drawdown(np.diff(values) / values[:-1]))
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from finai_rl.data.combinatorial import split_combinatorial
 from finai_rl.data.split import split_by_fraction
 from finai_rl.experiment.backtests.holdout import HoldoutReport
-from finai_rl.experiment.model_card import log_card
+from finai_rl.experiment.model_card import log_card, verdict_of
 from tests.config.composition import composed
 from tests.markets import generated_market
 
@@ -83,3 +84,21 @@ def test_a_store_that_did_not_answer_is_told(
 def test_a_run_without_a_model_has_no_card(tmp_path: Path) -> None:
     assert carded(tmp_path, "tracking.log_model=false").markdown == ""
     assert carded(tmp_path, "tracking=none").markdown == ""
+
+
+def test_what_has_learned_from_later_days_is_weak_at_most(tmp_path: Path) -> None:
+    market = generated_market(n_days=200, n_stocks=2)
+    returns = np.random.default_rng(0).normal([0.01, 0.0], 0.01, (100, 2))
+    table = pd.DataFrame(returns, columns=["agent", "equal_weight"])
+    table.to_csv(tmp_path / "returns.csv", index=False)
+    whole = split_by_fraction(market, train=0.7, validation=0.15)
+    apart = split_combinatorial(market, fold=0, n_folds=4, embargo=5)
+    levels = {
+        split.combinatorial: verdict_of(
+            composed("agent=a2c"), split, HoldoutReport({}, [], returns[:, 0]), tmp_path, 1
+        )
+        for split in (whole, apart)
+    }
+    assert levels[False].level == "strong"
+    assert levels[True].level == "weak"
+    assert "later days" in levels[True].sentence

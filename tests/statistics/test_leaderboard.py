@@ -325,3 +325,29 @@ def test_a_share_of_the_attainable_is_of_runs_that_all_know_it():
     constant = [changed(run, attainable=-0.001) for run in known]
     for undefined in (below, constant):
         assert np.isnan(leaderboard({"ppo": undefined}).standings[0].attainable_share)
+
+
+def test_what_was_tried_again_and_replaced_is_counted():
+    """The last of sixty tries is not the only one."""
+    tries = [trained(0, 0, name=number) for number in range(60)]
+    board = leaderboard({"ppo": tries})
+    assert board.standings[0].verdict.evidence.n_counted == 60
+    folds = [trained(fold, seed, name=5) for fold in (0, 1) for seed in (0, 1)]
+    board = leaderboard({"ppo": folds})
+    assert board.standings[0].verdict.evidence.n_counted == 1
+    lacking = leaderboard({"ppo": folds, "sac": [trained(1, 0, name=6)], "td3": folds})
+    assert lacking.standings[0].verdict.evidence.n_counted == 3
+
+
+def test_an_agent_that_never_traded_is_no_evidence():
+    skilled = trainings(0.004, seeds=3, name=1)
+    assert leaderboard({"a": skilled}).standings[0].verdict.level == "strong"
+    idle = [dataclasses.replace(run, traded=False) for run in skilled]
+    assert leaderboard({"a": idle}).standings[0].verdict.level == "no evidence"
+    some = [*idle[:-1], skilled[-1]]
+    assert leaderboard({"a": some}).standings[0].verdict.level == "strong"
+
+
+def test_a_difference_is_said_to_be_of_these_trainings():
+    several = leaderboard({"a": trainings(0.004, seeds=3, name=1), "b": trainings(seeds=3)})
+    assert "This is of these trainings: with other seeds" in sentences(several)[0]

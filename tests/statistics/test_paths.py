@@ -15,7 +15,11 @@ from finai_rl.statistics.leaderboard import RESAMPLES, leaderboard
 from finai_rl.statistics.paths import by_path, path_scores
 from finai_rl.statistics.returns import sharpe_ratio
 from finai_rl.statistics.run_verdict import HINDSIGHT
-from finai_rl.statistics.seeds import stratified_bootstrap_interval
+from finai_rl.statistics.seeds import (
+    interquartile_mean,
+    resampled_means,
+    stratified_bootstrap_interval,
+)
 
 N_FOLDS, N_DAYS = 4, 30
 BLOCKS = [f"block {n}" for n in range(N_FOLDS)]
@@ -88,10 +92,28 @@ def test_paths_of_one_seed_are_no_seeds_of_their_own():
     assert np.isnan([found.sharpe.low, found.sharpe.high]).all()
     several = leaderboard({"agent": by_path(trainings(seeds=(0, 1, 2)))}).standings[0]
     assert several.n_trained == 3
-    means = several.scores.reshape(3, 3, N_FOLDS).mean(axis=1)
+    whole = list(several.scores.reshape(3, 3, N_FOLDS))
+    means = resampled_means(whole, np.random.default_rng(0), RESAMPLES)
+    ends = np.quantile(means, [0.025, 0.975])
+    assert (several.sharpe.low, several.sharpe.high) == tuple(ends)
+
+
+def test_resamples_are_of_whole_trainings_and_of_what_is_ranked():
     rng = np.random.default_rng(0)
-    ends = stratified_bootstrap_interval(means, rng, n_resamples=RESAMPLES)
-    assert (several.sharpe.low, several.sharpe.high) == ends
+    # One path in five is a ruin: it moves the mean of a training, and not the middle half.
+    scores = rng.normal(1.5, 0.1, (4, 5, 6))
+    scores[:, 0] -= 8.0
+    means = resampled_means(list(scores), rng, 2_000)
+    low, high = np.quantile(means, [0.025, 0.975])
+    assert low < interquartile_mean(scores) < high
+    one_path = resampled_means(list(scores[:, 1:2]), np.random.default_rng(1), 500)
+    plain = stratified_bootstrap_interval(scores[:, 1], np.random.default_rng(1), n_resamples=500)
+    assert tuple(np.quantile(one_path, [0.025, 0.975])) == plain
+    # Paths of a training are drawn together, or their number would narrow the interval.
+    copies = [np.repeat(each[1:2], 9, axis=0) for each in scores]
+    assert np.ptp(np.quantile(resampled_means(copies, rng, 2_000), [0.025, 0.975])) > 0.8 * np.ptp(
+        np.quantile(resampled_means(list(scores[:, 1:2]), rng, 2_000), [0.025, 0.975])
+    )
 
 
 def test_what_no_one_could_have_traded_is_no_strong_evidence():

@@ -39,7 +39,7 @@ from finai_rl.statistics.benchmark import (
     LEFT_OUT_COLUMN,
 )
 from finai_rl.statistics.periods import suits_dates, usual_periods_a_year
-from finai_rl.statistics.returns import sharpe_ratio, simple_returns
+from finai_rl.statistics.returns import account_sharpe, simple_returns
 from finai_rl.type_aliases import FloatArray
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Holdout:
 
         settings, n_days = self._cfg.evaluation, len(result.dates)
         agent, held, knowing = (
-            sharpe_ratio(account.returns, settings.periods_per_year, settings.risk_free)
+            account_sharpe(account.returns, settings.periods_per_year, settings.risk_free)
             for account in (result, self.baseline.head(n_days), self.attainable.head(n_days))
         )
         return AttainableShare(agent, held, knowing, rule_of(self.attainable))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from finai_rl.report.gates import Gate
 from finai_rl.statistics.intervals.estimates import sharpe_difference_interval
-from finai_rl.statistics.returns import sharpe_ratio
+from finai_rl.statistics.returns import account_sharpe
 from finai_rl.statistics.run_verdict import RunVerdict
 from finai_rl.statistics.search_verdict import cautious
 from finai_rl.type_aliases import FloatArray
@@ -94,7 +94,7 @@ def costs(duel: Duel | None, multiplier: float, least: float) -> Gate:
         said = "it pays no costs, or none that can be multiplied (one number each)"
         return Gate("costs", said, needed, False)
     own, other = (
-        sharpe_ratio(returns, duel.periods_per_year, duel.risk_free)
+        account_sharpe(returns, duel.periods_per_year, duel.risk_free)
         for returns in (duel.returns, duel.rival_returns)
     )
     said = f"Sharpe ratio {own:.2f}, {duel.rival} {other:.2f}"

@@ -195,6 +195,6 @@ def _sentence(one: str, other: str, found: Interval, one_seed: bool) -> str:
         f"{one} and {other}: the difference means something. {one} is {better} on these days: "
         f"Sharpe ratio {size} {side}, {ends}, which excludes 0."
     )
-    return text + (
-        " With one seed this is true of the training, not of the agent." if one_seed else ""
-    )
+    if one_seed:
+        return f"{text} With one seed this is true of the training, not of the agent."
+    return f"{text} This is of these trainings: with other seeds it may be otherwise."

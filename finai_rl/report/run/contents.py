@@ -65,6 +65,10 @@ def seed_scores(table: pd.DataFrame, metric: str = "sharpe_ratio", seed: int = 0
     missing = {"seed", "fold", metric} - set(table.columns)
     if missing:
         raise ValueError(f"the table of seeds lacks {sorted(missing)}")
+    if metric == "sharpe_ratio":
+        # Over a rate above 0 that of an account in cash is not defined, and ranks as 0.
+        in_cash = table["total_return"].eq(0) if "total_return" in table else False
+        table = table.assign(**{metric: table[metric].mask(table[metric].isna() & in_cash, 0.0)})
     scores = table.pivot(index="seed", columns="fold", values=metric).to_numpy(dtype=np.float64)
     defined = scores[np.isfinite(scores)]
     if not len(defined):

@@ -107,7 +107,14 @@ METRICS: dict[str, tuple[str, Unit, str]] = {
 TERMS: dict[str, str] = {
     "95 % interval": (
         "Range that would hold the true value in 95 of 100 such histories. Made by a stationary "
-        "bootstrap: blocks of days are drawn again and again from those that happened."
+        "bootstrap: blocks of days are drawn again and again from those that happened. That of "
+        "volatility is too narrow where quiet and wild months follow each other: it holds about "
+        "half of the time over a year, three quarters over seven."
+    ),
+    "95 % interval of seeds": (
+        "Runs are drawn again and again from these, seeds within each fold: how far other seeds "
+        "may be from these on the same days. It says nothing about other days, and is too narrow "
+        "with few seeds."
     ),
     "Basis point (bps)": "One hundredth of a percent.",
     "Break-even cost": (
@@ -136,8 +143,8 @@ TERMS: dict[str, str] = {
     "Fold": "One of several periods that the same configuration was trained and tested on.",
     "Sharpe ratio lost": (
         "The agent's Sharpe ratio less that of the same agent to whom these numbers are shown of "
-        "another day, while its account goes on with the real one. Near 0: it does without them. "
-        "Below 0: it does better without them."
+        "another day, while its account goes on with the real one. Near 0 is no proof that it does "
+        "without them: another number may say the same. Below 0: it does better without them."
     ),
     "95 % of the shuffles": (
         "Between which values the loss lies in 95 % of the shuffles. It says how much a shuffle "
@@ -154,8 +161,8 @@ TERMS: dict[str, str] = {
         "trades most when the number moves most, in whatever direction."
     ),
     "Random agents": (
-        "Agents that trade at random on the same days with the same costs: what no skill looks "
-        "like in this market."
+        "Agents that make the agent's own orders in stocks whose names were exchanged at random, "
+        "on the same days at the same costs: its timing without knowing one stock from another."
     ),
 }
 """Terms that are no metric, with one line each."""

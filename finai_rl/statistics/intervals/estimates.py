@@ -86,7 +86,13 @@ def sharpe_difference_interval(
     """
     if returns.shape != baseline_returns.shape:
         raise ValueError(f"{len(baseline_returns)} baseline returns for {len(returns)} returns")
-    pair = [excess_returns(r, periods_per_year, risk_free) for r in (returns, baseline_returns)]
+    # The Sharpe ratio of an account in cash counts as 0 over any rate, as in `account_sharpe`.
+    pair = [
+        excess_returns(series, periods_per_year, risk_free)
+        if np.abs(series).max(initial=0.0) > _NEGLIGIBLE
+        else np.zeros_like(series)
+        for series in (returns, baseline_returns)
+    ]
 
     def difference(means: FloatArray) -> FloatArray:
         ratios = (

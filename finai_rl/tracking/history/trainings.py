@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import mlflow
@@ -29,6 +29,11 @@ TRAINING_TAG = "agent.class"
 """On every run of a training from before it trains on."""
 
 NOT_COUNTED = "not backtested on validation"
+IDLE_TAG = "validation.never_traded"
+
+TERMS = ("buy_cost_pct", "sell_cost_pct", "slippage_bps", "impact", "fill", "initial_amount")
+"""Settings of an environment by which accounts of the same trades differ."""
+
 NAMED = 5
 """Runs that a line names."""
 
@@ -43,6 +48,7 @@ class Training:
         returns: ``date``, ``agent``, ``equal_weight`` and perhaps ``index``, net of costs.
         periods_per_year: What its figures were annualized with; None where that is not known.
         risk_free: The annual rate that they were measured over; None where that is not known.
+        terms: What its account paid and how its orders were filled, by key, as text.
 
     Example:
         >>> import pandas as pd
@@ -56,6 +62,7 @@ class Training:
     returns: pd.DataFrame
     periods_per_year: int | None = None
     risk_free: float | None = None
+    terms: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -186,7 +193,13 @@ def _training(run: Run) -> Training | None:
         pd.read_csv(io.StringIO(text)),
         int(periods) if periods.isdigit() else None,
         _number(run.data.params.get("evaluation.risk_free")),
+        {name: value for name, value in run.data.params.items() if _is_term(name)},
     )
+
+
+def _is_term(name: str) -> bool:
+    section, _, rest = name.partition(".env.") if name.startswith("evaluation") else ("env", "", "")
+    return (rest or name.removeprefix("env.")) in TERMS and section in ("env", "evaluation")
 
 
 def _number(text: str | None) -> float | None:

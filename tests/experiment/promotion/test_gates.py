@@ -71,6 +71,14 @@ def test_costs_that_eat_it_all() -> None:
     assert gates.costs(None, 2.0, 0.0).passed is False
 
 
+def test_a_champion_in_cash_can_be_beaten_over_any_rate() -> None:
+    for rate in (0.0, 0.02):
+        duel = Duel(HELD + 0.006, np.zeros(250), "the champion", risk_free=rate)
+        assert gates.costs(duel, 2.0, 0.0).passed
+        assert "the champion 0.00" in gates.costs(duel, 2.0, 0.0).measured
+        assert gates.better(duel, 0.0).passed, gates.better(duel, 0.0)
+
+
 def test_a_leak_is_named() -> None:
     assert gates.leakage(9, []).passed
     found = gates.leakage(9, ["future values: signal: the close of the next day"])
