@@ -34,6 +34,7 @@ from finai_rl.sweep.search.stopping import check_stopping, outlook
 from finai_rl.sweep.session import Prospect, Session
 from finai_rl.sweep.space import SearchSpace, keys_of
 from finai_rl.sweep.trials.going_on import holds_progress
+from finai_rl.tracking.journal.file import Journal
 from finai_rl.tracking.provenance import without_password
 
 log = logging.getLogger(__name__)
@@ -330,7 +331,8 @@ def _begun(
         with studies.locked(address):
             studies.create(address, *plan.directions)
             store = f"{PARENT} in {without_password(str(job.cfg.tracking.get('uri')))}"
-            plan = replace(plan, parent_run_id=_claim(address, settings, store))
+            parent = _claim(address, settings, store) or _sent_later(plan, job.cfg)
+            plan = replace(plan, parent_run_id=parent)
             session = stack.enter_context(Session(job, plan, prospect))
             _note_start(address, {SETTINGS: settings, store: session.run_id})
         yield session
@@ -348,6 +350,14 @@ def _claim(address: StudyAddress, settings: dict[str, str], store: str) -> str |
             )
         parent: str | None = study.user_attrs.get(store)
     return parent
+
+
+def _sent_later(plan: Plan, cfg: DictConfig) -> str | None:
+    """Return the run of an earlier start that its store took when that was over; None for none."""
+    journal = Journal(plan.folder)
+    address = journal.address if journal.exists else None
+    here = without_password(str(cfg.tracking.get("uri")))
+    return journal.run_id if address is not None and address["uri"] == here else None
 
 
 def _note_start(address: StudyAddress, known: Mapping[str, Any]) -> None:

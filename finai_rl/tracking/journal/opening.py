@@ -19,7 +19,8 @@ def open_run_of(
         journal: Of the run.
         store: Connected, or not yet.
         run_id: The run, where it is known.
-        parent: The run to nest it under, where the journal names none.
+        parent: The run to nest it under, where the journal names none; else that of a folder around
+            its own, which had none when this one was begun.
 
     Raises:
         StoreUnreachable: If the store does not answer.
@@ -40,6 +41,17 @@ def open_run_of(
     if found:
         run_id = str(found[0].info.run_id)
     else:
-        run_id = store.open_run(opening["name"], tags, opening["parent"] or parent, opening["time"])
+        parent = opening["parent"] or parent or _run_around(journal)
+        run_id = store.open_run(opening["name"], tags, parent, opening["time"])
     journal.append({"do": "opened", "run_id": run_id})
     return Sender(store.client, run_id, journal.run_folder)
+
+
+def _run_around(journal: Journal) -> str | None:
+    """Return the run of the sweep, or of the trial, in whose folder a run is, in the same store."""
+    around = Journal(journal.run_folder.parent)
+    here, there = journal.address, around.address if around.exists else None
+    if here is None or there is None:
+        return None
+    same = all(here[name] == there[name] for name in ("uri", "experiment"))
+    return around.run_id if same else None

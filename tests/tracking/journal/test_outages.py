@@ -144,6 +144,30 @@ def test_runs_of_a_sweep_without_a_store_are_nested_when_they_are_sent(
     assert client.get_run(seed).data.tags["mlflow.parentRunId"] == trial
 
 
+def test_a_trial_that_is_begun_when_the_store_is_back_is_nested(
+    open_tracker, client, outage, tmp_path
+) -> None:
+    outage.is_on = True
+    parent = open_tracker(on_outage="buffer")
+    parent.journal_in(tmp_path)
+    with parent:
+        parent.set_tags({"a": "b"})
+        outage.is_on = False
+        parent.flush()
+        trial = open_tracker(on_outage="buffer")
+        trial.journal_in(tmp_path / "trial_0")
+        with trial:
+            trial.set_tags({"a": "b"})
+    assert parent.run_id is not None
+    assert client.get_run(trial.run_id).data.tags["mlflow.parentRunId"] == parent.run_id
+    # A run in a folder of its own is below none.
+    other = open_tracker()
+    other.journal_in(tmp_path / "trial_0" / "further" / "own")
+    with other:
+        pass
+    assert "mlflow.parentRunId" not in client.get_run(other.run_id).data.tags
+
+
 def test_a_start_without_a_store_is_refused_and_leaves_no_journal(
     open_tracker, outage, tmp_path
 ) -> None:
