@@ -80,6 +80,8 @@ WithSeed = Callable[[int], DictConfig]
 """Returns the checked config of a job as it is with another seed."""
 
 
+LONGEST_NAME = 255
+"""Bytes of a file's name on the usual disks."""
 CLAIM = ".claimed"
 """A file in the folder of a run whose training has begun."""
 
@@ -229,6 +231,20 @@ def _refuse_no_root(config: DictConfig) -> None:
     if root is None or not str(root).strip():
         print(f"output_root: must name a folder, got {root!r}", file=sys.stderr)
         raise SystemExit(1)
+    for key, name in (("output_root", str(root)), ("hydra.job.name", str(config.hydra.job.name))):
+        if problem := _name_problem(name):
+            print(f"{key}: {problem}", file=sys.stderr)
+            raise SystemExit(1)
+
+
+def _name_problem(name: str) -> str:
+    """Return why a file could not be called so, and written about."""
+    try:
+        longest = max(len(part.encode()) for part in Path(name).parts or ("",))
+    except UnicodeEncodeError:
+        return f"{name!r} is no text of UTF-8: choose another name"
+    most = LONGEST_NAME - len(".log")
+    return f"a name of {longest} bytes, at most {most}" if longest > most else ""
 
 
 def _refuse_taken(key: str, folder: str) -> NoReturn:

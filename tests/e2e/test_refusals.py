@@ -90,3 +90,18 @@ def test_a_folder_that_another_run_has_stays_as_it_is(forked: Command, tmp_path:
     done = forked("finai_rl.train", *tiny, *grid, "agent.gamma=0.5,0.9", expect=1)
     assert "hydra.sweep.dir: several belongs to another run" in done.stderr
     assert {file: file.read_bytes() for file in before} == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("output_root='caf\udce9'", "output_root: 'caf\\udce9' is no text of UTF-8"),
+        (f"hydra.job.name={'x' * 300}", "hydra.job.name: a name of 300 bytes, at most 251"),
+        (f"output_root={'y' * 300}", "output_root: a name of 300 bytes"),
+    ],
+)
+def test_names_that_no_file_can_have_are_refused(setting: str, said: str, command: Command) -> None:
+    done = command("finai_rl.train", "agent=a2c", "debug=fast", setting, expect=1)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
