@@ -207,8 +207,16 @@ class Delivery:
             if len(entries) > 1:
                 for entry in entries:
                     self._send(sender, [entry])
-                return
-            log.warning("MLflow did not take %s: %s", _named(entries[0]), brief(error))
+            elif not (broken and self._is_taken_now(sender, entries)):
+                log.warning("MLflow did not take %s: %s", _named(entries[0]), brief(error))
+
+    def _is_taken_now(self, sender: Sender, entries: list[Entry]) -> bool:
+        """Try once more what a store has not taken that may have been in trouble just then."""
+        try:
+            self.call(sender.send, entries)
+        except Exception:
+            return False
+        return True
 
     def _wait_longer(self, error: Exception) -> None:
         if not self._is_told and self.sender is not None:

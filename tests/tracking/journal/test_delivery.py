@@ -96,6 +96,25 @@ def test_one_that_cannot_be_sent_does_not_block_the_rest(error, tmp_path, caplog
     assert "does not answer" not in caplog.text
 
 
+def test_what_a_server_in_trouble_has_not_taken_is_tried_again(tmp_path, caplog) -> None:
+    class Moody(Receiver):
+        moods = 0
+
+        def send(self, entries) -> None:
+            self.moods += 1
+            if self.moods < 3:
+                raise Broken("just now")
+            super().send(entries)
+
+    receiver = Moody()
+    delivery = delivery_to(receiver, tmp_path)
+    delivery.note(metrics(0, "a"))
+    delivery.note(metrics(1, "b"))
+    assert delivery.flush()
+    assert receiver.received == [("a", 0), ("b", 1)]
+    assert "did not take" not in caplog.text
+
+
 def test_a_server_that_is_broken_is_an_outage(tmp_path) -> None:
     class Down(Receiver):
         def get_run(self, run_id: str) -> None:
