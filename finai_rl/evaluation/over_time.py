@@ -34,8 +34,8 @@ class DrawdownPeriod:
         >>> (fall,) = drawdown_periods(dates, np.array([100.0, 90.0, 80.0, 100.0, 110.0]))
         >>> str(fall.start), str(fall.trough), str(fall.recovery)
         ('2024-01-01', '2024-01-03', '2024-01-04')
-        >>> f"{fall.depth:.0%} in {fall.n_days} days"
-        '-20% in 3 days'
+        >>> f"{fall.depth:.0%}, {fall.n_days} days below"
+        '-20%, 2 days below'
     """
 
     start: np.datetime64
