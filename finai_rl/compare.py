@@ -134,9 +134,9 @@ def by_agent(found: list[Training], by: list[str]) -> dict[str, list[TrainedRun]
     Raises:
         ConfigError: If a run lacks one of the tags.
     """
+    from finai_rl.experiment.recording import IDLE_TAG
     from finai_rl.statistics.comparable_runs import TrainedRun
     from finai_rl.statistics.paths import by_path
-    from finai_rl.tracking.history.trainings import IDLE_TAG
 
     if not by:
         raise ConfigError(["by: name at least one tag"])

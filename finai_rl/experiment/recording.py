@@ -16,7 +16,6 @@ from finai_rl.experiment.backtests.holdout import HoldoutReport
 from finai_rl.experiment.machine import device_of
 from finai_rl.experiment.newer_block import LAST_DAY_TAG
 from finai_rl.tracking import COUNTED_TAG, Tracker, data_tags, note_tag, provenance_tags
-from finai_rl.tracking.history.trainings import IDLE_TAG
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 RUIN_TAG = "validation.ruined_on"
 """The day on which the agent's account was ruined; a run without the tag was not."""
 """Set to true where the agent made no trade at all."""
+IDLE_TAG = "validation.never_traded"
 HELD_TAG = "validation.bought_and_held"
 """Set to true where the agent bought at the beginning and held."""
 SHORTFALL_TAG = "benchmark.shortfall"

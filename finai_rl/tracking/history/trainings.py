@@ -29,7 +29,6 @@ TRAINING_TAG = "agent.class"
 """On every run of a training from before it trains on."""
 
 NOT_COUNTED = "not backtested on validation"
-IDLE_TAG = "validation.never_traded"
 
 TERMS = ("buy_cost_pct", "sell_cost_pct", "slippage_bps", "impact", "fill", "initial_amount")
 """Settings of an environment by which accounts of the same trades differ."""
