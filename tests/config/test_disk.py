@@ -46,6 +46,7 @@ def test_what_is_there_is_named_and_an_empty_file_is_not(tmp_path: Path) -> None
 
 def config_with(folder: dict[str, str], sweeper: str = "basic") -> DictConfig:
     hydra = {"run": dict(folder), "sweep": dict(folder), "overrides": {"hydra": []}}
+    hydra["job"] = {"name": "train", "chdir": False}
     hydra["runtime"] = {"choices": {"hydra/sweeper": sweeper}}
     return OmegaConf.create({"hydra": hydra, "resume": None})
 
@@ -113,7 +114,7 @@ def test_a_job_in_a_folder_of_its_own_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = config_with({"dir": str(tmp_path / "mine")})
-    config.hydra.job = {"chdir": True}
+    config.hydra.job.chdir = True
     for moment in ("on_run_start", "on_multirun_start"):
         with pytest.raises(SystemExit):
             getattr(OutputFolder(), moment)(config)
