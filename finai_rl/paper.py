@@ -77,7 +77,7 @@ def paper(cfg: DictConfig, folder: Path) -> PaperAccount:
     account = PaperAccount(home, found.environments, found.agent, found.normalization)
     opened = Terms(run.run_id, data.market.day_names[data.first])
     line = line_of(run, found.cfg, data)
-    decisions = account.enter(data.market, data.first, line, opened)
+    decisions = account.enter(data.market, data.first, line, opened, cfg.delisted)
     account.save_orders(about(run, data))
     earlier = backtest_returns(run, data.market.day_names[data.first])
     print_account(account, len(decisions), data, earlier)
@@ -141,12 +141,12 @@ def print_account(account: PaperAccount, n_new: int, data: Newest, earlier: Any)
     show_decision(console, last)
     for note in data.notes:
         console.print(f"Note: {note}")
-    if len(earlier) and len(lines) > 1:
+    if len(earlier) and len(account.live_returns()):
         test = account.against(earlier)
         console.print(
-            f"{len(lines) - 1} live returns against the backtest's {len(earlier)}: a bet of 1 that "
-            f"they are lower has been worth {test.highest:.3g} at most ({EVIDENCE:g} would be "
-            "evidence at the level of 5 %, on whatever day it is looked at)."
+            f"{len(account.live_returns())} live returns against the backtest's {len(earlier)}: a "
+            f"bet of 1 that they are lower has been worth {test.highest:.3g} at most ({EVIDENCE:g} "
+            "would be evidence at the level of 5 %, on whatever day it is looked at)."
         )
     console.print(str(account.ledger.file))
 

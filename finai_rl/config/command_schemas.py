@@ -174,6 +174,7 @@ class Paper:
     data: Any
     prepare: NewerFiles
     account_start: str | None
+    delisted: list[str]
     rescaled: bool
     report: bool
     tracking: TrackingStore

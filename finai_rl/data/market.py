@@ -70,6 +70,8 @@ class DataSource:
         version: What DVC and git call the file, where there is one.
         repaired: How many rows, cells or tickers were filled or dropped, by what was done.
         recipe: JSON of what `finai_rl.prepare` made the file by; empty where it did not.
+        stale: For how many periods up to the last one the close of a ticker, or the value of a
+            series of the whole market, was carried forward, of those of which it was.
 
     Example:
         >>> from finai_rl.data import synthetic_market
@@ -86,6 +88,7 @@ class DataSource:
     version: FileVersion | None = None
     repaired: Mapping[str, int] = field(default_factory=dict)
     recipe: str = ""
+    stale: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.sha256, str) or not self.sha256:

@@ -95,7 +95,7 @@ class RunParts:
     def save(self, folder: Path) -> None:
         """Save the agent, what its inputs mean and the days it was trained on."""
         inputs = ModelInputs.of(self.cfg, self.agent, self.split.train_blocks[-1])
-        inputs = inputs.after(self.start.inputs)
+        inputs = inputs.after(self.start.inputs).backtested_on(self.split.validation)
         beside = write_trained_days(self.split, folder)
         save(self.agent, self.env, inputs, folder, self.model_dir, self.tracker, beside)
 

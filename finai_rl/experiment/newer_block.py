@@ -57,7 +57,11 @@ def newer_block(
         InputError: If the data is not what the agent was trained on, or has no newer days.
     """
     from finai_rl.experiment.deciding.absent import with_gone
-    from finai_rl.experiment.deciding.newest import held_against_training, unpinned
+    from finai_rl.experiment.deciding.newest import (
+        held_against_training,
+        look_back_problems,
+        unpinned,
+    )
     from finai_rl.experiment.deciding.run_of_agent import inputs_of, source_of, trained_days_of
     from finai_rl.experiment.finished_run import Block
     from finai_rl.experiment.market import load_market
@@ -88,6 +92,8 @@ def newer_block(
         known = trained_days_of(run)
         try:
             notes = held_against_training(cfg, inputs, agent, market, known, gone, rescaled=False)
+            if shorter := list(look_back_problems(cfg, inputs, market, first)):
+                raise DataError(market.source.path or market.source.name, shorter)
         except DataError as error:
             raise told_here(error, newer) from None
     source = replace(market.source, caveats=(*said, *notes, *market.source.caveats))

@@ -99,7 +99,7 @@ def test_one_command_a_day(
     assert "the data changed" not in page
     # A price that is another now is refused, and so are books that were changed.
     write_until(newest, 106, factor=1.5)
-    assert f"{DAYS[101]}: prices, or what was held, are not what" in keep(expect=1)
+    assert f"{DAYS[101]}: a price is not what the books say" in keep(expect=1)
     write_until(newest, 106)
     whole = books.read_text()
     books.write_text(whole.replace(DAYS[102], DAYS[103], 1))
@@ -112,5 +112,15 @@ def test_one_command_a_day(
     (tmp_path / "away.json").rename(tmp_path / "mine" / "account.json")
     keep()
     assert len(Ledger(tmp_path / "mine").lines) == 6
+    # A row that is late: nothing is ordered.
+    ordered, late = (tmp_path / "mine" / "orders.csv").read_bytes(), MARKET.tickers[-1]
+    write_until(newest, 107)
+    newest.write_text("".join(newest.read_text().splitlines(True)[:-1]))
+    filled = "+data.on_missing=forward_fill"
+    said = keep(filled, expect=1)
+    assert f"{DAYS[106]} is not entered yet, and nothing is ordered" in said
+    assert f"has no price or value of {late}" in said
+    assert (tmp_path / "mine" / "orders.csv").read_bytes() == ordered
+    assert f"Orders of {DAYS[106]}" in keep(filled, f"delisted=[{late}]")
     file = forked("finai_rl.paper", "account=newest.csv", f"run_id={trained.run_id}", expect=1)
     assert "is no folder: account=... names one" in file.stderr

@@ -153,6 +153,7 @@ def _manifest(
             "tickers": sorted(rows["tic"].unique()),
             "columns": list(rows.columns),
             "features": list(prepared.features),
+            "stale": dict(prepared.stale),
         },
         "inputs": {
             role: {"path": path, "sha256": files_hash(path), **_several(path)}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from finai_rl.data.tables.column_names import missing_columns
@@ -16,6 +17,10 @@ from finai_rl.data.tables.repairs import Change
 from finai_rl.data.tables.table import open_table
 from finai_rl.data.tables.validation import number_problems, numbers
 from finai_rl.errors import DataError, InputError
+from finai_rl.type_aliases import BoolArray, IntArray
+
+USUAL = 20
+"""Last dates on which a series that is usually there lacks a value at the end alone."""
 
 LONGEST_WITHIN_WEEK = pd.Timedelta(days=4)
 """Between two days of trading; a series with longer steps is weekly, or of longer periods."""
@@ -121,7 +126,7 @@ def join_market_series(
     published = pd.DatetimeIndex(series.index)
     shift, why_later = _delay(dates, published)
     known = published + shift
-    at = known.searchsorted(dates, side="right") - 1
+    at, stale = _last_known(dates, known, shift)
     if (at < 0).any():
         raise DataError(
             where,
@@ -132,8 +137,6 @@ def join_market_series(
                 "prices that start later"
             ],
         )
-    due = dates.floor(shift) if shift else dates
-    stale = known[at] < due
     joined = rows.assign(**{name: rows["date"].map(pd.Series(series.to_numpy()[at], index=dates))})
     why = f"by date from {where}{why_later}"
     changes = [Change("joined", f"{name} to {len(dates)} dates", len(dates), why)]
@@ -143,6 +146,39 @@ def join_market_series(
         why = f"{where} lacks them; they took the last earlier value, at most {age} old"
         changes.append(Change("filled", f"{name} on {stale.sum()} dates", int(stale.sum()), why))
     return joined, changes
+
+
+def late_series(rows: pd.DataFrame, series: pd.Series) -> dict[str, int]:
+    """Return for how many dates up to the last one a series was carried forward, by its name.
+
+    Empty where it was not, or is so now and then: a coarser series, or one of an exchange that is
+    closed on days on which these prices are made.
+
+    Args:
+        rows: A panel with ``date``.
+        series: Values indexed by date, sorted.
+    """
+    dates, published = pd.DatetimeIndex(rows["date"].unique()), pd.DatetimeIndex(series.index)
+    shift, _ = _delay(dates, published)
+    _, stale = _last_known(dates, published + shift, shift)
+    stale = stale[-USUAL:]
+    age = int(stale[::-1].argmin())
+    return {str(series.name): age} if age and stale.sum() == age else {}
+
+
+def _last_known(
+    dates: pd.DatetimeIndex, known: pd.DatetimeIndex, shift: pd.Timedelta
+) -> tuple[IntArray, BoolArray]:
+    """Return which value of a series is the last one on each date, and where a newer one is due.
+
+    Args:
+        dates: (n_dates,) of the panel.
+        known: When the values are known, sorted.
+        shift: How long that is after their own dates.
+    """
+    at = known.searchsorted(dates, side="right") - 1
+    due = dates.floor(shift) if shift else dates
+    return at, np.asarray(known[at] < due)
 
 
 def _delay(dates: pd.DatetimeIndex, published: pd.DatetimeIndex) -> tuple[pd.Timedelta, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import pandas as pd
 from finai_rl.data.indicators import turbulence_of_listed
 from finai_rl.data.listings.splits import SPLITS, find_jumps
 from finai_rl.data.preparation.late_listings import warmed_up_each
-from finai_rl.data.preparation.market_series import join_market_series
+from finai_rl.data.preparation.market_series import join_market_series, late_series
 from finai_rl.data.preparation.raw_prices import COLUMNS, RawPrices
 from finai_rl.data.preparation.stock_features import Compute, stock_features, warm_up_periods
 from finai_rl.data.tables.places import EXAMPLES
@@ -40,6 +40,7 @@ class Prepared:
         features: Names of the columns that are a ticker's features.
         changes: What was adjusted, dropped, filled and joined, in order.
         caveats: What a reader of any result on this panel has to know.
+        stale: As in :class:`~finai_rl.data.market.DataSource`.
 
     Example:
         >>> dates = pd.bdate_range("2024-01-01", periods=10)
@@ -55,6 +56,7 @@ class Prepared:
     features: tuple[str, ...]
     changes: tuple[Change, ...]
     caveats: tuple[str, ...]
+    stale: Mapping[str, int] = field(default_factory=dict)
 
 
 def prepare_panel(
@@ -93,8 +95,10 @@ def prepare_panel(
     changes = list(prices.changes)
     # What is found in dates and prices, the training says itself of those that are left.
     caveats = [str(change) for change in changes if change.what not in ("calendar", SPLITS)]
+    stale = dict(prices.stale)
     for series, where in market_series:
         rows, joined = join_market_series(rows, series, where)
+        stale |= late_series(rows, series)
         changes += joined
         caveats += [str(change) for change in joined if change.step == "filled"]
     if turbulence:
@@ -109,7 +113,8 @@ def prepare_panel(
     changes += dropped
     for said in (*changes[len(prices.changes) :], *of_sentiment):
         log.info("%s: %s", prices.path, said)
-    return Prepared(rows, tuple(values.columns), tuple(changes), (*caveats, *of_sentiment))
+    told = (*caveats, *of_sentiment)
+    return Prepared(rows, tuple(values.columns), tuple(changes), told, stale)
 
 
 def _unknown_turbulence(kept: pd.DataFrame) -> list[str]:

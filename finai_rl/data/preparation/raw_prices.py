@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,7 @@ class RawPrices:
         path: The file they came from.
         sha256: Of the file's bytes.
         changes: What was done to them.
+        stale: As in :class:`~finai_rl.data.tables.repairs.Completed`.
 
     Example:
         >>> from tempfile import NamedTemporaryFile
@@ -68,6 +69,7 @@ class RawPrices:
     path: str
     sha256: str
     changes: tuple[Change, ...]
+    stale: Mapping[str, int] = field(default_factory=dict)
 
 
 def load_raw_prices(
@@ -141,7 +143,7 @@ def load_raw_prices(
     for change in changes:
         log.info("%s: %s", path, change)
     rows = untraded.sort_values(["date", "tic"], ignore_index=True)
-    return RawPrices(rows, path, files_hash(path), tuple(changes))
+    return RawPrices(rows, path, files_hash(path), tuple(changes), completed.stale)
 
 
 def files_hash(path: str) -> str:

@@ -40,7 +40,7 @@ from finai_rl.data.tables.price_scale import price_scale_notes, price_scale_prob
 from finai_rl.data.tables.repairs import RULES, Change, Completed, complete
 from finai_rl.data.tables.table import NEEDED, PROCESSED, Table, open_table
 from finai_rl.data.tables.validation import numbers, panel_problems
-from finai_rl.data.versions.prepared_file import manifest_caveats, manifest_recipe
+from finai_rl.data.versions.prepared_file import manifest_caveats, manifest_recipe, stale_of
 from finai_rl.data.versions.revisions import CACHE, versioned_file
 from finai_rl.errors import DataError, InputError
 from finai_rl.type_aliases import FloatArray
@@ -140,6 +140,7 @@ def load_processed_csv(
     changes = [f"{change}." for change in (*emptied, *completed.changes)]
     told = (*(scores.caveats if scores else ()), *empty)
     beside = (Path(path).expanduser(), version, rev is not None)
+    recipe = manifest_recipe(*beside)
     prepared, notes = manifest_caveats(*beside), [*changes, *table.notes, *noted]
     source = DataSource(
         name=file.stem,
@@ -148,7 +149,8 @@ def load_processed_csv(
         caveats=(*prepared, *told, *notes),
         version=version,
         repaired=_counts(emptied, completed),
-        recipe=manifest_recipe(*beside),
+        recipe=recipe,
+        stale=stale_of(recipe) | dict(completed.stale),
     )
     data = _panel(rows, chosen, source)
     odd = (*split_notes(_prices(frame, rows), layout), *panel_notes(data, outlier_return, calendar))
@@ -267,7 +269,8 @@ def _completed(
     if left := list(problems):
         raise DataError(str(file), left)
     changes = (*cut.changes, *completed.changes)
-    return Completed(completed.rows, changes, _together(cut.counts, completed.counts))
+    counts = _together(cut.counts, completed.counts)
+    return Completed(completed.rows, changes, counts, completed.stale)
 
 
 def _together(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

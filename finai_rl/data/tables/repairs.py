@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,8 @@ class Completed:
         rows: Long-format rows, every ticker on every date.
         changes: What was done to them; nothing where nothing was missing.
         counts: How many of what was dropped or filled, by name.
+        stale: For how many dates up to the last one the close of a ticker was carried forward, of
+            those of which it was.
 
     Example:
         >>> rows = pd.DataFrame({"tic": ["AAPL", "JPM", "AAPL"], "close": [185.6, 172.1, 184.3]})
@@ -64,11 +66,14 @@ class Completed:
         >>> completed = complete("prices.csv", rows, ["close"], rule="forward_fill", key="data")
         >>> completed.rows["close"].tolist(), completed.counts
         ([185.6, 172.1, 184.3, 172.1], {'filled_rows': 1, 'filled_cells': 0})
+        >>> completed.stale
+        {'JPM': 1}
     """
 
     rows: pd.DataFrame
     changes: tuple[Change, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    stale: Mapping[str, int] = field(default_factory=dict)
 
 
 def complete(
@@ -141,7 +146,10 @@ def complete(
     of_prices = " (open: its last close; high and low: at least as far as open and close)"
     why = f"{setting} took the same ticker's last value{of_prices if open else ''}"
     why += f"{_runs(absent, volume)}; {_listed(gaps, EXAMPLES)}"
-    return _with_filled(rows, filled, gaps, why)
+    completed = _with_filled(rows, filled, gaps, why)
+    ages, _ = _ages(wide["close"].isna())
+    stale = {str(ticker): int(age) for ticker, age in ages.items() if age}
+    return replace(completed, stale=stale)
 
 
 def _every_place(rows: pd.DataFrame, spans: pd.DataFrame | None) -> pd.MultiIndex:
@@ -248,22 +256,28 @@ def least_volume(volume: pd.Series) -> pd.Series:
 
 def _runs(absent: pd.Series, volume: str | None) -> str:
     """Return how long rows were invented in a row, and for which tickers up to the end."""
-    table = absent.unstack("tic", fill_value=False)
-    tickers = table.columns
-    stale = longest = np.zeros(len(tickers), dtype=np.int64)
-    for row in table.to_numpy():
-        stale = np.where(row, stale + 1, 0)
-        longest = np.maximum(longest, stale)
+    stale, longest = _ages(absent)
+    tickers = stale.index
     said = ""
     if longest.any():
         worst = int(longest.argmax())
-        said += f"; the longest run of invented rows has {longest[worst]} ({tickers[worst]})"
+        said += f"; the longest run of invented rows has {longest.iloc[worst]} ({tickers[worst]})"
         said += f", volume {UNTRADED:g} or less in each, as nothing was traded" if volume else ""
     if stale.any():
         ended = [f"{name!r}" for name in tickers[stale > 0][:EXAMPLES]]
         more = ", ..." if int((stale > 0).sum()) > EXAMPLES else ""
         said += f"; tickers that end early keep their last price: {', '.join(ended)}{more}"
     return said
+
+
+def _ages(absent: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Return by ticker for how many of the last dates it is absent, and for how many at most."""
+    table = absent.unstack("tic", fill_value=False)
+    stale = longest = np.zeros(table.shape[1], dtype=np.int64)
+    for row in table.to_numpy():
+        stale = np.where(row, stale + 1, 0)
+        longest = np.maximum(longest, stale)
+    return pd.Series(stale, index=table.columns), pd.Series(longest, index=table.columns)
 
 
 def _refuse_starts(where: str, filled: pd.DataFrame, setting: str, remedy: str) -> None:

@@ -91,6 +91,21 @@ def manifest_recipe(file: Path, version: FileVersion, at_revision: bool) -> str:
     return json.dumps(recipe, ensure_ascii=False) if "settings" in recipe else ""
 
 
+def stale_of(recipe: str) -> dict[str, int]:
+    """Return what a recipe says was carried forward up to the last date, and for how many dates.
+
+    Args:
+        recipe: What `manifest_recipe` returned.
+
+    Example:
+        >>> stale_of('{"settings": {}, "output": {"stale": {"JPM": 1}}}')
+        {'JPM': 1}
+    """
+    output = _parsed(recipe.encode()).get("output")
+    told = output.get("stale") if isinstance(output, dict) else None
+    return dict(told) if isinstance(told, dict) else {}
+
+
 def _parsed(content: bytes) -> dict[str, Any]:
     try:
         manifest = json.loads(content)

@@ -95,7 +95,6 @@ def save_account_page(
         DataError: If the days in the books do not come out as they are.
     """
     market = found.data.market
-    # A newest day that waits for a late row is not in the books yet.
     end = market.day_names.index(str(account.ledger.lines[-1]["day"])) + 1
     live = _Part.of(found, market.slice_days(found.data.first, end).copy(), run.name)
     _hold_against(live.account, account.ledger)
@@ -202,7 +201,8 @@ def books_of(ledger: Ledger) -> dict[str, str]:
         "Days": f"{len(lines):,}, {lines[0]['day']} to {lines[-1]['day']}",
         "Chain": f"checked: each of {len(lines):,} lines carries the hash of the line before it; "
         f"the last is {ledger.last_hash}",
-        "Against the data": "checked: what is held, and the price, come out the same on every day",
+        "Against the data": "checked: what is held, the price, and what the agent answers come out "
+        "the same on every day",
         "Data": f"{plural(len(versions), 'version')} (SHA-256 {', '.join(versions[-NAMED:])}"
         f"{' the last ones' if len(versions) > NAMED else ''})",
     }

@@ -11,6 +11,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecFrameStack, VecNormalize
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvWrapper
 
 from finai_rl.data.market import MarketData
+from finai_rl.envs.kernels.execution import margin_call
 from finai_rl.envs.market_env import MarketVecEnv
 from finai_rl.errors import ConfigError, InputError
 from finai_rl.experiment.deciding.tomorrow import with_tomorrow
@@ -19,6 +20,9 @@ from finai_rl.type_aliases import FloatArray
 
 if TYPE_CHECKING:
     from finai_rl.evaluation.backtest import Policy
+
+
+TURBULENCE, MARGIN_CALL = "turbulence", "margin_call"
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class Decision:
         fill: Where they fill, as ``env.fill`` says.
         costs: What they are expected to cost, in the currency of the prices.
         after: The account after them, at these prices and costs.
+        closed_by: What overrules the agent and closes every position: ``"turbulence"`` or
+            ``"margin_call"``; None for nothing.
 
     Example:
         >>> two = np.array([1.0, 1.0])
@@ -75,6 +81,7 @@ class Decision:
     fill: str
     costs: float
     after: Position
+    closed_by: str | None = None
 
     @property
     def weights(self) -> FloatArray:
@@ -111,24 +118,45 @@ def decide(
     """
     if position is not None:
         _check_listed(market, position)
-    ledger, action = _replayed(environments, policy, normalization, market, first, position)
-    return _decision(environments, market, ledger, action, position)
+        _check_worth(market, position)
+    ledger, actions = _replayed(environments, policy, normalization, market, first, position)
+    return _decision(environments, market, ledger, actions[-1], position)
 
 
-def replayed_holdings(
+@dataclass(frozen=True)
+class ReplayedDay:
+    """A day of an account as it is worked out anew.
+
+    Attributes:
+        held: The account before the agent trades.
+        action: (n_actions,) what the agent answers.
+
+    Example:
+        >>> ReplayedDay(Position(100.0, np.zeros(2)), np.zeros(3)).held.cash
+        100.0
+    """
+
+    held: Position
+    action: FloatArray
+
+
+def replayed_days(
     environments: Environments,
     policy: Policy,
     normalization: VecEnv | None,
     market: MarketData,
     first: int,
-) -> list[Position]:
-    """Return what an agent holds on each day from the first to the last one, before it trades.
+) -> list[ReplayedDay]:
+    """Return what an agent holds and answers on each day from the first to the last one.
 
     Arguments and errors are those of `decide`.
     """
-    ledger, _ = _replayed(environments, policy, normalization, market, first)
-    rows = zip(ledger["cash"][:-1], ledger["shares"][:-1], strict=True)
-    return [Position(float(cash), np.array(shares)) for cash, shares in rows]
+    ledger, actions = _replayed(environments, policy, normalization, market, first)
+    rows = zip(ledger["cash"][:-1], ledger["shares"][:-1], actions, strict=True)
+    return [
+        ReplayedDay(Position(float(cash), np.array(shares)), action)
+        for cash, shares, action in rows
+    ]
 
 
 def _replayed(
@@ -138,14 +166,14 @@ def _replayed(
     market: MarketData,
     first: int,
     position: Position | None = None,
-) -> tuple[Mapping[str, Any], FloatArray]:
-    """Return the books from the first day to the day after the last, and the last action."""
+) -> tuple[Mapping[str, Any], list[FloatArray]]:
+    """Return the books from the first day to the day after the last, and each day's action."""
     data = with_tomorrow(market).slice_days(first, market.n_days + 1)
     env = environments.evaluation(data, normalization)
     env.seed(environments.cfg.seed)
     observation: Any = env.reset()
     state = None
-    start, action = np.ones(1, dtype=bool), np.empty(0)
+    start, actions = np.ones(1, dtype=bool), list[FloatArray]()
     last = data.n_days - 2
     for day in range(last + 1):
         if day == last and position is not None:
@@ -154,13 +182,13 @@ def _replayed(
             observation, state=state, episode_start=start, deterministic=True
         )
         observation, _, start, infos = env.step(answer)
-        action = np.asarray(answer)[0].astype(np.float64)
+        actions.append(np.asarray(answer)[0].astype(np.float64))
         if start[0] and day < last:
             raise InputError(
                 f"the agent's account is ruined on {data.day_names[day + 1]}, before the day of "
                 "the decision: begin later, or give the positions that are held"
             )
-    return infos[0].get("ledger") or _last_ledger(env, answer), action
+    return infos[0].get("ledger") or _last_ledger(env, answer), actions
 
 
 def _last_ledger(env: VecEnv, answer: Any) -> Mapping[str, Any]:
@@ -188,6 +216,17 @@ def _check_listed(market: MarketData, position: Position) -> None:
         )
 
 
+def _check_worth(market: MarketData, position: Position) -> None:
+    """Refuse an account that is worth nothing: no order of it is one of this market."""
+    if (worth := position.worth(market.close[-1])) <= 0:
+        raise ConfigError(
+            [
+                f"positions: with cash, they are worth {worth:,.2f} at the closes of "
+                f"{market.day_names[-1]}: an agent decides for an account of more than 0"
+            ]
+        )
+
+
 def _decision(
     environments: Environments,
     market: MarketData,
@@ -199,10 +238,21 @@ def _decision(
     held = position or Position(float(ledger["cash"][-2]), np.array(ledger["shares"][-2]))
     costs = float(ledger["costs"][-1])
     after = Position(float(ledger["cash"][-1]), np.array(ledger["shares"][-1], dtype=np.float64))
-    fill = str(environments.evaluation_settings.get("fill", "same_close"))
-    return Decision(
-        market.day_names[-1], market.tickers, action, held, orders, price, fill, costs, after
-    )
+    settings = environments.evaluation_settings
+    fill, closed = str(settings.get("fill", "same_close")), _closed_by(settings, market, held)
+    name = market.day_names[-1]
+    return Decision(name, market.tickers, action, held, orders, price, fill, costs, after, closed)
+
+
+def _closed_by(settings: Mapping[str, Any], market: MarketData, held: Position) -> str | None:
+    """Say what closes every position on the last day, whatever the agent answers."""
+    threshold, close = settings.get("turbulence_threshold"), market.close[-1]
+    if threshold is not None and market.risk is not None and market.risk[-1] >= threshold:
+        return TURBULENCE
+    margin = settings.get("maintenance_margin") if settings.get("allow_short") else None
+    if margin is None or not margin_call(close, held.shares, held.worth(close), float(margin)):
+        return None
+    return MARGIN_CALL
 
 
 def _placed(env: VecEnv, position: Position) -> Any:

@@ -12,6 +12,8 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from finai_rl.data.listings.splits import find_jumps
+from finai_rl.data.market import LOOK_BACK
+from finai_rl.envs.observations import FINRL
 from finai_rl.errors import ConfigError, DataError
 from finai_rl.experiment.deciding.absent import gone_problems, with_gone
 from finai_rl.experiment.deciding.overlap import ALLOWED, Overlap, overlap
@@ -100,11 +102,14 @@ def newest(
         first = market.n_days - 1 if from_today else first
         return Newest(market, first, (*notes, *_unlisted(market), *market.source.caveats))
     found = held_against_training(cfg, inputs, agent, market, known, gone, rescaled=rescaled)
-    first = market.n_days - 1 if from_today else _first(account_start, inputs, market)
+    first = market.n_days - 1 if from_today else _first(account_start, inputs, market, known)
     start = market.day_names[first]
     missing = list(gone_problems(gone, known, start, named=account_start is not None))
-    if missing:
-        raise DataError(market.source.path or market.source.name, missing)
+    shorter = list(look_back_problems(cfg, inputs, market, first))
+    if rescaled:
+        found, shorter = (*found, *(f"Allowed by rescaled=true: {one}." for one in shorter)), []
+    if missing or shorter:
+        raise DataError(market.source.path or market.source.name, [*missing, *shorter])
     return Newest(
         market,
         first,
@@ -118,6 +123,8 @@ def _old(market: MarketData, today: date) -> Iterator[str]:
     age = int((np.datetime64(today) - last) / np.timedelta64(1, "D"))
     if age > LONGEST_BREAK:
         yield f"The data ends on {last}, {age:,} days before today: is it the newest there is?"
+    if age < -1:  # it may be tomorrow already where the exchange is
+        yield f"The data ends on {last}, {-age:,} days after today: is that day written right?"
 
 
 def unpinned(cfg: DictConfig, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -178,10 +185,21 @@ def _place(key: str, day: str, market: MarketData) -> int:
     raise ConfigError([f"{key}: the data ({market.span}) has no day {day}{near}"])
 
 
-def _first(account_start: str | None, inputs: ModelInputs, market: MarketData) -> int:
+def _first(
+    account_start: str | None,
+    inputs: ModelInputs,
+    market: MarketData,
+    known: TrainedDays | None,
+) -> int:
+    """Return the day that an account begins on: without a name, where its backtest began."""
     if account_start is not None:
         return _place("account_start", account_start, market)
-    later = [place for place, name in enumerate(market.day_names) if name > inputs.trained_until]
+    start = "" if known is None else known.first_after(inputs.trained_until)
+    later = [
+        place
+        for place, name in enumerate(market.day_names)
+        if name > inputs.trained_until and name >= start
+    ]
     if not later:
         raise ConfigError(
             [
@@ -208,16 +226,37 @@ def _scale_problems(inputs: ModelInputs, market: MarketData) -> Iterator[str]:
         )
 
 
+def look_back_problems(
+    cfg: DictConfig, inputs: ModelInputs, market: MarketData, first: int
+) -> Iterator[str]:
+    """Yield that observations look back on fewer days than they did in the agent's backtest.
+
+    Args:
+        cfg: The checked config of the agent's run.
+        inputs: What the agent's observations mean.
+        market: The newer data.
+        first: Which of its days is the first one that the agent trades on.
+    """
+    start = market.day_names[0]
+    relative = cfg.env.get("observation", FINRL) != FINRL or bool(cfg.env.get("impact"))
+    if relative and first < LOOK_BACK and inputs.seen_from and start > inputs.seen_from:
+        yield (
+            f"begins on {start}, {first:,} days before the account's first one, and the agent's "
+            f"backtest looked back to {inputs.seen_from}: averages and volatilities of the first "
+            f"days, which look back on up to {LOOK_BACK:,}, would be others; give the data from "
+            f"{inputs.seen_from} on, or set rescaled=true"
+        )
+
+
 def _jumps(inputs: ModelInputs, market: MarketData) -> Iterator[str]:
     """Yield closes of the last days that lie on another scale than those before."""
+    # Not by volume: that of one day is too noisy to tell a split from a fall.
     recent = market.slice_days(max(market.n_days - BEFORE, 0), market.n_days)
-    stocks = recent.n_stocks
-    columns = {"close": recent.close, "volume": recent.volume}
     rows = pd.DataFrame(
         {
-            "date": np.repeat(recent.dates, stocks),
+            "date": np.repeat(recent.dates, recent.n_stocks),
             "tic": np.tile(recent.tickers, recent.n_days),
-            **{name: values.ravel() for name, values in columns.items() if values is not None},
+            "close": recent.close.ravel(),
         }
     )
     rows = rows if recent.listed is None else rows[recent.listed.ravel()]

@@ -17,11 +17,11 @@ from finai_rl.data.tables.column_names import names_of
 from finai_rl.data.tables.table import PROCESSED, read_table
 from finai_rl.data.tables.validation import numbers
 from finai_rl.errors import ConfigError, DataError, NoRows
-from finai_rl.experiment.deciding.decision import Decision, Position
+from finai_rl.experiment.deciding.decision import MARGIN_CALL, TURBULENCE, Decision, Position
 
 RECORDED = (
     *("day", "fill", "orders", "price", "held", "after", "weights"),
-    *("cash_held", "cash_after", "account_value", "costs", "action"),
+    *("cash_held", "cash_after", "account_value", "costs", "action", "closed_by"),
 )
 """What `as_record` says of a decision."""
 
@@ -33,6 +33,14 @@ FILLED = {
     "next_close": "at the next close",
 }
 """When an order is executed, by ``env.fill``."""
+
+CLOSED = {
+    TURBULENCE: "the day's risk is at env.turbulence_threshold or above: every position is closed, "
+    "whatever the agent answers.",
+    MARGIN_CALL: "the account is worth less than env.maintenance_margin asks for what it is short: "
+    "every position is closed, whatever the agent answers.",
+}
+"""What overrules an agent."""
 
 
 def read_positions(
@@ -173,6 +181,8 @@ def show_decision(console: Console, record: Mapping[str, Any]) -> None:
         f"Cash {record['cash_held']:,.2f} before, {record['cash_after']:,.2f} after; expected "
         f"costs {record['costs']:,.2f}; account value {record['account_value']:,.2f}"
     )
+    if closed_by := record.get("closed_by"):
+        console.print(f"Note: {CLOSED[closed_by]}")
 
 
 def as_record(decision: Decision) -> dict[str, Any]:
@@ -196,4 +206,5 @@ def as_record(decision: Decision) -> dict[str, Any]:
         "account_value": decision.held.worth(decision.price),
         "costs": decision.costs,
         "action": decision.action.tolist(),
+        "closed_by": decision.closed_by,
     }

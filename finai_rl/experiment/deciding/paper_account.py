@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,20 +13,19 @@ import pandas as pd
 from stable_baselines3.common.vec_env import VecEnv
 
 from finai_rl.agents.whole_file import written_whole
-from finai_rl.data.listings.unlisted import BEFORE_LISTING
 from finai_rl.data.market import MarketData
 from finai_rl.errors import ConfigError, DataError
-from finai_rl.experiment.deciding.decision import Decision, decide, replayed_holdings
+from finai_rl.experiment.deciding.consistency import check_books
+from finai_rl.experiment.deciding.decision import Decision, decide
+from finai_rl.experiment.deciding.late import late_on_newest, waiting
 from finai_rl.experiment.deciding.ledger import FIRST_HASH, LEDGER_FILE, Ledger
 from finai_rl.experiment.deciding.orders import RECORDED, as_record, save_decision
 from finai_rl.experiment.environments import Environments
 from finai_rl.statistics.exchangeability import ExchangeabilityTest, exchangeability_test
-from finai_rl.type_aliases import BoolArray, FloatArray
+from finai_rl.type_aliases import FloatArray
 
 if TYPE_CHECKING:
     from finai_rl.evaluation.backtest import Policy
-
-log = logging.getLogger(__name__)
 
 ACCOUNT_FILE = "account.json"
 VALUES_FILE = "account.csv"
@@ -117,7 +115,12 @@ class PaperAccount:
         self.ledger = Ledger(folder)
 
     def enter(
-        self, market: MarketData, first: int, about: Mapping[str, Any], opened: Terms
+        self,
+        market: MarketData,
+        first: int,
+        about: Mapping[str, Any],
+        opened: Terms,
+        delisted: Sequence[str] = (),
     ) -> list[Decision]:
         """Decide each day that is not in the books, enter it, and return these decisions.
 
@@ -127,10 +130,13 @@ class PaperAccount:
             about: What each line says beside the decision.
             opened: The agent's run and the first day, which the account is opened with where it is
                 new.
+            delisted: Stocks of which the newest day has no price because they are traded no more.
 
         Raises:
-            DataError: If the data of a day in the books has changed, or the day is gone.
-            ConfigError: If the data ends before the books, or the account is another agent's.
+            DataError: If the data of a day in the books has changed, or the day is gone, or the
+                newest day lacks a price; the days before it are entered then.
+            ConfigError: If the data ends before the books, the account is another agent's, or a
+                stock that is said to be delisted is not.
         """
         with self.ledger.alone():
             terms = Terms.of(self._folder) or opened
@@ -138,7 +144,7 @@ class PaperAccount:
             terms.open(self._folder)
             self.ledger.check_end(terms.lines, terms.last_hash)
             try:
-                return self._enter(market, first, about)
+                return self._enter(market, first, about, delisted)
             finally:
                 held, last = len(self.ledger.lines), self.ledger.last_hash
                 replace(terms, lines=held, last_hash=last).open(self._folder)
@@ -168,42 +174,38 @@ class PaperAccount:
         with self.ledger.alone():
             if self.ledger.lines:
                 last = self.ledger.lines[-1]
-                record = {name: last[name] for name in RECORDED}
+                record = {name: last[name] for name in RECORDED if name in last}
                 save_decision(record, about, self._folder)
 
-    def _enter(self, market: MarketData, first: int, about: Mapping[str, Any]) -> list[Decision]:
+    def _enter(
+        self, market: MarketData, first: int, about: Mapping[str, Any], delisted: Sequence[str]
+    ) -> list[Decision]:
         days = market.day_names
-        self._check(market, first)
+        check_books(self.ledger.lines, self._agent, market, first)
         entered = self.ledger.lines[-1]["day"] if self.ledger.lines else ""
         new = [place for place in range(first, market.n_days) if days[place] > entered]
-        if new and (waited_for := self._late(market, first)):
-            log.warning(
-                "%s is not entered yet: the account holds %s, and the day, the newest one, has no "
-                "price of it. If it is late, get the file again. If it was delisted, the next day "
-                "will show it, and this one is entered then",
-                days[-1],
-                ", ".join(waited_for),
+        late = late_on_newest(market)
+        if wrong := [name for name in delisted if name not in late]:
+            raise ConfigError(
+                [
+                    f"delisted: {', '.join(wrong)}: the newest day, {days[-1]}, has a price of it, "
+                    "or the day before has none, or it is no stock of the agent: leave it out"
+                ]
             )
+        late = [name for name in late if name not in delisted]
+        if new and late:
             new.remove(market.n_days - 1)
         decisions = []
         for place in new:
             decision = decide(*self._agent, market.slice_days(0, place + 1), first)
-            late = place < market.n_days - 1
-            self.ledger.append({**as_record(decision), "late": late, **about})
+            is_late = place < market.n_days - 1
+            self.ledger.append({**as_record(decision), "late": is_late, **about})
             decisions.append(decision)
-        self._values().to_csv(self._folder / VALUES_FILE, index=False)
+        if self.ledger.lines:
+            self._values().to_csv(self._folder / VALUES_FILE, index=False)
+        if days[-1] > entered and late:
+            raise waiting(market, late, len(decisions))
         return decisions
-
-    def _late(self, market: MarketData, first: int) -> list[str]:
-        """Return stocks that are held and have no price on the newest day, for the first time."""
-        last = market.n_days - 1
-        if last <= first:
-            return []
-        gone = _without_price(market)
-        if not gone.any():
-            return []
-        held = replayed_holdings(*self._agent, market, first)[last - 1 - first].shares
-        return [market.tickers[place] for place in np.flatnonzero(gone & (held != 0))]
 
     def returns(self) -> FloatArray:
         """(n_days - 1,) returns of the account between the days in the books."""
@@ -211,9 +213,14 @@ class PaperAccount:
         found: FloatArray = values[1:] / values[:-1] - 1.0
         return found
 
+    def live_returns(self) -> FloatArray:
+        """Of these, those that were not known yet when the day before them was decided."""
+        late = np.array([line["late"] for line in self.ledger.lines], dtype=np.bool_)
+        return self.returns()[~late[:-1]]
+
     def against(self, earlier: Sequence[float] | FloatArray) -> ExchangeabilityTest:
         """Test whether the account's returns are lower than those of a backtest."""
-        return exchangeability_test(earlier, self.returns())
+        return exchangeability_test(earlier, self.live_returns())
 
     def _values(self) -> pd.DataFrame:
         lines = self.ledger.lines
@@ -228,60 +235,3 @@ class PaperAccount:
         )
         table.insert(2, "return", table["account_value"].pct_change())
         return table
-
-    def _check(self, market: MarketData, first: int) -> None:
-        lines, days = self.ledger.lines, market.day_names
-        if not lines:
-            return
-        where = market.source.path or market.source.name
-        if lines[-1]["day"] > days[-1]:
-            raise ConfigError(
-                [f"data.path: {where} ends on {days[-1]}, the books on {lines[-1]['day']}"]
-            )
-        held = replayed_holdings(*self._agent, market, first)
-        now = dict(zip(days[first:], held, strict=True))
-        for line in lines:
-            day = line["day"]
-            if day not in now:
-                raise DataError(where, [f"the day {day} is in the books and not in the data"])
-            shares = dict(zip(market.tickers, now[day].shares.tolist(), strict=True))
-            alike = (line["cash_held"], line["held"]) == (now[day].cash, shares)
-            if not alike or not _same_prices(line["price"], market, days.index(day)):
-                raise DataError(
-                    where,
-                    [
-                        f"{day}: prices, or what was held, are not what the books say: the data "
-                        f"has changed since (sha256 {str(line.get('data_sha256'))[:12]}... then); "
-                        "bring that file back, or begin a new account in another folder"
-                    ],
-                )
-
-
-def _without_price(market: MarketData) -> BoolArray:
-    """Return (n_stocks,) which stocks had a price on the day before the newest, and have none now.
-
-    Where the source fills what is missing, that is a close that is the one before.
-    """
-    if market.listed is not None:
-        return np.asarray(market.listed[-2] & ~market.listed[-1])
-    fills = any(market.source.repaired.get(name) for name in ("filled_rows", "filled_cells"))
-    return np.asarray((market.close[-1] == market.close[-2]) & fills)
-
-
-def _same_prices(entered: Mapping[str, float], market: MarketData, place: int) -> bool:
-    """Say whether the closes of a day are those that were entered.
-
-    A stock that a file does not list up to a day has none, whether it has no row there or none at
-    all: what stands for it is the last one, or `BEFORE_LISTING`.
-    """
-    now = dict(zip(market.tickers, market.close[place].tolist(), strict=True))
-    if entered.keys() != now.keys():
-        return False
-    apart = {ticker for ticker, price in now.items() if entered[ticker] != price}
-    if not apart or market.listed is None:
-        return not apart
-    listed = dict(zip(market.tickers, market.listed[: place + 1].T, strict=True))
-    return all(
-        not listed[ticker][-1] and (entered[ticker] == BEFORE_LISTING or not listed[ticker].any())
-        for ticker in apart
-    )

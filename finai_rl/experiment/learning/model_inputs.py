@@ -45,6 +45,8 @@ class ModelInputs:
         settings: Those of the environment that say what observations and actions mean; of earlier
             versions empty.
         rewards: Those that say how large a reward is, by key; of earlier versions empty.
+        seen_from: First of the days that its backtest could look back on, ISO text; of earlier
+            versions empty.
 
     Example:
         >>> one = ModelInputs("PPO", ("AAPL", "JPM"), ("macd",), 1, "2020-12-31")
@@ -62,6 +64,7 @@ class ModelInputs:
     sha256: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     rewards: Mapping[str, Any] = field(default_factory=dict)
+    seen_from: str = ""
 
     @classmethod
     def of(cls, cfg: DictConfig, agent: BaseAlgorithm, data: MarketData) -> ModelInputs:
@@ -94,6 +97,14 @@ class ModelInputs:
         if source.trained_until <= self.trained_until:
             return self
         return replace(self, trained_until=source.trained_until, last_close=source.last_close)
+
+    def backtested_on(self, data: MarketData) -> ModelInputs:
+        """Return these inputs of an agent that was backtested on some days.
+
+        Args:
+            data: The days, with those before them as their ``past``.
+        """
+        return replace(self, seen_from=(data if data.past is None else data.past).day_names[0])
 
     def differences(self, source: ModelInputs) -> Iterator[str]:
         """Yield what another model's inputs mean otherwise, one line each."""

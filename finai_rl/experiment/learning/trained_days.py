@@ -81,6 +81,10 @@ class TrainedDays:
         there = np.flatnonzero(np.isfinite(self.close[:, self.tickers.index(ticker)]))
         return self.days[there[-1]] if len(there) else None
 
+    def first_after(self, day: str) -> str:
+        """Return the first of the days after one that is of them, ISO text; empty for none."""
+        return next((later for later in self.days if later > day >= self.days[0]), "")
+
     def save(self, file: Path) -> None:
         """Write the file."""
         arrays: Any = {name: np.array(getattr(self, name)) for name in (*NAMES, *ARRAYS)}

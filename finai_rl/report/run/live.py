@@ -75,6 +75,13 @@ class LiveDays:
     notes: Sequence[str] = ()
 
     @property
+    def tested_dates(self) -> DateArray:
+        """The first day, and each later one whose return was not known when it was decided on."""
+        late = np.isin(self.dates, np.array(list(self.late), dtype=self.dates.dtype))
+        found: DateArray = self.dates[np.append(True, ~late[:-1])]
+        return found
+
+    @property
     def sentence(self) -> str:
         """What the test says, in one sentence."""
         if self.test is None:
@@ -121,7 +128,7 @@ def bet_figure(live: LiveDays) -> Figure | None:
     """Draw what the bet against the backtest has been worth after each live day; None for none."""
     if live.test is None or not len(live.test.wealth):
         return None
-    dates = live.dates
+    dates = live.tested_dates
     figure, axes = date_canvas(
         "A bet that live returns are lower",
         "What 1 has become after each live day, on a logarithmic scale",

@@ -142,6 +142,7 @@ COMMANDS: dict[str, dict[str, Effect]] = {
         "data.path": shown_in(PAPER),
         **SERVED,
         "account_start": shown_in(f"{NEWEST}::test_a_day_and_a_start_can_be_named"),
+        "delisted": shown_in(PAPER),
         "rescaled": shown_in(f"{NEWEST}::test_another_scale_can_be_allowed_and_dividends_are"),
         "tracking.uri": shown_in(f"{DECIDED}::test_each_day_is_decided_as_in_the_backtest"),
         "output_root": shown_in(ROOTED),

@@ -48,6 +48,7 @@ def test_a_gap_is_filled_as_the_source_fills_it(name: str, tmp_path: Path) -> No
     assert theirs.source.repaired == {"filled_rows": 4, "filled_cells": 5}
     (change,) = manifest["changes"]
     assert change["what"] == "4 of 60 rows and 5 cells"
+    assert ours.source.stale == theirs.source.stale == {"T2": 1}
     (said,) = [text for text in theirs.source.caveats if "on_missing" in text]
     assert said == f"filled {change['what']}: {change['why']}.".replace("raw.on", "data.on")
 

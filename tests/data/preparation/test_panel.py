@@ -14,7 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finai_rl.data.indicators import FINRL_INDICATORS
-from finai_rl.data.preparation.market_series import join_market_series, load_market_series
+from finai_rl.data.preparation.market_series import (
+    join_market_series,
+    late_series,
+    load_market_series,
+)
 from finai_rl.data.preparation.panel import prepare_panel
 from finai_rl.data.preparation.raw_prices import RawPrices
 from finai_rl.envs.finrl import import_finrl_module
@@ -255,6 +259,26 @@ def test_what_a_monthly_value_is_of_is_asked_for() -> None:
     joined, changes = join_market_series(rows, cpi, "cpi.csv")
     assert joined["cpi"].iloc[0] == 3.1
     assert "move the dates there" in str(changes[0])
+
+
+@pytest.mark.parametrize(
+    ("dates", "without", "stale"),
+    [
+        (pd.bdate_range("2024-01-01", periods=30), [], {}),
+        (pd.bdate_range("2024-01-01", periods=30), [29], {"vix": 1}),
+        (pd.bdate_range("2024-01-01", periods=30), [28, 29], {"vix": 2}),
+        (pd.bdate_range("2024-01-01", periods=30), [5, 29], {"vix": 1}),
+        (pd.bdate_range("2024-01-01", periods=30), [25, 29], {}),
+        # Coins are traded on weekends, and the series is not there on any of them.
+        (pd.date_range("2024-01-01", periods=27), [5, 6, 12, 13, 19, 20, 26], {}),
+    ],
+)
+def test_a_series_that_is_usually_there_and_lacks_the_last_dates_is_late(
+    dates: pd.DatetimeIndex, without: list[int], stale: dict[str, int]
+) -> None:
+    rows = pd.DataFrame({"date": np.repeat(dates, 2), "tic": ["A", "B"] * len(dates)})
+    vix = pd.Series(np.arange(len(dates)) + 10.0, index=dates, name="vix")
+    assert late_series(rows, vix.drop(dates[without])) == stale
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,22 @@ def test_a_ticker_that_ends_early_is_named(tmp_path: Path) -> None:
     assert "tickers that end early keep their last price: 'BBB'" in said
 
 
+@pytest.mark.parametrize(
+    ("rows_gone", "cells_gone", "stale"),
+    [
+        ([19, 22], {}, {"BBB": 2}),
+        ([23], {"close": [4]}, {"CCC": 1}),
+        ([], {"close": [21]}, {"AAA": 1}),
+        ([], {"macd": [21], "volume": [22]}, {}),
+        ([4], {}, {}),
+    ],
+)
+def test_closes_that_are_carried_forward_to_the_end_are_counted(
+    rows_gone: list[int], cells_gone: dict[str, list[int]], stale: dict[str, int], tmp_path: Path
+) -> None:
+    assert loaded(with_holes(tmp_path, rows_gone, cells_gone), "forward_fill").source.stale == stale
+
+
 @pytest.mark.parametrize("rule", ["drop_ticker", "forward_fill"])
 def test_what_is_wrong_rather_than_missing_is_refused_all_the_same(
     tmp_path: Path, rule: str

@@ -151,6 +151,30 @@ def test_what_is_held_of_a_stock_that_is_not_listed_is_refused(tmp_path: Path) -
     assert decide(Environments(cfg), agent, env, market, FIRST, there).orders[0] == 0
 
 
+@pytest.mark.parametrize("cash", [0.0, -1e9])
+def test_positions_that_are_worth_nothing_are_refused(cash: float) -> None:
+    cfg = tiny("agent=a2c", "env.allow_short=true")
+    with pytest.raises(ConfigError, match=r"positions: with cash, they are worth -?[\d,]+\.00 at"):
+        decide(Environments(cfg), Ruin(), None, WHOLE, FIRST, Position(cash, np.zeros(3)))
+
+
+def test_what_overrules_the_agent_is_told() -> None:
+    stop = tiny("agent=a2c", "env.turbulence_threshold=40")
+    assert WHOLE.risk is not None
+    for risk, said in ((40.0, "turbulence"), (39.9, None)):
+        data = replace(WHOLE, risk=np.append(WHOLE.risk[:-1], risk))
+        decision = decide(Environments(stop), Ruin(), None, data, FIRST)
+        assert decision.closed_by == said
+        assert decision.after.shares.any() == (said is None)
+    short = tiny("agent=a2c", "env.allow_short=true", "env.maintenance_margin=0.3")
+    owed = 1000 * WHOLE.close[-1, 0]
+    for cash, called in ((1.29 * owed, "margin_call"), (1.31 * owed, None)):
+        position = Position(cash, np.array([-1000.0, 0.0, 0.0]))
+        decision = decide(Environments(short), Ruin(), None, WHOLE, FIRST, position)
+        assert decision.closed_by == called
+        assert (decision.after.shares == 0).all() == (called is not None)
+
+
 class Watching:
     """Buys the first stock for some days, then waits; keeps what it saw last."""
 

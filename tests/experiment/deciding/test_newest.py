@@ -112,14 +112,59 @@ def test_days_of_training_that_are_others_are_refused(monkeypatch: pytest.Monkey
     assert "Allowed by rescaled=true: close" in " ".join(found(known=known, rescaled=True).notes)
 
 
+def test_an_account_starts_where_the_backtest_did_beyond_a_purged_gap() -> None:
+    blocks = MARKET.slice_days(0, 40), MARKET.slice_days(46, 55)
+    known = TrainedDays.of(blocks)
+    assert found(known=known).first == 46
+    assert found(known=known, account_start=MARKET.day_names[42]).first == 42
+    # Where the first days of validation are not on record, it is not known where it began.
+    assert found(known=TrainedDays.of(blocks[1:])).first == 40
+
+
+@pytest.mark.parametrize(
+    ("overrides", "refused"),
+    [
+        (["env=portfolio"], True),
+        (["env.observation=relative"], True),
+        (["env.impact=1.0"], True),
+        ([], False),
+    ],
+    ids=str,
+)
+def test_data_that_looks_back_on_fewer_days_than_the_backtest_is_refused(
+    overrides: list[str], refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = tiny("agent=a2c", "data=synthetic", "data.n_days=60", "data.n_stocks=3", *overrides)
+    agent = new_agent(cfg, Environments(cfg).training(MARKET.slice_days(0, 40)))
+    inputs = ModelInputs.of(cfg, agent, MARKET.slice_days(0, 40))
+    inputs = inputs.backtested_on(MARKET.slice_days(40, 50))
+    assert inputs.seen_from == MARKET.day_names[0]
+    settings: dict[str, Any] = {"changes": {}, "day": None, "account_start": None}
+    assert newest(cfg, inputs, agent, rescaled=False, **settings).first == 40
+    later = MARKET.slice_days(5, 60)
+    shown(monkeypatch, later._with({"past": None}))
+    if not refused:
+        assert newest(cfg, inputs, agent, rescaled=False, **settings).first == 35
+        return
+    said = f"begins on {MARKET.day_names[5]}, 35 days before .* looked back to {inputs.seen_from}"
+    with pytest.raises(DataError, match=said):
+        newest(cfg, inputs, agent, rescaled=False, **settings)
+    notes = newest(cfg, inputs, agent, rescaled=True, **settings).notes
+    assert "Allowed by rescaled=true: begins on" in " ".join(notes)
+    # As many days as observations ever look back on are enough.
+    monkeypatch.setattr("finai_rl.experiment.deciding.newest.LOOK_BACK", 35)
+    assert newest(cfg, inputs, agent, rescaled=False, **settings).first == 35
+
+
 @pytest.mark.parametrize(("day", "refused"), [(59, True), (57, True), (50, False), (30, False)])
 def test_a_price_that_has_just_jumped_as_after_a_split_is_refused(
     day: int, refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     close = MARKET.close.copy()
     close[day:, 2] /= 4
+    # One day's volume is no witness: here it is lower after the split.
     volume = np.ones(close.shape) * 1000.0
-    volume[day:, 2] *= 4
+    volume[day:, 2] *= 0.9
     shown(monkeypatch, replace(MARKET, close=close, open=close, volume=volume))
     settings = {"day": None, "account_start": MARKET.day_names[59]}
     if day < 40:
@@ -214,6 +259,9 @@ def test_data_that_ends_days_ago_is_told() -> None:
         return list(_old(market, (last + np.timedelta64(later, "D")).item()))
 
     assert [said(later) for later in (-1, 0, 5)] == [[], [], []]
+    assert said(-261) == [
+        f"The data ends on {last}, 261 days after today: is that day written right?"
+    ]
     assert said(1000) == [
         f"The data ends on {last}, 1,000 days before today: is it the newest there is?"
     ]

@@ -1,4 +1,4 @@
-"""A stock that is held and has no row on the newest day: late, or delisted."""
+"""A paper account: what the newest day lacks, and what stays beside the books."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ import pytest
 
 from finai_rl.data.listings.unlisted import with_absent
 from finai_rl.data.market import MarketData
-from finai_rl.errors import ConfigError
+from finai_rl.errors import ConfigError, DataError
 from finai_rl.experiment.deciding import paper_account
+from finai_rl.experiment.deciding.consistency import _same_prices
 from finai_rl.experiment.deciding.ledger import LEDGER_FILE
 from finai_rl.experiment.deciding.orders import DECISION_FILE, ORDERS_FILE, RECORDED
 from finai_rl.experiment.deciding.paper_account import PaperAccount, Terms
 from tests.markets import generated_market
 
 MARKET = generated_market(n_days=20, n_stocks=3)
-HELD = np.array([0.0, 5.0, 1.0])
 OPENED = Terms("ab12", MARKET.day_names[10])
 LINE = {"run_id": "ab12"}
 
 
 @pytest.fixture
 def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PaperAccount:
-    """Holds two of three stocks, and decides nothing."""
+    """Decides nothing."""
 
     def decide(*agent: Any, **_: Any) -> Any:
         market: MarketData = agent[3]
@@ -40,14 +40,9 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PaperAccount:
         record = dict.fromkeys(RECORDED, 0.0) | {"day": decision.day, "account_value": 1.0}
         return record | dict.fromkeys(("orders", "price", "held", "after", "weights"), by_ticker)
 
-    def held(*agent: Any) -> list[Any]:
-        market, first = agent[3:]
-        return [SimpleNamespace(shares=HELD, cash=0.0)] * (market.n_days - first)
-
     monkeypatch.setattr(paper_account, "decide", decide)
     monkeypatch.setattr(paper_account, "as_record", as_record)
-    monkeypatch.setattr(paper_account, "replayed_holdings", held)
-    monkeypatch.setattr(PaperAccount, "_check", lambda *_: None)
+    monkeypatch.setattr(paper_account, "check_books", lambda *_: None)
     return PaperAccount(tmp_path, *(None,) * 3)  # type: ignore[arg-type]
 
 
@@ -57,31 +52,52 @@ def without(stock: int, first: int, until: int) -> MarketData:
     return replace(MARKET, listed=listed).slice_days(0, until)
 
 
+def carried_forward(**stale: int) -> MarketData:
+    return replace(MARKET, source=replace(MARKET.source, stale=stale)).slice_days(0, 16)
+
+
 def entered(account: PaperAccount) -> list[int]:
     return [MARKET.day_names.index(line["day"]) for line in account.ledger.lines]
 
 
-def test_a_day_waits_for_the_row_of_what_is_held(
-    account: PaperAccount, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("incomplete", "name"),
+    [(without(1, 15, 16), "S01"), (carried_forward(S01=1), "S01"), (carried_forward(vix=1), "vix")],
+    ids=["not listed", "filled", "series"],
+)
+def test_a_day_waits_for_what_the_day_before_has(
+    incomplete: MarketData, name: str, account: PaperAccount
 ) -> None:
-    account.enter(without(1, 15, 16), 10, LINE, OPENED)
+    with pytest.raises(DataError) as refusal:
+        account.enter(incomplete, 10, LINE, OPENED)
     assert entered(account) == [10, 11, 12, 13, 14]
-    assert f"{MARKET.day_names[15]} is not entered yet: the account holds S01" in caplog.text
+    day = MARKET.day_names[15]
+    assert f"{day} is not entered yet; 5 days before it are, and nothing is" in str(refusal.value)
+    assert f"has no price or value of {name}, which the day before has" in str(refusal.value)
     account.enter(MARKET.slice_days(0, 16), 10, LINE, OPENED)
+    assert entered(account)[-1] == 15
+    # What is in the books already is not waited for.
+    assert account.enter(incomplete, 10, LINE, OPENED) == []
+
+
+def test_the_first_day_waits_too(account: PaperAccount, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"not entered yet, and nothing is ordered"):
+        account.enter(without(1, 15, 16), 15, LINE, Terms("ab12", MARKET.day_names[15]))
+    assert entered(account) == []
+    assert not (tmp_path / ORDERS_FILE).exists()
+
+
+def test_a_stock_that_is_said_to_be_delisted_is_not_waited_for(account: PaperAccount) -> None:
+    gone = without(1, 15, 16)
+    for wrong in (["S02"], ["S01", "XYZ"]):
+        with pytest.raises(ConfigError, match=f"delisted: {wrong[-1]}: the newest day, 2020-01-16"):
+            account.enter(gone, 10, LINE, OPENED, wrong)
+    account.enter(gone, 10, LINE, OPENED, ["S01"])
     assert entered(account)[-1] == 15
 
 
-def test_a_row_that_was_filled_is_waited_for(
-    account: PaperAccount, caplog: pytest.LogCaptureFixture
-) -> None:
-    source = replace(MARKET.source, repaired={"filled_rows": 1})
-    close = MARKET.close.copy()
-    close[15, 1] = close[14, 1]
-    filled = replace(MARKET, close=close, source=source).slice_days(0, 16)
-    account.enter(filled, 10, LINE, OPENED)
-    assert entered(account)[-1] == 14
-    assert "the account holds S01, and the day, the newest one, has no price of it" in caplog.text
-    account.enter(replace(MARKET, source=source).slice_days(0, 16), 10, LINE, OPENED)
+def test_what_has_been_missing_for_longer_is_not_waited_for(account: PaperAccount) -> None:
+    account.enter(carried_forward(S01=2, vix=7), 10, LINE, OPENED)
     assert entered(account)[-1] == 15
 
 
@@ -94,15 +110,15 @@ def test_what_stands_for_a_stock_that_is_not_listed_is_no_price_of_the_books() -
     once = replace(never, close=close, listed=listed)
     for one, other in ((never, once), (once, never), (once, once)):
         entered = dict(zip(tickers, one.close[12].tolist(), strict=True))
-        assert paper_account._same_prices(entered, other, 12)
+        assert _same_prices(entered, other, 12)
         for ticker in MARKET.tickers:
             moved = entered | {ticker: entered[ticker] + 0.01}
-            assert not paper_account._same_prices(moved, other, 12)
+            assert not _same_prices(moved, other, 12)
     entered = dict(zip(tickers, once.close[4].tolist(), strict=True))
-    assert paper_account._same_prices(entered, once, 4)
-    assert not paper_account._same_prices(entered | {"GONE": 57.0}, once, 4)
-    assert not paper_account._same_prices(entered | {"GONE": 57.0}, once, 12)
-    assert not paper_account._same_prices({"GONE": 57.3}, once, 12)
+    assert _same_prices(entered, once, 4)
+    assert not _same_prices(entered | {"GONE": 57.0}, once, 4)
+    assert not _same_prices(entered | {"GONE": 57.0}, once, 12)
+    assert not _same_prices({"GONE": 57.3}, once, 12)
 
 
 def test_the_next_day_shows_that_it_was_delisted(account: PaperAccount) -> None:
@@ -110,9 +126,17 @@ def test_the_next_day_shows_that_it_was_delisted(account: PaperAccount) -> None:
     assert entered(account) == [10, 11, 12, 13, 14, 15, 16]
 
 
-def test_what_is_not_held_is_not_waited_for(account: PaperAccount) -> None:
-    account.enter(without(0, 15, 16), 10, LINE, OPENED)
-    assert entered(account)[-1] == 15
+def test_returns_of_days_that_were_decided_later_are_not_live(account: PaperAccount) -> None:
+    for n_days, late in ((12, True), (13, False), (15, True)):
+        account.enter(MARKET.slice_days(0, n_days), 10, LINE, OPENED)
+        assert account.ledger.lines[-1]["late"] is False
+        assert account.ledger.lines[-2]["late"] is late
+    # Of days 10 to 14, 10 and 13 were decided when later ones were known.
+    for place, line in enumerate(account.ledger.lines):
+        line["account_value"] = 2.0**place
+    assert account.returns().tolist() == [1.0] * 4
+    account.ledger.lines[2]["account_value"] = 8.0
+    assert account.live_returns().tolist() == [3.0, 0.0]
 
 
 def test_how_far_the_books_have_come_is_kept_beside_them(

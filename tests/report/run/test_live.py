@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from finai_rl.evaluation.metrics import metrics
@@ -19,20 +20,22 @@ from tests.report.run.test_page import Reader
 
 ACCOUNT = traded(200, 12, size=0.1)
 DATES = ACCOUNT.dates[150:]
+LATE = ["2020-06-01", "2020-06-02"]
 
 
 def live(loss: float = 0.0) -> LiveDays:
     earlier, later = ACCOUNT.returns[:149], ACCOUNT.returns[150:] - loss
+    in_time = np.isin(DATES[:-1].astype(str), LATE, invert=True)
     return LiveDays(
         DATES,
         {
             "Backtest": Period(150, metrics(ACCOUNT.head(150)), return_intervals(earlier)),
             "Live": Period(50, {"total_return": 0.1234}, return_intervals(later[:10])),
         },
-        exchangeability_test(earlier, later),
+        exchangeability_test(earlier, later[in_time]),
         len(earlier),
         {"Chain": "checked <all>"},
-        ["2020-06-01", "2020-06-02"],
+        LATE,
         ["A note."],
     )
 
@@ -55,6 +58,13 @@ def test_a_page_shows_live_days_the_bet_and_the_books() -> None:
     for said in ("checked <all>", "2 days not decided when they came", "2020-06-02", "A note."):
         assert said in page.text
     assert "no evidence that they are lower" in page.text
+
+
+def test_the_bet_is_on_days_that_were_decided_when_they_came() -> None:
+    days = live()
+    (line, *_) = figures(report(days))["bet"].axes[0].lines
+    assert days.test is not None
+    assert len(line.get_xdata()) == 1 + len(days.test.wealth) == len(DATES) - len(LATE)
 
 
 def test_live_returns_that_are_lower_are_told() -> None:

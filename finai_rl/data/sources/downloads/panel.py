@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -143,5 +144,5 @@ def _panel(
         open=wide("open"),
         volume=None if silent else volume,
         listed=listed,
-        source=DataSource(source.name, source.sha256, source.path, tuple(caveats)),
+        source=replace(source, caveats=tuple(caveats), stale=prepared.stale),
     )
