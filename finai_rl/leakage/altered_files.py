@@ -13,12 +13,14 @@ import pandas as pd
 
 from finai_rl.data.tables.dates import parse_dates
 from finai_rl.leakage.panel import SCALES
+from finai_rl.type_aliases import IntArray
 
 READERS = (
     "read_csv", "read_table", "read_parquet", "read_feather", "read_orc", "read_pickle",
     "read_excel", "read_json", "read_hdf", "read_sql", "read_sql_query", "read_sql_table",
 )  # fmt: skip
 DATE_COLUMNS = ("date", "datetime", "timestamp", "time")
+TICKER_COLUMNS = ("tic", "ticker", "symbol")
 
 
 @dataclass
@@ -80,7 +82,7 @@ def altered_table(
 
     Whole days change places, numbers only, so that every ticker's row stays a row of that ticker
     and what all tickers share stays shared; a day's numbers are scaled by one factor, so that a
-    low stays below its high. Days with other tickers than the rest are scaled only.
+    low stays below its high. Days change places with days of the same tickers.
 
     Args:
         table: Rows by day, or by day and ticker; dates in the index, or in a column of that name.
@@ -98,10 +100,10 @@ def altered_table(
     rng = np.random.default_rng(seed)
     day_of_row, blocks = pd.factorize(days.iloc[later], sort=True)
     order = np.argsort(day_of_row, kind="stable")
-    values = table.iloc[later, columns].to_numpy(dtype=np.float64)[order]
-    if len(values) % len(blocks) == 0 and np.ptp(np.bincount(day_of_row)) == 0:
-        shaped = values.reshape(len(blocks), -1, len(columns))
-        values = rng.permutation(shaped).reshape(values.shape)
+    before = table.iloc[later, columns].to_numpy(dtype=np.float64)[order]
+    values = before.copy()
+    for rows in _alike(table.iloc[later[order]], day_of_row[order]):
+        values[rows] = rng.permutation(before[rows])
     if scaled:
         values = values * rng.uniform(*SCALES, len(blocks))[day_of_row[order], np.newaxis]
     changed = table.copy()
@@ -109,7 +111,19 @@ def altered_table(
         whole: Any = changed.iloc[:, int(column)].to_numpy(dtype=np.float64, copy=True)
         whole[later[order]] = values[:, position]
         changed.isetitem(int(column), whole)
-    return changed, len(later)
+    moved = (values != before) & ~(np.isnan(values) & np.isnan(before))
+    return changed, int(moved.any(axis=1).sum())
+
+
+def _alike(table: pd.DataFrame, day_of_row: IntArray) -> list[IntArray]:
+    """Return (n_days, n_rows) places of the rows of days with the same tickers, group by group."""
+    named = [name for name in table.columns if str(name).lower() in TICKER_COLUMNS]
+    tickers = table[named[0]].astype(str).tolist() if named else [""] * len(table)
+    starts = np.flatnonzero(np.diff(day_of_row, prepend=-1))
+    groups: dict[tuple[str, ...], list[IntArray]] = {}
+    for places in np.split(np.arange(len(table)), starts[1:]):
+        groups.setdefault(tuple(tickers[place] for place in places), []).append(places)
+    return [np.array(group) for group in groups.values()]
 
 
 def _is_number(dtype: Any) -> bool:

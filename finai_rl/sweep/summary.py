@@ -129,7 +129,8 @@ def judge(
     pruned = results.pruned_returns()
     yearly = periods_per_year, risk_free
     others = [float(trial_sharpe_ratios(excess_returns(r, *yearly)[:, None])[0]) for r in pruned]
-    seen = max(len(trials) + len(pruned), counted or 0)
+    n_looked_at = results.count().get("PRUNED", 0) + len(results.complete)
+    seen = max(n_looked_at, counted or 0)
     same_days = len(baseline.returns) == len(returns)
     return judge_search(
         returns,

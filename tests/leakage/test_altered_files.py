@@ -40,3 +40,28 @@ def test_altering_a_table_leaves_the_past_and_its_layout(
     if shape == "long":
         assert (changed.low <= changed.close).all()
         assert (changed.tic == before.tic).all()
+
+
+def test_days_that_lack_a_ticker_change_places_with_each_other() -> None:
+    table = rows(n_days=10, n_stocks=3)
+    dates = sorted(set(table.date))
+    gone = [(dates[4], table.tic[0]), (dates[6], table.tic[0]), (dates[8], table.tic[1])]
+    table = table[[pair not in gone for pair in zip(table.date, table.tic, strict=True)]]
+    changed, count = altered_table(table, np.datetime64(dates[1]), 0, scaled=False)
+    moved = (changed.close != table.close).to_numpy()
+    assert count == moved.sum() > 8
+    for ticker, before in table.groupby("tic"):
+        assert sorted(changed.loc[before.index, "close"]) == sorted(before.close)
+        assert (changed.loc[before.index, "tic"] == ticker).all()
+    assert not moved[table.date == dates[8]].any()
+    pair = table.date.isin([dates[4], dates[6]])
+    assert sorted(changed.close[pair]) == sorted(table.close[pair])
+
+
+def test_rows_that_stay_as_they_are_are_not_counted() -> None:
+    table = rows(n_days=3, n_stocks=2)
+    last = table.index[table.date == table.date.max()]
+    lone = table.drop(index=last[:1])
+    changed, count = altered_table(lone, np.datetime64(table.date.min()), 0, scaled=False)
+    assert count == 0
+    pd.testing.assert_frame_equal(changed, lone)

@@ -36,3 +36,20 @@ def test_the_best_trial_is_held_against_equal_weight_of_its_own_terms(tmp_path: 
     worst = judge(Results(study.get_trials(), "minimize"), first, None)
     assert worst is not None
     assert "Equal weight is 0.20 invested on average" in worst.sentence
+
+
+def test_trials_over_other_days_count_as_tries(tmp_path: Path) -> None:
+    lots = np.random.default_rng(0)
+    study = optuna.create_study(direction="maximize")
+    for number in range(20):
+        n_days = 250 if number > 17 else 200
+        dates = [str(day.date()) for day in pd.bdate_range("2024-01-01", periods=n_days)]
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        save_returns(folder, dates, lots.normal(0.001, 0.01, n_days))
+        study.add_trial(optuna.trial.create_trial(value=number, user_attrs={"folder": str(folder)}))
+    results = Results(study.get_trials(), "maximize")
+    assert len(results.returns()[0]) == 2
+    verdict = judge(results, Benchmark(np.zeros(250)), None)
+    assert verdict is not None
+    assert "picked from 2 (20 counted)" in verdict.sentence
