@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from finai_rl.agents.whole_file import written_whole
 from finai_rl.data.tables.column_names import names_of
+from finai_rl.data.tables.number_text import COMMA, EITHER, GROUPED
 from finai_rl.data.tables.table import PROCESSED, read_table
 from finai_rl.data.tables.validation import numbers
 from finai_rl.errors import ConfigError, DataError, NoRows
@@ -76,6 +78,11 @@ def read_positions(
     ]
     problems += [f"{name!r} is there twice" for name in names[names.duplicated()]]
     problems += [f"shares of {name!r} are no number" for name in names[~np.isfinite(shares)]]
+    problems += [
+        f"shares are written {text}, which may be {float(text):g} or {text.replace('.', '')}: "
+        "write one of these"
+        for text in _thousands_or_decimals(file)
+    ]
     if not may_short:
         owed = names[shares < 0]
         problems += [f"shares of {name!r} are sold short, which this agent cannot" for name in owed]
@@ -109,6 +116,23 @@ def _rows_of(file: Path) -> pd.DataFrame:
     except NoRows as empty:  # what a broker writes of an account that holds cash alone
         renamed = names_of(file, empty.columns, PROCESSED, ()).renamed
         return pd.DataFrame(columns=[renamed.get(name, name) for name in empty.columns])
+
+
+def _thousands_or_decimals(file: Path) -> list[str]:
+    """Return the shares of a file of semicolons that a reader of commas takes for thousands.
+
+    Semicolons part the cells where a comma is the decimal sign, but not only there.
+    """
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    cells = [[cell.strip().strip('"') for cell in line.split(";")] for line in lines]
+    heads = [head.lower() for head in cells[0]] if cells else []
+    if len(heads) < 2 or "shares" not in heads:
+        return []
+    place = heads.index("shares")
+    shares = [row[place] for row in cells[1:] if len(row) > place]
+    told = any(re.fullmatch(f"{COMMA}|{GROUPED[',']}", text) and "," in text for text in shares)
+    points = [text for text in shares if text.count(".") == 1]
+    return points if not told and all(re.fullmatch(EITHER["."], text) for text in points) else []
 
 
 def orders_table(record: Mapping[str, Any]) -> pd.DataFrame:

@@ -216,6 +216,32 @@ def test_positions_are_read_and_every_problem_is_listed(tmp_path: Path) -> None:
         read_positions(str(file), 0.0, ("AAPL",))
 
 
+@pytest.mark.parametrize(
+    ("shares", "held"),
+    [
+        (["1.000", "2,5"], [1000.0, 2.5]),
+        (["1.000", "2.25"], [1.0, 2.25]),
+        (["1000", "2"], [1000.0, 2.0]),
+        (["1.000", "2"], None),
+        (["-1.000", "2.500"], None),
+    ],
+    ids=str,
+)
+def test_shares_that_may_be_thousands_or_decimals_are_refused(
+    shares: list[str], held: list[float] | None, tmp_path: Path
+) -> None:
+    file = tmp_path / "held.csv"
+    rows = zip(("AAPL", "JPM"), shares, strict=True)
+    file.write_text("tic;shares\n" + "".join(f"{tic};{text}\n" for tic, text in rows))
+    if held is not None:
+        assert read_positions(str(file), 1.0, ("AAPL", "JPM")).shares.tolist() == held
+        return
+    with pytest.raises(DataError, match=r"are written -?1\.000, which may be -?1 or -?1000: write"):
+        read_positions(str(file), 1.0, ("AAPL", "JPM"), may_short=True)
+    file.write_text(file.read_text().replace(";", ","))
+    assert read_positions(str(file), 1.0, ("AAPL", "JPM"), may_short=True).shares[1] in (2, 2.5)
+
+
 @pytest.mark.parametrize("name", ["held.csv", "held.parquet"])
 def test_no_row_of_positions_is_an_account_in_cash(tmp_path: Path, name: str) -> None:
     file = tmp_path / name
