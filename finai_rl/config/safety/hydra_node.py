@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -13,22 +14,12 @@ from hydra.errors import CompactHydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from finai_rl.config.safety.logging_node import logging_problems
 from finai_rl.config.safety.secrets import note_secrets
-from finai_rl.config.safety.targets import is_trusted, path_problem, target_problems
+from finai_rl.config.safety.targets import AUTO_SAMPLER, path_problem, target_problems
 
 BUILT = ("callbacks", "launcher", "sweeper")
 LOGGING = ("hydra_logging", "job_logging")
-LOGGING_CLASSES = (
-    "colorlog.ColoredFormatter",
-    "logging.FileHandler",
-    "logging.Formatter",
-    "logging.NullHandler",
-    "logging.StreamHandler",
-    "logging.handlers.RotatingFileHandler",
-    "logging.handlers.TimedRotatingFileHandler",
-    "rich.logging.RichHandler",
-)
-STREAMS = ("ext://sys.stderr", "ext://sys.stdout")
 VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
     "MKL_NUM_THREADS",
@@ -44,9 +35,13 @@ _HYDRAS = ("_load_configuration_impl", "_process_config_searchpath")
 _LAUNCHED = {"setup": ([],), "sbatch": ({},), "init": ({},), "address": ("auto",)}
 """Settings of launchers that run what they name, or go where they say, and their defaults."""
 
+LOADED = ("agent.init_from", "run_id", "model")
+"""What names a model to be loaded, and a model runs what it holds: for the command line alone."""
+
+_TYPED = ("trusted_packages", *LOADED)
 _SPACES = ("params", "search_space", "conditional")
-_OUTPUT = "${hydra.runtime.output_dir}/"
-"""How a file in the run folder begins, which Hydra makes later."""
+_PARTITION = re.compile(r"[\w.,-]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def look_before_composing() -> None:
@@ -123,6 +118,7 @@ def hydra_problems(cfg: DictConfig, typed: Sequence[str]) -> Iterator[str]:
             f"if you trust it, say so on the command line: trusted_packages=[{listed}]"
         )
         trusted = []
+    yield from _loaded_problems(cfg, given)
     built = {name: _plain_value(cfg.hydra, name) for name in BUILT}
     for name, node in built.items():
         yield from target_problems(f"hydra.{name}", node, trusted)
@@ -130,8 +126,21 @@ def hydra_problems(cfg: DictConfig, typed: Sequence[str]) -> Iterator[str]:
     yield from _sweeper_problems(built["sweeper"], trusted, given)
     yield from _launcher_problems(built["launcher"], given)
     for name in LOGGING:
-        yield from _logging_problems(f"hydra.{name}", _plain_value(cfg.hydra, name), trusted)
+        node = _plain_value(cfg.hydra, name)
+        yield from logging_problems(f"hydra.{name}", node, trusted, given)
     yield from _variable_problems(_plain_value(cfg.hydra.job, "env_set"), given)
+
+
+def _loaded_problems(cfg: DictConfig, given: Sequence[str]) -> Iterator[str]:
+    for key in LOADED:
+        node, _, name = key.rpartition(".")
+        around = _plain_value(cfg, node) if node else None
+        value = _plain_value(cfg, name) if not node else (around or {}).get(name)
+        if value not in (None, "???") and key not in given:
+            yield (
+                f"{key}: {value} stands in a file, and a model that is loaded runs what it holds; "
+                f"if you trust it, name it on the command line: {key}={value}"
+            )
 
 
 def _open_problems(key: str, node: Any) -> Iterator[str]:
@@ -149,12 +158,18 @@ def _open_problems(key: str, node: Any) -> Iterator[str]:
 def _alias_problems(aliases: Any) -> Iterator[str]:
     """Find a word that a file makes stand for what is for the command line alone."""
     for name, text in aliases.items() if isinstance(aliases, dict) else ():
-        if _key(str(text)).startswith(("trusted_packages", "hydra.", "hydra/")):
+        if _is_for_the_command_line(_key(str(text))):
             yield f"hydra.aliases.{name}: {text} is for the command line alone"
 
 
 def _launcher_problems(node: Any, given: Iterable[str]) -> Iterator[str]:
     given = list(given)
+    for key, text in _texts("hydra.launcher", node):
+        if _CONTROL.search(text) and key not in given:
+            yield f"{key}: {text!r} has a line break or another control character"
+    partition = node.get("partition") if isinstance(node, dict) else None
+    if partition and not _PARTITION.fullmatch(str(partition)):
+        yield f"hydra.launcher.partition: {partition!r} is no name of a partition, or several"
     for name, usual in _LAUNCHED.items():
         value = node.get(name) if isinstance(node, dict) else None
         key = f"hydra.launcher.{name}"
@@ -170,19 +185,50 @@ def _sweeper_problems(node: Any, trusted: Iterable[str], given: Iterable[str]) -
     if not isinstance(node, dict):
         return
     sampler, key = node.get("sampler"), "hydra.sweeper.sampler.registry"
-    registry = sampler.get("registry", "???") if isinstance(sampler, dict) else "???"
+    sampler = sampler if isinstance(sampler, dict) else {}
+    registry = sampler.get("registry", "???")
     if registry != "???" and key not in given:
         yield f"{key}: {registry} would be run; name the folder on the command line"
+    if sampler.get("_target_") == AUTO_SAMPLER and sampler.get("_args_"):
+        yield "hydra.sweeper.sampler._args_: give registry by its name, on the command line"
     extender = node.get("custom_search_space")
     if extender and (
         problem := path_problem("hydra.sweeper.custom_search_space", str(extender), trusted)
     ):
         yield problem
     for name in _SPACES:
-        space = node.get(name)
-        for key in map(_key, space if isinstance(space, dict) else ()):
-            if key == "trusted_packages" or key.startswith(("hydra.", "hydra/")):
+        for key in _keys(node.get(name)):
+            if _is_for_the_command_line(key):
                 yield f"hydra.sweeper.{name}.{key}: is for the command line alone"
+
+
+def _is_for_the_command_line(key: str) -> bool:
+    below = tuple(f"{name}." for name in _TYPED)
+    return key in _TYPED or key.startswith(("hydra.", "hydra/", "hydra@", *below))
+
+
+def _keys(node: Any, above: str = "") -> Iterator[str]:
+    """Yield every key at every depth of a search space, alone and with those around it."""
+    if isinstance(node, list):
+        node = dict.fromkeys(map(str, node)) | dict(enumerate(each for each in node))
+    for name, value in node.items() if isinstance(node, dict) else ():
+        key = _key(str(name))
+        yield key
+        if above:
+            yield f"{above}.{key}"
+        yield from _keys(value, f"{above}.{key}".lstrip("."))
+
+
+def _texts(key: str, node: Any) -> Iterator[tuple[str, str]]:
+    """Yield every text below a node, keys included, and where it stands."""
+    if isinstance(node, list):
+        node = dict(enumerate(node))
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield key, str(name)
+            yield from _texts(f"{key}.{name}", value)
+    elif isinstance(node, str):
+        yield key, node
 
 
 def _variable_problems(variables: Any, given: Iterable[str]) -> Iterator[str]:
@@ -192,31 +238,6 @@ def _variable_problems(variables: Any, given: Iterable[str]) -> Iterator[str]:
                 f"hydra.job.env_set.{name}: a file may set {', '.join(VARIABLES)}; export others "
                 "before you start, or set them on the command line"
             )
-
-
-def _logging_problems(key: str, node: Any, trusted: Iterable[str]) -> Iterator[str]:
-    trusted = list(trusted)
-    if isinstance(node, list):
-        node = dict(enumerate(node))
-    if not isinstance(node, dict):
-        return
-    for name, value in node.items():
-        place = f"{key}.{name}"
-        if isinstance(value, dict | list):
-            yield from _logging_problems(place, value, trusted)
-        elif name in ("class", "()"):
-            if value not in LOGGING_CLASSES and not is_trusted(str(value), trusted):
-                yield f"{place}: {value} is none of {', '.join(LOGGING_CLASSES)}"
-        elif isinstance(value, str) and _reaches_out(value, trusted):
-            yield f"{place}: {value} is neither plain text nor one of {', '.join(STREAMS)}"
-
-
-def _reaches_out(text: str, trusted: Iterable[str]) -> bool:
-    """Return whether logging would look a text up, or it is not known what it will be."""
-    scheme, mark, path = text.partition("://")
-    if mark and scheme == "ext":
-        return text not in STREAMS and not is_trusted(path, trusted)
-    return (mark and scheme == "cfg") or ("${" in text and not text.startswith(_OUTPUT))
 
 
 def _plain(node: Any) -> Any:

@@ -29,7 +29,6 @@ FUNCTIONS = (
     "finai_rl.data.yahoo.load_yahoo",
     "finai_rl.envs.finrl.finrl_vec_env",
     "finai_rl.envs.rewards.profit",
-    "finai_rl.sweep.search.auto_sampler.auto_sampler",
     "gymnasium.make",
     "gymnasium.make_vec",
     "optuna.storages.RDBStorage",
@@ -38,6 +37,9 @@ FUNCTIONS = (
     "stable_baselines3.common.utils.get_schedule_fn",
 )
 """What else a config has a reason to name, in names of earlier versions, too."""
+
+AUTO_SAMPLER = "finai_rl.sweep.search.auto_sampler.auto_sampler"
+"""Runs the code of a folder: only in the sampler's own place, where the folder has to be typed."""
 
 SAMPLERS = (
     "hydra_plugins.hydra_optuna_sweeper._impl.create_nsgaii_sampler",
@@ -172,6 +174,8 @@ def target_problems(prefix: str, node: Any, trusted: Iterable[str]) -> Iterator[
         return
     if "_target_" in node:
         for path in named_paths(node):
+            if path == node["_target_"] == AUTO_SAMPLER and prefix == "hydra.sweeper.sampler":
+                continue
             if problem := path_problem(f"{prefix}._target_", path, trusted):
                 yield problem
         if str(node["_target_"]).partition(".")[0] in _MAKES_ENVIRONMENTS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 FOLDER = "tracking"
 """Of the journal, below the run folder."""
 OUTBOX = f"{FOLDER}/outbox"
+_COPIED = re.compile(rf"{OUTBOX}/[0-9a-f]{{12}}/[^/]+")
 """Of copies that wait to be sent, and are removed when they have arrived."""
 
 Entry = dict[str, Any]
@@ -166,8 +168,11 @@ class Journal:
     def discard(self, entry: Mapping[str, Any]) -> None:
         """Remove the copy that an entry sent, if it sent one."""
         path = str(entry.get("path", ""))
-        if path.startswith(f"{OUTBOX}/"):
-            shutil.rmtree((self.run_folder / path).parent, ignore_errors=True)
+        # A journal from elsewhere may say anything, and what is below it may be links.
+        place = self.run_folder / Path(path).parent
+        here = self.run_folder.resolve() / Path(path).parent
+        if _COPIED.fullmatch(path) and Path(path).name != ".." and place.resolve() == here:
+            shutil.rmtree(place, ignore_errors=True)
 
     def beat(self) -> None:
         """Show by the journal's time that its process lives."""

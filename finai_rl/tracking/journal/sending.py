@@ -87,8 +87,7 @@ class Sender:
         path = self._folder / entry["path"]
         if _has_arrived(entry, path):
             return
-        if not path.exists():
-            raise FileNotFoundError(f"{path} is not there")
+        _check_inside(path, self._folder)
         upload = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
         upload(self.run_id, str(path), entry["to"])
 
@@ -98,10 +97,13 @@ class Sender:
         self.client.log_inputs(self.run_id, inputs)
 
     def _model(self, entry: Entry) -> None:
+        path = self._folder / entry["path"]
+        if path.exists():  # else it has arrived, or is told to be missing
+            _check_inside(path, self._folder)
         self.policy = send_policy(
             self.client,
             self.run_id,
-            self._folder / entry["path"],
+            path,
             entry["id"],
             entry["step"],
             entry["registered_name"],
@@ -131,6 +133,20 @@ class Sender:
             self.client.delete_tag(self.run_id, "killed")
         self._tags({"tags": entry["tags"]})
         self.client.set_terminated(self.run_id, entry["status"], entry["time"])
+
+
+def _check_inside(path: Path, folder: Path) -> None:
+    """Refuse a path of a journal that may be from elsewhere and name any file of this machine.
+
+    Raises:
+        FileNotFoundError: If it is not there, or it, or what is below it, is not in the folder.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is not there")
+    home = folder.resolve()
+    for part in (path, *(path.rglob("*") if path.is_dir() else ())):
+        if not part.resolve().is_relative_to(home):
+            raise FileNotFoundError(f"{part} lies outside of the run folder, and is not sent")
 
 
 def batches(lines: Iterable[Line]) -> Iterator[list[Line]]:

@@ -10,9 +10,14 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 
+from finai_rl.config.command import CONFIG_DIR
 from finai_rl.config.hydra_versions import VERSION_BASE
+from finai_rl.config.safety.hydra_node import _sweeper_problems
+from finai_rl.config.safety.targets import target_problems
 from tests.config.composition import composed
 
+AUTO = "finai_rl.sweep.search.auto_sampler.auto_sampler"
+OUTPUT = "${hydra.runtime.output_dir}"
 EVIL = "import os\nos.mkdir('{mark}')\n"
 
 
@@ -41,13 +46,27 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("job_logging: {formatters: {simple: {(): evil.A}}}", "simple.(): evil.A is none of"),
         ("hydra_logging: {handlers: {x: {(): os.system}}}", "hydra_logging.handlers.x.(): os.sys"),
         ("job_logging: {filters: {x: {(): '${hydra:help.evil}'}}}", "filters.x.(): ${hydra:help."),
+        ("job_logging: {handlers: {x: {filename: evil.py}}}", "x.filename: evil.py: a file may"),
+        (
+            "job_logging: {handlers: {x: {filename: '${hydra.runtime.output_dir}/x.py'}}}",
+            "x.py: a ",
+        ),
+        ("job_logging: {handlers: {x: {filename: '${hydra.runtime.output_dir}/../x.log'}}}", "a f"),
+        ("job_logging: {handlers: {x: {'.': {baseFilename: evil.py}}}}", "x: sets attributes by"),
+        ("job_logging: {formatters: {x: {style: '{'}}}", "x.style: { reaches into what is logged"),
+        ("sweeper: {conditional: {a: {b: {trusted_packages: x}}}}", "trusted_packages: is for the"),
+        ("sweeper: {conditional: {a: {b: {+hydra.callbacks: x}}}}", "hydra.callbacks: is for the"),
+        ("sweeper: {params: {agent.init_from: x.zip}}", "params.agent.init_from: is for the"),
+        ("sweeper: {params: {agent: {init_from: x.zip}}}", "params.agent.init_from: is for the"),
+        (f"callbacks: {{x: {{_target_: {AUTO}, registry: x}}}}", "hydra.callbacks.x._target_"),
         ("job: {env_set: {PATH: /tmp/evil}}", "hydra.job.env_set.PATH: a file may set"),
         ("job: {env_set: {GIT_CONFIG_COUNT: '1'}}", "hydra.job.env_set.GIT_CONFIG_COUNT: a file"),
     ],
 )
 def test_hydra_builds_nothing_that_a_file_makes_up(text: str, said: str, folder: Path) -> None:
     preset(folder, f"hydra:\n  {text}\n")
-    sweeper = ["hydra/sweeper=optuna"] if "sweeper" in text else []
+    kind = "study" if "conditional" in text else "optuna"
+    sweeper = [f"hydra/sweeper={kind}"] if "sweeper" in text else []
     with pytest.raises(CompactHydraException) as refused:
         composed("experiment=evil", f"hydra.searchpath=[file://{folder}]", *sweeper)
     assert said in str(refused.value)
@@ -73,6 +92,53 @@ def test_what_a_launcher_runs_and_where_is_for_the_command_line(
     typed = "host:6379" if key.endswith("address") else "{}" if "setup" not in key else "[]"
     assert composed("experiment=evil", *usual, f"{key}={typed}")
     assert composed(*usual)
+
+
+def test_a_folder_of_samplers_is_named_on_the_command_line_in_one_place() -> None:
+    own = {"_target_": AUTO, "registry": "theirs"}
+    typed = ["hydra.sweeper.sampler.registry"]
+    assert not [*target_problems("hydra.sweeper", {"sampler": own}, [])]
+    assert not [*_sweeper_problems({"sampler": own}, [], typed)]
+    assert "theirs would be run" in next(_sweeper_problems({"sampler": own}, [], []))
+    positional = {"_target_": AUTO, "_args_": ["theirs"]}
+    assert "_args_: give registry" in next(_sweeper_problems({"sampler": positional}, [], typed))
+    looked_up = {"_target_": "hydra.utils.get_method", "path": AUTO}
+    for node in ({"sampler": {"base_sampler": own}}, {"sampler": looked_up}, {"pruner": own}):
+        assert "is not what a config may name" in next(target_problems("hydra.sweeper", node, []))
+    assert "is not what a config may name" in next(target_problems("callbacks", [own], []))
+
+
+@pytest.mark.parametrize("partition", [r'"short\nid > x #"', "'short; id'", "'$(id)'"])
+def test_a_partition_is_a_name(partition: str, folder: Path) -> None:
+    usual = (f"hydra.searchpath=[file://{folder}]", "hydra/launcher=slurm")
+    preset(folder, f"hydra:\n  launcher: {{partition: {partition}}}\n")
+    with pytest.raises(CompactHydraException, match=r"hydra\.launcher\.partition: "):
+        composed("experiment=evil", *usual)
+    preset(folder, "hydra:\n  launcher: {partition: 'short,long-2'}\n")
+    assert composed("experiment=evil", *usual)
+
+
+def test_what_a_model_is_loaded_from_is_for_the_command_line(folder: Path) -> None:
+    preset(folder, "agent: {init_from: theirs.zip}\n")
+    named = ("experiment=evil", f"hydra.searchpath=[file://{folder}]")
+    with pytest.raises(CompactHydraException, match=r"agent\.init_from: theirs\.zip stands in"):
+        composed(*named)
+    assert composed(*named, "agent.init_from=theirs.zip").agent.init_from == "theirs.zip"
+
+
+@pytest.mark.parametrize("key", ["run_id", "model"])
+@pytest.mark.parametrize("command", ["evaluate", "decide", "paper account=mine", "promote"])
+def test_what_a_command_loads_is_named_on_its_line(command: str, key: str, folder: Path) -> None:
+    name, *words = command.split()
+    (folder / "theirs.yaml").write_text(
+        f"defaults: [{name}, _self_]\nhydra: {{searchpath: ['file://{CONFIG_DIR}']}}\n"
+        f"{key}: theirs\n"
+    )
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(folder), **VERSION_BASE):
+        with pytest.raises(CompactHydraException, match=f"{key}: theirs stands in a file"):
+            hydra.compose("theirs", words)
+        assert hydra.compose("theirs", [*words, f"{key}=theirs"])[key] == "theirs"
 
 
 @pytest.mark.parametrize(
