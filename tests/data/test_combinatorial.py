@@ -75,6 +75,7 @@ def test_blocks_hold_no_row_of_any_other():
         ({"fold": 0, "n_validation_folds": 6}, ValueError, "n_validation_folds from 2 to one less"),
         ({"fold": 0, "purge": -1}, ValueError, "at least 0"),
         ({"fold": 0, "embargo": 400, "n_folds": 3}, DataError, "together must be shorter"),
+        ({"fold": 0, "purge": 5, "embargo": 50}, DataError, "have 56 days each; split.purge=5 and"),
         ({"fold": 0, "n_folds": 300}, DataError, "have 1 days each"),
         (
             {"fold": 1, "n_folds": 3, "purge": 50, "embargo": 50},
@@ -86,3 +87,9 @@ def test_blocks_hold_no_row_of_any_other():
 def test_what_cannot_be_cut_is_refused(choice, error, says):
     with pytest.raises(error, match=says):
         split_combinatorial(MARKET, **choice)
+
+
+def test_purge_and_embargo_may_be_two_days_shorter_than_a_block():
+    split = split_combinatorial(MARKET, fold=0, purge=5, embargo=49)
+    assert [block.n_days for block in split.validation_blocks] == [56, 56]
+    assert split.train_blocks
