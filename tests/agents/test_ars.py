@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 import sb3_contrib
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from finai_rl.agents.ars import ARS
 from finai_rl.agents.curriculum import CurriculumProgress, StageEnd
@@ -93,3 +95,33 @@ def test_a_stage_begins_with_the_next_update(monkeypatch: pytest.MonkeyPatch) ->
     agent.learn(3 * 176, progress)
     assert stages == [0] * 4 + [1] * 4 + [2] * 4
     assert progress.left_at == [176, 352]
+
+
+class Ending(gymnasium.Env[np.ndarray, np.ndarray]):
+    """Ends after so many steps."""
+
+    observation_space = action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, length: int) -> None:
+        self.length, self.day = length, 0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        self.day = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.day += 1
+        return np.zeros(1, np.float32), 1.0, self.day == self.length, False, {}
+
+
+@pytest.mark.parametrize("lengths", [(2, 5, 4), (2, 4, 5), (5, 2, 4), (3, 3, 1)])
+def test_steps_count_once_whichever_environment_ends_first(lengths: tuple[int, ...]) -> None:
+    env = DummyVecEnv([lambda length=length: Ending(length) for length in lengths])
+    agent = ARS("LinearPolicy", env, n_delta=1, n_eval_episodes=3, seed=0)
+    asked: list[int] = []
+    agent.learn(1, lambda one, _: asked.append(one["self"].num_timesteps) is None)
+    # Two candidates, each for as long as the longest episode.
+    assert agent.num_timesteps == 2 * max(lengths) * 3
+    assert len(asked) == 2 * max(lengths)

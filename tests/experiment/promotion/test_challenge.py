@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from finai_rl.experiment.deciding.newest import Newest, unpinned
+from finai_rl.experiment.finished_run import Block
 from finai_rl.experiment.promotion import challenge
 from finai_rl.experiment.promotion.challenge import Challenge, Contender, _pays, apart
+from finai_rl.tracking.history.finished_run import TEST_TAG
 from tests.config.composition import composed
 from tests.markets import generated_market
 
@@ -119,3 +121,85 @@ def test_the_champion_is_backtested_on_the_same_version_held_against_its_own_day
     one._on_the_same_days(run)
     assert asked["known"] == "its days"
     assert asked["read"] == said
+
+
+PAYS = ("env.normalize=false",)
+FREE = (*PAYS, "env.buy_cost_pct=0", "env.sell_cost_pct=0")
+
+
+def challenged(own: tuple[str, ...] = PAYS, champion: tuple[str, ...] | None = None) -> Any:
+    one: Any = object.__new__(Challenge)
+    agent: Any = Alternating()
+    one.cfg, one.notes, one.rival, one._seed = composed(*own), [], "the other", 0
+    one.challenger = Contender(one.cfg, agent, None, MARKET)
+    one.champion = champion and Contender(composed(*champion), agent, None, MARKET)
+    return one
+
+
+@pytest.mark.parametrize(
+    ("own", "champion", "is_one"),
+    [
+        (PAYS, None, True),
+        (FREE, None, False),
+        (PAYS, PAYS, True),
+        (FREE, PAYS, False),
+        (PAYS, FREE, False),
+    ],
+)
+def test_both_have_to_pay_for_a_duel_at_other_costs(
+    own: tuple[str, ...], champion: tuple[str, ...] | None, is_one: bool
+) -> None:
+    one = challenged(own, champion)
+    assert (one.duel(2.0) is not None) is is_one
+    assert one.duel() is not None
+
+
+def test_a_sealed_block_that_was_opened_before_is_not_counted_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Run:
+        tags: ClassVar[dict[str, str]] = {}
+
+        def tag_now(self, tag: str) -> str | None:
+            return self.tags.get(tag)
+
+        def open_test(self) -> None:
+            self.tags[TEST_TAG] = str(int(self.tags.get(TEST_TAG, 0)) + 1)
+
+    monkeypatch.setattr(challenge, "block_of", lambda *_: Block("test", MARKET, MARKET))
+    one = challenged()
+    one._run = Run()
+    for before, after in (({}, "1"), ({TEST_TAG: "1"}, "1"), ({TEST_TAG: "3"}, "3")):
+        Run.tags = dict(before)
+        assert MARKET.span in one.sealed_block()
+        assert Run.tags[TEST_TAG] == after
+
+
+@pytest.mark.parametrize(("counted", "n_counted"), [(0, 1), (7, 7)])
+def test_the_challenger_is_judged_by_all_that_its_experiment_has_counted(
+    counted: int, n_counted: int
+) -> None:
+    one = challenged()
+    one._run = SimpleNamespace(trials_counted=lambda: counted)
+    assert one.verdict.evidence.n_counted == n_counted
+
+
+@pytest.mark.parametrize(
+    ("day", "noted"), [("2019-12-31", False), *((MARKET.day_names[n], True) for n in (0, 20, 39))]
+)
+def test_a_champion_that_has_learned_from_any_of_the_days_is_noted(
+    day: str, noted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = challenged()
+    inputs = SimpleNamespace(trained_until=day)
+    for name, found in (
+        ("config_of", one.cfg),
+        ("inputs_of", inputs),
+        ("trained_days_of", None),
+    ):
+        monkeypatch.setattr(challenge, name, lambda _, found=found: found)
+    monkeypatch.setattr(challenge, "newest", lambda *_, **__: Newest(MARKET, first=0))
+    run: Any = SimpleNamespace(run_id="ab", check=lambda: None, policy=lambda: (None, None))
+    one._on_the_same_days(run)
+    assert len(one.notes) == noted
+    assert all(f"has learned from days until {day}" in note for note in one.notes)

@@ -71,6 +71,12 @@ def test_costs_that_eat_it_all() -> None:
     assert gates.costs(None, 2.0, 0.0).passed is False
 
 
+def test_the_champions_equal_at_other_costs_is_not_above_it() -> None:
+    equal = Duel(HELD, HELD.copy(), "the champion")
+    assert gates.costs(equal, 2.0, 0.0).passed is False
+    assert gates.costs(equal, 2.0, -1e-9).passed
+
+
 def test_a_champion_in_cash_can_be_beaten_over_any_rate() -> None:
     for rate in (0.0, 0.02):
         duel = Duel(HELD + 0.006, np.zeros(250), "the champion", risk_free=rate)
