@@ -98,6 +98,43 @@ def test_a_delisted_holding_is_sold_at_its_last_price_less_the_loss(
     assert env.accounts[0]["cash"] == pytest.approx(cash + held * data.close[19, 2] * (1 - loss))
 
 
+@pytest.mark.parametrize("fill", FILLS)
+def test_who_sells_at_the_last_close_loses_nothing(fill: str) -> None:
+    data, loss = delisted(), 0.4
+    env = StockTradingVecEnv(
+        data, num_stock_shares=[0, 0, 50], fill=fill, delisting_loss=loss, hmax=50, **FREE
+    )
+    env.reset()
+    while env.accounts[0]["day"] < 19:
+        env.advance(np.zeros((1, 3)))
+    before = float(env.accounts[0]["cash"])
+    env.advance(np.array([[0.0, 0.0, -1.0]]))
+    # What fills tomorrow comes too late.
+    kept = 1.0 if fill == "same_close" else 1.0 - loss
+    assert env.accounts[0]["cash"] == pytest.approx(before + 50 * data.close[19, 2] * kept)
+
+
+def test_a_short_position_in_a_delisted_stock_gains_nothing_from_the_loss() -> None:
+    data = delisted()
+    cash = []
+    for loss in (0.0, 0.4):
+        env = StockTradingVecEnv(
+            data, allow_short=True, borrow_rate=0.0, delisting_loss=loss, hmax=10, **FREE
+        )
+        env.reset()
+        for _ in range(3):
+            env.advance(np.array([[0.0, 0.0, -1.0]]))
+        while env.accounts[0]["day"] < 19:
+            env.advance(np.zeros((1, 3)))
+        assert env.shares[0, 2] == -30
+        before = float(env.accounts[0]["cash"])
+        env.advance(np.zeros((1, 3)))
+        assert env.shares[0, 2] == 0
+        cash.append(float(env.accounts[0]["cash"]))
+        assert cash[-1] == pytest.approx(before - 30 * data.close[19, 2])
+    assert cash[0] == cash[1]
+
+
 @pytest.mark.parametrize("market", MARKETS)
 @pytest.mark.parametrize("observation", OBSERVATIONS)
 @pytest.mark.parametrize("fill", FILLS)

@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finai_rl.data.market import MarketData
-from finai_rl.envs.kernels.accounting import affordable, rank_largest_first, ranking_scratch
+from finai_rl.envs.kernels.accounting import (
+    affordable,
+    impact_cost,
+    rank_largest_first,
+    ranking_scratch,
+)
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from tests.markets import generated_market
 
@@ -119,6 +124,12 @@ def test_cash_for_exactly_n_shares_buys_n_and_never_overdraws(
     assert bought in (quantity, quantity - 1)
     assert price * (1 + cost_pct) * bought <= cash
     assert price * (bought + 1) * (1 + cost_pct) >= cash
+
+
+def test_an_order_moves_its_price_by_the_square_root_of_its_size_and_half_at_most() -> None:
+    assert impact_cost(20.0, 100.0, 0.01) == pytest.approx(20 * 100 * 0.01 * 10)
+    assert impact_cost(20.0, 2_500.0, 0.01) == pytest.approx(20 * 2_500 * 0.5)
+    assert impact_cost(20.0, 1e6, 0.01) == pytest.approx(20 * 1e6 * 0.5)
 
 
 def test_scarce_cash_goes_to_the_largest_order_and_ties_to_the_first_ticker() -> None:

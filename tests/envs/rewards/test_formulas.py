@@ -20,9 +20,10 @@ from finai_rl.envs.rewards import (
     LogReturn,
     MeanVariance,
     Reward,
+    Step,
     TurnoverPenalty,
 )
-from tests.envs.cases import MARKETS
+from tests.envs.cases import MARKETS, listed_between
 from tests.envs.rewards.episodes import MARKET, OPTIONS, SETTINGS, actions_of, chosen, paid
 
 Books = dict[str, Any]
@@ -192,3 +193,17 @@ def test_an_account_in_cash_is_paid_nothing_and_then_no_infinity() -> None:
         # The deviation is held at a tenth of the opening one of 1 %.
         change = growth(books[0])[-1] - 1
         assert abs(rewards[-1, 0]) <= abs(change) / 0.001 * 1.01
+
+
+def test_equal_weight_is_of_the_stocks_that_could_be_bought_on_the_day() -> None:
+    come, gone = np.array([0, 10, 0]), np.array([30, 30, 19])
+    reward = ExcessReturn(scale=1.0)
+    reward.start(listed_between(MARKET, come, gone), 29)
+    day, same, none = np.arange(29), np.ones(29), np.zeros(29)
+    in_cash = reward(Step(day, same, same, none, none, none > 0, same > 0))
+    change = MARKET.close[1:] / MARKET.close[:-1] - 1
+    # A stock that is gone tomorrow is left at its last price, and earns nothing today.
+    change[19, 2] = 0.0
+    for today in range(29):
+        there = (today >= come) & (today <= gone)
+        assert in_cash[today] == pytest.approx(-change[today, there].mean())
