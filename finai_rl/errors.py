@@ -1,6 +1,7 @@
 """Errors that are about a user's input rather than about our code, and what is no error at all."""
 
 import errno
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from traceback import walk_tb
@@ -19,6 +20,19 @@ PLACE = {
     errno.EEXIST: "it is a file: write elsewhere",
 }
 """Errors of a folder that cannot be made; of a file that is read they say something else."""
+
+
+def printable(text: str) -> str:
+    r"""Return a text whose control characters, which a terminal would obey, are written out.
+
+    Example:
+        >>> print(printable(chr(27) + "[2J"))
+        \x1b[2J
+    """
+    return "".join(
+        repr(one)[1:-1] if unicodedata.category(one) == "Cc" and one != "\n" else one
+        for one in text
+    )
 
 
 class InputError(ValueError):

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from finai_rl.errors import InputError
+from finai_rl.errors import InputError, printable
 
 
 def main() -> None:
@@ -80,14 +80,15 @@ def list_runs(
         least = 32 if name == "run" else None
         table.add_column(name, justify="right" if numbers else "left", min_width=least)
     for row in rows:
-        table.add_row(row.run_id, row.name, row.status, row.agent, row.objective, row.age)
+        cells = (row.run_id, row.name, row.status, row.agent, row.objective, row.age)
+        table.add_row(*map(printable, cells))
     console = Console(soft_wrap=True, markup=False, highlight=False)
     if not console.is_terminal:
         console.width = 160
     console.print(table)
     waiting = waiting_below(output_root)
     for line in commands(rows, waiting, uri, experiment_name, elsewhere=elsewhere):
-        console.print(line)
+        console.print(printable(line))
 
 
 if __name__ == "__main__":

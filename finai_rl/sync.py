@@ -10,7 +10,7 @@ import logging
 import sys
 from pathlib import Path
 
-from finai_rl.errors import InputError
+from finai_rl.errors import InputError, printable
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def sync(folder: Path, uri: str | None = None) -> bool:
         if isinstance(sent, TrackingError):
             refused.append(sent)
             continue
-        print(sent)
+        print(printable(str(sent)))
         complete = complete and sent.missing == ""
     if refused:
         raise InputError("\n".join(map(str, refused)))

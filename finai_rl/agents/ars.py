@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import sb3_contrib
@@ -24,7 +25,7 @@ class ARS(sb3_contrib.ARS):
         64
     """
 
-    _last_asked = 0
+    _last_asked = sys.maxsize
 
     def _trigger_callback(
         self,

@@ -12,7 +12,6 @@ import math
 import os
 import signal
 import sys
-import unicodedata
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -48,7 +47,7 @@ from finai_rl.config.safety.hydra_files import errors_without_secrets, leave_sec
 from finai_rl.config.safety.hydra_node import look_before_composing
 from finai_rl.config.safety.resolvers import guard_environment
 from finai_rl.config.safety.secrets import note_secrets
-from finai_rl.errors import InputError, disk_trouble, raised_by_own_code, saved_in
+from finai_rl.errors import InputError, disk_trouble, printable, raised_by_own_code, saved_in
 
 _CHECKOUT = Path(__file__).resolve().parents[2] / "conf"
 CONFIG_DIR = (
@@ -165,14 +164,14 @@ def _checked(job: Callable[[DictConfig, WithSeed], Any], cfg: DictConfig, schema
         refuse_idle(checked_cfg, schema)
         return job(checked_cfg, functools.partial(_with_seed, cfg, schema))
     except InputError as error:
-        raise CompactHydraException(_shown(str(error))) from error
+        raise CompactHydraException(printable(str(error))) from error
     except Exception as error:
         trouble = disk_trouble(error)
         if trouble is None:
             said = raised_by_own_code(error, cfg.get("trusted_packages") or ())
             if said is None:
                 raise
-            raise CompactHydraException(_shown(said)) from error
+            raise CompactHydraException(printable(said)) from error
         folder = Path(HydraConfig.get().runtime.output_dir)
         raise CompactHydraException(f"{trouble}. {saved_in(folder)}") from error
 
@@ -184,14 +183,6 @@ def _prepare_process() -> None:
     _import_from_here()
     # A log file on a full disk would print a traceback for each line that it cannot take.
     logging.raiseExceptions = False
-
-
-def _shown(message: str) -> str:
-    # A message quotes files from elsewhere, whose control characters a terminal would obey.
-    return "".join(
-        repr(one)[1:-1] if unicodedata.category(one) == "Cc" and one != "\n" else one
-        for one in message
-    )
 
 
 def _collect_seldom() -> None:

@@ -125,3 +125,10 @@ def test_steps_count_once_whichever_environment_ends_first(lengths: tuple[int, .
     # Two candidates, each for as long as the longest episode.
     assert agent.num_timesteps == 2 * max(lengths) * 3
     assert len(asked) == 2 * max(lengths)
+
+
+@pytest.mark.parametrize("n_episodes", [1, 2])
+def test_steps_count_from_the_first_where_environments_have_no_episode(n_episodes: int) -> None:
+    env = DummyVecEnv([lambda: Ending(4)] * 3)
+    agent = ARS("LinearPolicy", env, n_delta=1, n_eval_episodes=n_episodes, seed=0)
+    assert agent.learn(1).num_timesteps == 2 * 4 * 3
