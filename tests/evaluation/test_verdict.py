@@ -6,7 +6,7 @@ import pytest
 
 from finai_rl.evaluation.result import BacktestResult
 from finai_rl.evaluation.verdict import judge_run
-from finai_rl.statistics.run_verdict import RULE, sharpe_evidence
+from finai_rl.statistics.run_verdict import RULE, judge_returns, sharpe_evidence
 from finai_rl.statistics.sharpe_inference import (
     SharpeEstimate,
     deflated_sharpe_ratio,
@@ -119,6 +119,14 @@ def test_a_short_record_is_weak_at_most():
     assert "Fewer than 60 days" in verdict.sentence
 
 
+def test_sixty_days_are_enough_to_be_strong_evidence():
+    earned = np.random.default_rng(0).normal(0.02, 0.01, 60)
+    enough = judge_returns(earned)
+    assert enough.level == "strong"
+    assert "Fewer than" not in enough.sentence
+    assert judge_returns(earned[:-1]).level == "weak"
+
+
 def test_autocorrelation_is_told():
     noise = np.random.default_rng(0).normal(0.002, 0.005, 500)
     verdict = judge_run(account(noise + 0.6 * np.append(0, noise[:-1])))
@@ -186,6 +194,14 @@ def test_what_cash_pays_is_no_skill():
     poor = judge_run(steady, None, 10, risk_free=0.05)
     assert poor.level == "no evidence"
     assert "earned nothing on average" in poor.sentence
+
+
+def test_what_cash_pays_is_taken_off_by_the_period():
+    months = np.random.default_rng(0).normal(0.02, 0.04, 60)
+    lent = judge_returns(months, periods_per_year=12, risk_free=0.2)
+    moved = judge_returns(months - (1.2 ** (1 / 12) - 1), periods_per_year=12)
+    assert lent.evidence.estimate == moved.evidence.estimate
+    assert lent.sentence == moved.sentence
 
 
 def test_returns_over_a_benchmark_are_over_cash_by_themselves():

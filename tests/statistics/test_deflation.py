@@ -14,6 +14,7 @@ from finai_rl.statistics.deflation import (
 from finai_rl.statistics.sharpe_inference import (
     SharpeEstimate,
     deflated_sharpe_ratio,
+    expected_maximum_sharpe,
     probabilistic_sharpe_ratio,
 )
 
@@ -62,6 +63,9 @@ def test_deflates_the_winner_by_all_trials():
     assert deflated.effective_trials == effective_trials(returns, 8)
     assert deflated.deflated == pytest.approx(deflated_sharpe_ratio(estimate, 8, variance))
     assert deflated.deflated_counted == pytest.approx(deflated_sharpe_ratio(estimate, 40, variance))
+    null = deflated.null_variance
+    assert deflated.expected_maximum_null == pytest.approx(expected_maximum_sharpe(40, null))
+    assert deflated.deflated_null == pytest.approx(deflated_sharpe_ratio(estimate, 40, null))
     assert deflated.probabilistic == probabilistic_sharpe_ratio(estimate)
     assert deflated.deflated_counted < deflated.deflated <= deflated.deflated_effective
     assert deflated.expected_maximum_counted > deflated.expected_maximum
@@ -71,6 +75,38 @@ def test_null_variance_is_what_trials_without_skill_differ_by():
     seeds = [deflate(noise(250, 8, seed, rho=0.6), 0) for seed in range(60)]
     drawn = np.mean([one.sharpe_variance for one in seeds])
     assert np.mean([one.null_variance for one in seeds]) == pytest.approx(drawn, rel=0.15)
+
+
+def test_opposite_trials_do_not_raise_the_null_variance():
+    returns = noise(n_trials=1)
+    opposite = deflate(np.hstack([returns, -returns]), 0)
+    assert opposite.mean_correlation == pytest.approx(-1)
+    assert opposite.null_variance == 1 / 99
+
+
+@pytest.mark.parametrize(
+    ("means", "median"),
+    [
+        ((0.003, -0.003, 0.0), 2),
+        # Of an even number, the lower one.
+        ((0.003, -0.003, 0.001, -0.001), 3),
+        # An account in cash is below all that earned.
+        ((0.003, 0.002, None, 0.001), 3),
+        ((None, -0.003, -0.001, -0.002), 3),
+    ],
+)
+def test_the_typical_trial_is_the_median_one(means, median):
+    """Trials of one deviation whose means are exact; None for one in cash."""
+    one = noise(n_trials=1)[:, 0]
+    own = 0.01 * (one - one.mean()) / one.std()
+    columns = [np.zeros(len(own)) if mean is None else own + mean for mean in means]
+    found = deflate(np.column_stack(columns), 0).typical
+    assert found == probabilistic_sharpe_ratio(SharpeEstimate.from_returns(columns[median]))
+
+
+def test_where_the_median_trial_stayed_in_cash_none_is_typical():
+    earned = noise(n_trials=1) + 0.003
+    assert math.isnan(deflate(np.hstack([earned, np.zeros_like(earned), -earned]), 0).typical)
 
 
 def test_a_diverged_trial_does_not_change_the_null_variance():

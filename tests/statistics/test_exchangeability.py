@@ -45,6 +45,12 @@ def test_one_return_has_the_wealth_of_the_formula() -> None:
     assert test.wealth[0] == pytest.approx(expected, rel=1e-3)
 
 
+def test_a_live_return_is_held_against_the_live_ones_before_it_too() -> None:
+    test = exchangeability_test([1.0, 2.0, 3.0], [0.5, 0.7], seed=5)
+    first, second = np.random.default_rng(5).uniform(size=2)
+    assert test.p_values == pytest.approx([first / 4, (1 + second) / 5])
+
+
 def test_nothing_is_bet_without_returns() -> None:
     assert exchangeability_test([], [0.1]).highest == 1.0
     assert exchangeability_test([0.1], []).p_value == 1.0

@@ -273,6 +273,7 @@ def test_a_ruined_run_is_told_and_is_evidence_of_nothing():
     board = leaderboard({"agent": [ruined, *runs[1:]]})
     assert board.standings[0].n_ruined == 1
     assert board.standings[0].verdict.level == "no evidence"
+    assert "The account was ruined." in board.standings[0].verdict.sentence
     assert any("1 of 3 accounts ruined" in line for line in sentences(board))
 
 

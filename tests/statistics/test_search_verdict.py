@@ -115,6 +115,18 @@ def test_equally_good_trials_are_strong_evidence_only_by_their_median():
     assert "no better than chance" in doubtful.sentence
 
 
+def test_the_median_trial_has_to_do_well_over_the_benchmark_as_well():
+    returns, _ = trials(3, skill=0.25)
+    good = replace(deflate(returns, 0), deflated_null=0.99, typical=0.99)
+    poor = replace(good, typical=0.5)
+    chance = replace(backtest_overfitting(returns, 8), pbo=0.5)
+    assert search_verdict(good, chance, good).level == "strong"
+    for deflated, active in ((good, poor), (poor, good)):
+        verdict = search_verdict(deflated, chance, active)
+        assert verdict.level == "weak"
+        assert "no better than chance" in verdict.sentence
+
+
 def test_a_single_trial_is_weak_at_most_and_says_so():
     returns, _ = trials(0, n_trials=1, skill=0.3)
     verdict = judge_search(returns, 0)

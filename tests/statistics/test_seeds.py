@@ -7,6 +7,7 @@ from hypothesis.extra.numpy import arrays
 from finai_rl.statistics.seeds import (
     aggregate,
     interquartile_mean,
+    middle_seed,
     probability_of_improvement,
     standard_error,
     stratified_bootstrap_interval,
@@ -45,6 +46,12 @@ def test_standard_error_is_what_the_aggregate_varies_by():
     varies = np.std([aggregate(row, "iqm") for row in drawn])
     errors = np.array([standard_error(row, "iqm") for row in drawn])
     assert np.sqrt((errors**2).mean()) == pytest.approx(varies, rel=0.05)
+
+
+def test_the_middle_seed_of_an_even_number_is_the_lower_one():
+    assert middle_seed([0.1, 0.2, 0.3, 0.4]) == 1
+    assert middle_seed([0.4, 0.3, 0.2, 0.1]) == 2
+    assert middle_seed([0.4, 0.1, 0.2]) == 2
 
 
 def test_bootstrap_interval():

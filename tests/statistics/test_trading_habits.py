@@ -59,6 +59,14 @@ def test_hardly_anything_traded_afterwards_is_buying_and_holding() -> None:
     assert not habits_of(shares, price=1.0, cash=200.0).bought_and_held
 
 
+def test_hardly_anything_bought_but_late_is_not_buying_and_holding() -> None:
+    shares = np.zeros((N_STEPS + 1, 1))
+    shares[75:] = 6.0
+    habits = habits_of(shares, price=1.0)
+    assert 0 < habits.late_turnover < 0.01
+    assert not habits.bought_and_held
+
+
 def test_who_sells_everything_again_did_not_hold() -> None:
     shares = np.zeros((N_STEPS + 1, 1))
     shares[1:5] = 100.0
