@@ -23,6 +23,12 @@ def test_what_is_negative_stays_negative_and_what_is_undefined_is_left_out() -> 
     assert nothing.values == {"attainable_sharpe": -0.5}
 
 
+def test_there_is_no_way_to_go_from_an_equal_weight_above_the_attainable() -> None:
+    above = AttainableShare(agent=1.5, equal_weight=2.0, attainable=1.0)
+    assert (above.share, above.progress) == (1.5, None)
+    assert "equal weight" not in above.words
+
+
 def test_it_is_said_in_one_sentence() -> None:
     found = AttainableShare(agent=2.0, equal_weight=1.0, attainable=5.0, rule="the rule")
     assert found.words == (

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from finai_rl.errors import InputError
-from finai_rl.evaluation.attribution import integrated_gradients, require_captum
+from finai_rl.evaluation.attribution import N_POINTS, integrated_gradients, require_captum
 from finai_rl.evaluation.observation_layout import ObservationLayout
 
 LAYOUT = ObservationLayout(("close", "signal"), n_stocks=2, window=2)
@@ -48,6 +48,32 @@ def test_a_linear_policy_is_attributed_exactly() -> None:
     assert "cash" not in found.others
     assert found.n_days == 9
     assert found.error < 1e-4
+
+
+class Kinked(Linear):
+    """A policy that answers to no product below zero, which no few points add up to."""
+
+    def _predict(self, observation: torch.Tensor, deterministic: bool = False) -> torch.Tensor:
+        return torch.relu(super()._predict(observation, deterministic))
+
+
+def test_the_error_is_what_the_parts_of_all_stocks_lack() -> None:
+    rng = np.random.default_rng(1)
+    weights = rng.normal(size=(2, LAYOUT.n_columns))
+    seen = rng.normal(size=(9, LAYOUT.n_columns)).astype(np.float32)
+    agent: Any = type("Agent", (), {"policy": Kinked(weights)})()
+    found = integrated_gradients(agent, seen, LAYOUT, n_days=9)
+    points, share = np.polynomial.legendre.leggauss(N_POINTS)
+    usual = seen.mean(axis=0)
+    lacking = sizes = 0.0
+    for stock in weights:
+        begin, end = usual @ stock, seen @ stock
+        way = begin + (points[:, None] + 1) / 2 * (end - begin)
+        slope = (share[:, None] / 2 * (way > 0)).sum(axis=0)
+        real = np.maximum(end, 0.0) - np.maximum(begin, 0.0)
+        lacking += np.abs(slope * (end - begin) - real).mean()
+        sizes += np.abs(slope[:, None] * (seen - usual) * stock).mean(axis=0).sum()
+    assert found.error == pytest.approx(lacking / sizes, rel=1e-3)
 
 
 def test_a_policy_that_never_answers_is_made_of_nothing() -> None:

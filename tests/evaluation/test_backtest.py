@@ -6,7 +6,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from finai_rl.evaluation.backtest import backtest, save_tables
+from finai_rl.envs.stock_trading import StockTradingVecEnv
+from finai_rl.evaluation.backtest import backtest, backtests, save_tables
 from tests.evaluation.accounts import (
     HMAX,
     RecordingMarket,
@@ -182,6 +183,31 @@ def test_an_environment_with_a_last_step_without_trades_gives_the_same_account(d
 def test_refuses_several_environments(data):
     with pytest.raises(ValueError, match="exactly one environment, got num_envs=2"):
         backtest(ScriptedPolicy(np.zeros((6, 2))), RecordingMarket(data, n_envs=2), data, "two")
+
+
+class Several(ScriptedPolicy):
+    """As `ScriptedPolicy`, of actions (n_days, n_accounts, n_stocks)."""
+
+    def predict(self, *asked, **others):
+        actions, state = super().predict(*asked, **others)
+        return actions[0], state
+
+
+def test_an_account_that_is_ruined_before_the_others_keeps_its_own_days():
+    close = np.array([10.0, 11.0, 12.0, 25.0, 11.0, 11.0, 12.0, 13.0])
+    data = replace(generated_market(8, 1), close=close[:, None])
+    env = StockTradingVecEnv(
+        data, n_envs=2, hmax=HMAX, initial_amount=1000, buy_cost_pct=0, sell_cost_pct=0,
+        allow_short=True, borrow_rate=0.0, maintenance_margin=0.0, record=True,
+    )  # fmt: skip
+    orders = np.zeros((8, 2, 1))
+    # The first account begins anew on the third day, and is ruined again.
+    orders[0], orders[3, 0] = [[-100], [50]], -150
+    short, long = backtests(Several(orders / HMAX), env, data, ["short", "long"])
+    assert (short.name, long.name) == ("short", "long")
+    assert short.ruined
+    assert short.account_value.tolist() == [1000, 900, 800, -500]
+    assert long.account_value.tolist() == (500 + 50 * close).tolist()
 
 
 def test_says_how_to_get_a_ledger(data):

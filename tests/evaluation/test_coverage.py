@@ -64,6 +64,24 @@ def test_a_stock_that_cannot_be_bought_as_the_account_begins_is_not_left_out() -
     assert left_out_by_day(held).sum(axis=1).tolist() == [2] * 19
 
 
+def test_a_stock_that_is_delisted_on_the_second_day_is_not_left_out() -> None:
+    held = account([1, 1, 1, 0, 0])
+    listed = np.ones((20, 5), dtype=np.bool_)
+    listed[1:, 3] = False
+    assert Coverage.of(held, listed).left_out == ("S04",)
+
+
+@pytest.mark.parametrize(
+    ("exposure", "lacking"),
+    [(0.90, "Equal weight is 0.90 invested on average"), (0.95, ""), (1.0, "")],
+)
+def test_a_recorded_benchmark_falls_short_below_the_least_exposure(
+    exposure: float, lacking: str
+) -> None:
+    table = pd.DataFrame({EXPOSURE_COLUMN: [exposure] * 2, LEFT_OUT_COLUMN: 0})
+    assert shortfall_of(table, "equal weight") == lacking
+
+
 def test_both_ways_to_say_what_is_left_out_agree_where_a_stock_is_delisted() -> None:
     """The first is delisted before the purchase of the second is filled."""
     shares = np.ones((20, 5))

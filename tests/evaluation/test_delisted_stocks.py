@@ -12,7 +12,7 @@ from finai_rl.data.market import MarketData
 from finai_rl.envs.stock_trading import StockTradingVecEnv
 from finai_rl.evaluation.backtest import backtest
 from finai_rl.evaluation.behaviour import habits_of, trade_drivers
-from finai_rl.evaluation.metrics import ordered_turnover, turnover
+from finai_rl.evaluation.metrics import metrics, ordered_turnover, turnover
 from finai_rl.evaluation.observation_layout import ObservationLayout
 from finai_rl.evaluation.policies.buy_and_hold import bought_once
 from finai_rl.evaluation.policies.target_weights import ORDER_LIMIT, TargetWeights
@@ -109,6 +109,23 @@ def test_an_agent_is_asked_with_values_that_the_stock_had() -> None:
         assert (np.diff(curve.change) > 1e-6).all()
 
 
+def test_a_response_is_the_mean_over_the_days_on_which_the_stock_is_listed() -> None:
+    market, policy = market_of(LATE), Buyer()
+    env = env_of(market, n_envs=len(LEVELS))
+    layout = ObservationLayout(env.observation_names, N_STOCKS)
+    (curve,) = response_curves(
+        policy, env, env, market.close, layout, ["rsi_30"], [0], 60, listed=LATE
+    )
+    value = backtest(policy, env_of(market, record=True), market, "agent").account_value
+    days = np.linspace(0, N_DAYS - 2, 61).astype(int)[:-1]
+    days = days[LATE[days, 0]]
+    own = market.features[:, 0, 0]
+    levels = np.quantile(own[: N_DAYS - 1][LATE[: N_DAYS - 1, 0]], LEVELS)
+    asked, usual = (np.clip((seen - 30) / 100, 0, 1) for seen in (levels[:, None], own[days]))
+    moved = 100 * (asked - usual) * market.close[days, 0] / value[days]
+    np.testing.assert_allclose(curve.change, moved.mean(axis=1), rtol=1e-4, atol=1e-10)
+
+
 def test_a_delisting_is_no_trade_of_the_agent() -> None:
     market = market_of(GONE)
     env = StockTradingVecEnv(market, hmax=ORDER_LIMIT, fractional_shares=True, record=True)
@@ -119,6 +136,7 @@ def test_a_delisting_is_no_trade_of_the_agent() -> None:
     assert habits.bought_and_held
     assert habits.late_turnover == pytest.approx(0, abs=1e-12)
     assert habits.traded_days == pytest.approx(1 / (N_DAYS - 1))
+    assert metrics(result)["n_trades"] == N_STOCKS + 1, "its sale is counted with the orders"
     assert turnover(result)[149] > 0.1
     assert ordered_turnover(result)[149] == pytest.approx(0, abs=1e-12)
     np.testing.assert_array_equal(ordered_turnover(result)[:149], turnover(result)[:149])

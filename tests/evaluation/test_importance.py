@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from finai_rl.envs.finrl import finrl_vec_env
-from finai_rl.evaluation.backtest import backtest
+from finai_rl.evaluation.backtest import BacktestResult, backtest
 from finai_rl.evaluation.importance import PermutationImportance, permutation_importance
 from finai_rl.evaluation.watched_days import WatchedDays
 from finai_rl.statistics.returns import sharpe_ratio
@@ -106,12 +107,34 @@ def test_an_environment_of_one_slow_account() -> None:
 
 
 def test_a_ruined_account_is_compared_over_its_own_days() -> None:
-    env = shares_env(
-        MARKET, 6, allow_short=True, hmax=2_000_000, initial_amount=100_000.0, maintenance_margin=0
-    )
-    layout = layout_of(env)
-    found = permutation_importance(Reader(layout, "feature_0"), env, layout, n_permutations=2)
-    assert np.isfinite(found.sharpe_ratio)
+    half = 20
+    settings: dict[str, Any] = {
+        "allow_short": True, "initial_amount": 100_000.0, "maintenance_margin": 0, "hmax": 10_000,
+    }  # fmt: skip
+    market = foreseen_market(2 * half + 1)
+    close, features = market.close.copy(), np.zeros_like(market.features)
+    # Short of a stock that rises sixfold half way, but for the one who sees it coming.
+    close[half:, 0] *= 6
+    features[:, 0, 0] = -np.abs(np.random.default_rng(0).normal(0, 0.3, market.n_days))
+    features[half - 1, 0, 0] = 3.0
+    foreseen = replace(market, close=close, features=features)
+    env = shares_env(foreseen, 6, **settings)
+    policy = Reader(layout_of(env), "feature_0")
+
+    def alone(order: Any) -> BacktestResult:
+        shown = np.append(features[order], features[-1:], axis=0)
+        blind = replace(foreseen, features=shown)
+        return backtest(policy, shares_env(blind, 1, **settings), blind, "agent")
+
+    usual = alone(np.arange(2 * half))
+    assert not usual.ruined
+    results = [alone(np.random.default_rng([0, n]).permutation(2 * half)) for n in (0, 1)]
+    assert [(len(result.dates), result.ruined) for result in results] == [(half + 1, True)] * 2
+    found = asked_of(env, policy, n_permutations=2, stocks={})
+    assert found.sharpe_ratio == pytest.approx(sharpe_ratio(usual.returns))
+    lost = found.sharpe_ratio - np.mean([sharpe_ratio(result.returns) for result in results])
+    assert found.parts["feature_0"].estimate == pytest.approx(lost)
+    assert found.parts["feature_1"].estimate == 0
 
 
 def test_another_layout_is_refused() -> None:

@@ -187,6 +187,13 @@ def test_an_account_in_cash_has_an_objective_over_any_rate():
         assert m.objective(values, "sharpe_ratio") == 0.0
 
 
+@pytest.mark.parametrize(("volatility", "total_return"), [(0.0, 0.1), (np.nan, 0.1), (np.nan, 0.0)])
+def test_only_an_account_in_cash_has_an_objective_without_a_sharpe_ratio(volatility, total_return):
+    values = {"sharpe_ratio": np.nan, "volatility": volatility, "total_return": total_return}
+    with pytest.raises(ValueError, match="'sharpe_ratio' is undefined"):
+        m.objective(values, "sharpe_ratio")
+
+
 def test_objective_lists_the_names_it_knows():
     with pytest.raises(ValueError, match=r"no metric 'sharpe'.*'cagr'.*'sharpe_ratio'"):
         m.objective(m.metrics(traded()), "sharpe")

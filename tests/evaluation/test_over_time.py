@@ -152,6 +152,13 @@ def test_costs_scale_as_in_the_backtest_that_pays_them():
     assert found == sorted(found, reverse=True)
 
 
+def test_a_ruined_account_keeps_its_return_among_the_cost_scenarios():
+    ruined = sold_short([10.0, 12.0, 25.0], shares=100)
+    (same,) = cost_scenarios(ruined, multipliers=[1])
+    assert same.total_return == pytest.approx(-1.5)
+    assert same.sharpe_ratio == pytest.approx(sharpe_ratio(ruined.returns))
+
+
 def test_holdings_add_up_and_largest_come_first():
     table = holdings_table(traded(50, 12, size=0.1))
     np.testing.assert_allclose(table.sum(axis=1), 1)

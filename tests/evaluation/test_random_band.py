@@ -185,6 +185,14 @@ def test_an_undefined_ratio_has_no_percentile():
     assert np.isnan(undefined.sharpe_percentile)
 
 
+def test_draws_that_differ_by_rounding_only_put_the_agent_in_the_middle():
+    data = generated_market(20, 3)
+    band = random_band(noise_agent(data, 0), market(data, 10))
+    for apart in (-1e-8, 0.0, 1e-8):
+        alike = replace(band, sharpe_ratio=np.full(10, band.agent_sharpe_ratio + apart))
+        assert alike.sharpe_percentile == 50
+
+
 @pytest.mark.parametrize("cash", [3_000.0, 20_000.0, 1_000_000.0])
 def test_whole_shares_of_draws_are_worth_what_the_agent_trades_but_for_half_a_share(cash):
     data = generated_market(40, 6, seed=2)

@@ -46,7 +46,8 @@ def test_orders_that_grow_with_a_feature_give_a_curve_that_does(slope: float, wi
     assert (np.diff(read.change) * np.sign(slope) > 0).all()
     assert (read.low <= read.change).all()
     assert (read.change <= read.high).all()
-    assert np.sign(slope) * read.low[-1 if slope > 0 else 0] > 0 or slope < 0
+    most, least = (-1, 0) if slope > 0 else (0, -1)
+    assert read.low[most] > 0 > read.high[least]
     for other in found.values():
         assert not other.change.any()
 
