@@ -197,9 +197,9 @@ def _sweeper_problems(node: Any, trusted: Iterable[str], given: Iterable[str]) -
     ):
         yield problem
     for name in _SPACES:
-        for key in _keys(node.get(name)):
-            if _is_for_the_command_line(key):
-                yield f"hydra.sweeper.{name}.{key}: is for the command line alone"
+        for key, place in _keys(node.get(name)):
+            if _is_for_the_command_line(key) or _is_for_the_command_line(place):
+                yield f"hydra.sweeper.{name}.{place}: is for the command line alone"
 
 
 def _is_for_the_command_line(key: str) -> bool:
@@ -207,16 +207,15 @@ def _is_for_the_command_line(key: str) -> bool:
     return key in _TYPED or key.startswith(("hydra.", "hydra/", "hydra@", *below))
 
 
-def _keys(node: Any, above: str = "") -> Iterator[str]:
-    """Yield every key at every depth of a search space, alone and with those around it."""
+def _keys(node: Any, above: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every key at every depth of a search space, alone and after those around it."""
     if isinstance(node, list):
         node = dict.fromkeys(map(str, node)) | dict(enumerate(each for each in node))
     for name, value in node.items() if isinstance(node, dict) else ():
         key = _key(str(name))
-        yield key
-        if above:
-            yield f"{above}.{key}"
-        yield from _keys(value, f"{above}.{key}".lstrip("."))
+        place = f"{above}.{key}".lstrip(".")
+        yield key, place
+        yield from _keys(value, place)
 
 
 def _texts(key: str, node: Any) -> Iterator[tuple[str, str]]:

@@ -43,6 +43,8 @@ def published(raw: Any, resolved: Any, key: str = "") -> Iterator[str]:
     if isinstance(resolved, Mapping):
         for name, value in resolved.items():
             written = raw.get(name) if isinstance(raw, Mapping) else raw
+            if isinstance(raw, str) and "${" in raw:  # a mapping that an interpolation has made
+                yield from _shown_values(key, str(name))
             yield from published(written, value, f"{key}.{name}".lstrip("."))
     elif isinstance(resolved, list):
         for place, value in enumerate(resolved):
@@ -50,8 +52,8 @@ def published(raw: Any, resolved: Any, key: str = "") -> Iterator[str]:
             yield from published(written, value, f"{key}[{place}]")
     elif isinstance(resolved, str) and "${" in resolved:
         yield f"{key}: {resolved} would be resolved later; write it without a backslash"
-    elif isinstance(resolved, str) and isinstance(raw, str) and "${" in raw:
-        yield from _shown_values(key, resolved)
+    elif isinstance(raw, str) and "${" in raw and not isinstance(resolved, bool | None):
+        yield from _shown_values(key, str(resolved))
 
 
 def _shown_values(key: str, text: str) -> Iterator[str]:

@@ -85,12 +85,18 @@ def config_without_secrets(node: Any) -> Any:
     """
     if isinstance(node, Mapping):
         return {
-            key: _hidden(value) if _is_hidden(key, value) else config_without_secrets(value)
+            _shown_key(key): _hidden(value)
+            if _is_hidden(key, value)
+            else config_without_secrets(value)
             for key, value in node.items()
         }
     if isinstance(node, Sequence) and not isinstance(node, str | bytes):
         return [config_without_secrets(item) for item in node]
     return argument_without_secrets(node) if type(node) is str else node
+
+
+def _shown_key(key: Any) -> Any:
+    return without_secrets(key) if type(key) is str else key
 
 
 def note_secrets(node: Any) -> None:

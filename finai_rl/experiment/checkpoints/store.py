@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 _CHECKPOINT = re.compile(r"step_(\d+)\.checkpoint")
 
 
+OWN = 0o700
+"""Rights of the folder: objects of the user, a callback for one, may hold what is nobody else's."""
+
+
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
     """What a file of the store holds.
@@ -85,7 +89,7 @@ class CheckpointStore:
         Raises:
             InputError: If another process trains it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=OWN, parents=True, exist_ok=True)
         handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -173,7 +177,7 @@ class CheckpointStore:
 
     def take_over(self, source: CheckpointStore, checkpoint: Checkpoint) -> None:
         """Copy a checkpoint of another run into this store."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=OWN, parents=True, exist_ok=True)
         for name in (
             f"step_{checkpoint.step}.checkpoint",
             *(one.name for one in checkpoint.segments),

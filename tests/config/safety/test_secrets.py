@@ -101,3 +101,9 @@ def test_a_text_with_an_address_and_a_port_stays() -> None:
         "see http://wiki:8080 or mail ada@corp.com",
     ):
         assert argument_without_secrets(text) == text
+
+
+def test_a_key_keeps_all_but_its_secrets() -> None:
+    note_secrets({"api_key": "sk9verysecret12345"})
+    found = config_without_secrets({"ask9verysecret12345": 1, 7: {"b": "sk9verysecret12345"}})
+    assert found == {"a***": 1, 7: {"b": "***"}}

@@ -20,6 +20,7 @@ SECRET = "k33p-th1s"
 def _variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("PLACE", "/data/prices")
+    monkeypatch.setenv("PIN_URI", "83640217")
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,20 @@ def _variables(monkeypatch: pytest.MonkeyPatch) -> None:
             "objective",
         ),
         ({"agent.extra": {"path": "${oc.env:PLACE}"}, "agent.other": "${agent.extra}"}, None),
+        (
+            {
+                "agent.extra": {"uri": "${oc.env:AWS_SECRET_ACCESS_KEY}"},
+                "agent.other": "${oc.create:'{\"a${agent.extra.uri}\": 1}'}",
+            },
+            "agent.other",
+        ),
+        (
+            {
+                "agent.extra": {"uri": "${oc.decode:${oc.env:PIN_URI}}"},
+                "seed": "${agent.extra.uri}",
+            },
+            "seed",
+        ),
     ],
 )
 def test_a_variable_reaches_nothing_that_is_recorded(

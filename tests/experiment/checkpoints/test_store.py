@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,10 @@ def test_one_process_trains_a_run(tmp_path: Path) -> None:
     first.release()
     second.acquire()
     second.release()
+
+
+def test_only_its_owner_reads_what_objects_of_a_training_hold(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path, kept=2)
+    store.acquire()
+    store.release()
+    assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
