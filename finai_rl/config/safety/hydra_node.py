@@ -198,6 +198,8 @@ def _sweeper_problems(node: Any, trusted: Iterable[str], given: Iterable[str]) -
         yield problem
     for name in _SPACES:
         for key, place in _keys(node.get(name)):
+            if f"hydra.sweeper.{name}.{place}" in given:
+                continue
             if _is_for_the_command_line(key) or _is_for_the_command_line(place):
                 yield f"hydra.sweeper.{name}.{place}: is for the command line alone"
 
@@ -210,7 +212,7 @@ def _is_for_the_command_line(key: str) -> bool:
 def _keys(node: Any, above: str = "") -> Iterator[tuple[str, str]]:
     """Yield every key at every depth of a search space, alone and after those around it."""
     if isinstance(node, list):
-        node = dict.fromkeys(map(str, node)) | dict(enumerate(each for each in node))
+        node = dict(enumerate(node))
     for name, value in node.items() if isinstance(node, dict) else ():
         key = _key(str(name))
         place = f"{above}.{key}".lstrip(".")

@@ -189,6 +189,7 @@ def test_a_primary_config_imports_no_package_to_search_in_it(folder: Path) -> No
         "hydra/job_logging=disabled",
         "sweep=ppo",
         "evaluation=cpcv",
+        "+hydra.sweeper.params.agent.init_from='choice(a,b)'",
     ],
 )
 def test_what_hydra_offers_is_let_through(override: str) -> None:
