@@ -108,6 +108,13 @@ def test_a_folder_of_samplers_is_named_on_the_command_line_in_one_place() -> Non
     assert "is not what a config may name" in next(target_problems("callbacks", [own], []))
 
 
+def test_a_space_that_is_typed_is_let_through() -> None:
+    node = {"params": {"agent.init_from": "choice(a,b)", "seed": "range(2)"}}
+    (said,) = _sweeper_problems(node, [], [])
+    assert said.startswith("hydra.sweeper.params.agent.init_from: is for the command line alone")
+    assert not [*_sweeper_problems(node, [], ["hydra.sweeper.params.agent.init_from"])]
+
+
 @pytest.mark.parametrize("partition", [r'"short\nid > x #"', "'short; id'", "'$(id)'"])
 def test_a_partition_is_a_name(partition: str, folder: Path) -> None:
     usual = (f"hydra.searchpath=[file://{folder}]", "hydra/launcher=slurm")
@@ -189,7 +196,6 @@ def test_a_primary_config_imports_no_package_to_search_in_it(folder: Path) -> No
         "hydra/job_logging=disabled",
         "sweep=ppo",
         "evaluation=cpcv",
-        "+hydra.sweeper.params.agent.init_from='choice(a,b)'",
     ],
 )
 def test_what_hydra_offers_is_let_through(override: str) -> None:
