@@ -37,13 +37,14 @@ def waiting(market: MarketData, late: Sequence[str], n_entered: int) -> DataErro
         late: Of `late_on_newest`.
         n_entered: Days before it that were.
     """
+    stocks = [name for name in late if name in market.tickers]
+    gone = f". A stock that was delisted is named by delisted=[{stocks[0]}]" if stocks else ""
     day, before = market.day_names[-1], f"; {n_entered} days before it are" if n_entered else ""
     return DataError(
         market.source.path or market.source.name,
         [
             f"{day} is not entered yet{before}, and nothing is ordered: the day, the newest one, "
             f"has no price or value of {', '.join(late)}, which the day before has. If it is late, "
-            "get the file again; the next day enters this one as it is. A stock that was delisted "
-            f"is named by delisted=[{late[0]}]"
+            f"get the file again; the next day enters this one as it is{gone}"
         ],
     )

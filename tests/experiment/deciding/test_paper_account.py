@@ -74,6 +74,7 @@ def test_a_day_waits_for_what_the_day_before_has(
     day = MARKET.day_names[15]
     assert f"{day} is not entered yet; 5 days before it are, and nothing is" in str(refusal.value)
     assert f"has no price or value of {name}, which the day before has" in str(refusal.value)
+    assert (f"is named by delisted=[{name}]" in str(refusal.value)) == (name != "vix")
     account.enter(MARKET.slice_days(0, 16), 10, LINE, OPENED)
     assert entered(account)[-1] == 15
     # What is in the books already is not waited for.
