@@ -35,8 +35,8 @@ _HYDRAS = ("_load_configuration_impl", "_process_config_searchpath")
 _LAUNCHED = {"setup": ([],), "sbatch": ({},), "init": ({},), "address": ("auto",)}
 """Settings of launchers that run what they name, or go where they say, and their defaults."""
 
-LOADED = ("agent.init_from", "run_id", "model")
-"""What names a model to be loaded, and a model runs what it holds: for the command line alone."""
+LOADED = ("agent.init_from", "resume", "run_id", "model")
+"""What names a model or a run to be loaded, which may run code: for the command line alone."""
 
 _TYPED = ("trusted_packages", *LOADED)
 _SPACES = ("params", "search_space", "conditional")
@@ -138,8 +138,8 @@ def _loaded_problems(cfg: DictConfig, given: Sequence[str]) -> Iterator[str]:
         value = _plain_value(cfg, name) if not node else (around or {}).get(name)
         if value not in (None, "???") and key not in given:
             yield (
-                f"{key}: {value} stands in a file, and a model that is loaded runs what it holds; "
-                f"if you trust it, name it on the command line: {key}={value}"
+                f"{key}: {value} stands in a file, and what is loaded from there may run code; if "
+                f"you trust it, name it on the command line: {key}={value}"
             )
 
 

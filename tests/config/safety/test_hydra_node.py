@@ -9,6 +9,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
+from omegaconf import OmegaConf
 
 from finai_rl.config.command import CONFIG_DIR
 from finai_rl.config.hydra_versions import VERSION_BASE
@@ -125,12 +126,13 @@ def test_a_partition_is_a_name(partition: str, folder: Path) -> None:
     assert composed("experiment=evil", *usual)
 
 
-def test_what_a_model_is_loaded_from_is_for_the_command_line(folder: Path) -> None:
-    preset(folder, "agent: {init_from: theirs.zip}\n")
+@pytest.mark.parametrize("key", ["agent.init_from", "resume"])
+def test_what_a_training_loads_is_named_on_its_line(key: str, folder: Path) -> None:
+    preset(folder, f"{key.replace('.', ': {')}: theirs{'}' if '.' in key else ''}\n")
     named = ("experiment=evil", f"hydra.searchpath=[file://{folder}]")
-    with pytest.raises(CompactHydraException, match=r"agent\.init_from: theirs\.zip stands in"):
+    with pytest.raises(CompactHydraException, match=rf"{key}: theirs stands in a file"):
         composed(*named)
-    assert composed(*named, "agent.init_from=theirs.zip").agent.init_from == "theirs.zip"
+    assert OmegaConf.select(composed(*named, f"{key}=theirs"), key) == "theirs"
 
 
 @pytest.mark.parametrize("key", ["run_id", "model"])
